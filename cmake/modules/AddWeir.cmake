@@ -1,0 +1,76 @@
+# Functions that declare Weir's targets. Every target gets its include
+# directories, warnings and link style here and nowhere else.
+
+include_guard(GLOBAL)
+
+# Settings shared by all C++ targets.
+add_library(weir_options INTERFACE)
+target_compile_options(weir_options INTERFACE -Wall -Wextra
+                       -Wno-unused-parameter)
+if(WEIR_WARNINGS_AS_ERRORS)
+  target_compile_options(weir_options INTERFACE -Werror)
+endif()
+if(WEIR_ENABLE_ASSERTIONS)
+  target_compile_options(weir_options INTERFACE -UNDEBUG)
+endif()
+if(WEIR_SANITIZE)
+  target_compile_options(weir_options INTERFACE
+    -fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  target_link_options(weir_options INTERFACE -fsanitize=${WEIR_SANITIZE})
+endif()
+
+# Settings of targets that use LLVM and MLIR.
+add_library(weir_mlir_options INTERFACE)
+target_link_libraries(weir_mlir_options INTERFACE weir_options)
+target_include_directories(weir_mlir_options INTERFACE
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/dialects
+  ${PROJECT_BINARY_DIR}/include ${PROJECT_BINARY_DIR}/dialects)
+target_include_directories(weir_mlir_options SYSTEM INTERFACE
+  ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+target_compile_definitions(weir_mlir_options INTERFACE ${LLVM_DEFINITIONS})
+target_compile_options(weir_mlir_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>)
+
+# weir_add_library(NAME source... [LINK_LIBS lib...] [DEPENDS target...])
+#
+# A static library of the compiler. LLVM and MLIR come from their shared
+# library through the tool that links it.
+function(weir_add_library name)
+  cmake_parse_arguments(ARG "" "" "LINK_LIBS;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC weir_mlir_options ${ARG_LINK_LIBS})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY WEIR_LIBRARIES ${name})
+endfunction()
+
+# weir_add_tool(NAME source... [LINK_LIBS lib...])
+function(weir_add_tool name)
+  cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE weir_mlir_options ${ARG_LINK_LIBS})
+  mlir_target_link_libraries(${name} PRIVATE MLIR)
+  target_link_libraries(${name} PRIVATE LLVM)
+  set_property(GLOBAL APPEND PROPERTY WEIR_TOOLS ${name})
+endfunction()
+
+# weir_add_unittest(NAME source... [LINK_LIBS lib...] [MLIR])
+#
+# A GoogleTest program, built by `WeirUnitTests` and run by lit. With MLIR it
+# links the shared libMLIR; without, it may be a test of the runtime alone.
+function(weir_add_unittest name)
+  cmake_parse_arguments(ARG "MLIR" "" "LINK_LIBS" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS} weir_options
+                        GTest::gtest GTest::gtest_main)
+  if(ARG_MLIR)
+    target_link_libraries(${name} PRIVATE weir_mlir_options)
+    mlir_target_link_libraries(${name} PRIVATE MLIR)
+    target_link_libraries(${name} PRIVATE LLVM)
+  endif()
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test/unit)
+  set_property(GLOBAL APPEND PROPERTY WEIR_UNITTESTS ${name})
+endfunction()
