@@ -1,0 +1,49 @@
+//===- Weights.h - The mapped weights file ----------------------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LIB_RUNTIME_WEIGHTS_H
+#define LIB_RUNTIME_WEIGHTS_H
+
+#include "Memory.h"
+#include "weir-rt/ModelDesc.h"
+#include "weir-rt/WeightsFile.h"
+
+#include <memory>
+#include <string>
+
+namespace weir::rt {
+
+/// The packed weights of a compiled model, mapped read only. The layout of the
+/// file is in weir-rt/WeightsFile.h.
+class Weights {
+public:
+  static constexpr size_t kPayloadOffset = WEIR_WEIGHTS_PAYLOAD_AT;
+
+  /// Maps `path`, or `<executable>.weights` when it is empty, and checks that
+  /// it belongs to `model`. A model without weights needs no file.
+  static std::shared_ptr<const Weights> open(const weir_model_desc &model,
+                                             const std::string &path,
+                                             std::string &error);
+
+  /// The payload, page aligned.
+  const uint8_t *data() const {
+    return bytes ? file.data() + kPayloadOffset : nullptr;
+  }
+  int64_t size() const { return bytes; }
+
+private:
+  MappedFile file;
+  int64_t bytes = 0;
+};
+
+/// Where the weights of the running executable lie; empty when the kernel does
+/// not tell where the executable is.
+std::string defaultWeightsPath();
+
+} // namespace weir::rt
+
+#endif // LIB_RUNTIME_WEIGHTS_H
