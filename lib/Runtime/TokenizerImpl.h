@@ -55,6 +55,32 @@ private:
   std::vector<int32_t> slots;
 };
 
+/// Finds the strings that a text starts with.
+class PrefixIndex {
+public:
+  /// Sorts the strings of `table` that have one of `mask` in `flags`.
+  void build(const StringTable &table, const uint8_t *flags, uint8_t mask);
+  /// Calls `found(length)` for each, the shortest first.
+  template <typename Found>
+  void forEachPrefix(std::string_view text, Found found) const {
+    size_t low = 0, high = sorted.size();
+    for (size_t depth = 0; depth != text.size(); ++depth) {
+      narrow(depth, text[depth], low, high);
+      if (low == high)
+        return;
+      if (strings[sorted[low]].size() == depth + 1)
+        found(depth + 1);
+    }
+  }
+
+private:
+  /// Keeps those of [low, high), equal up to `depth`, that have `c` there.
+  void narrow(size_t depth, char c, size_t &low, size_t &high) const;
+
+  StringTable strings;
+  std::vector<uint32_t> sorted;
+};
+
 /// Finds what becomes of two adjacent tokens.
 class MergeIndex {
 public:
@@ -110,6 +136,7 @@ struct Model {
   StringTable texts;
   const uint8_t *scores = nullptr; ///< little-endian doubles, or null
   StringIndex index;               ///< tokens the model may produce
+  PrefixIndex prefixes;            ///< likewise, for Unigram
   MergeIndex merges;
   std::vector<int32_t> byteTokens; ///< 256 ids or -1, with byte fallback
   std::vector<int32_t> charTokens; ///< ids of code points below its size
