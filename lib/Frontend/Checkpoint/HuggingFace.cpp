@@ -1,0 +1,258 @@
+//===- HuggingFace.cpp - Hugging Face directories -------------------------===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A directory holds config.json, weights in one safetensors file or in shards
+// that an index lists, and the files of the tokenizer.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Formats.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+using namespace weir;
+
+namespace {
+
+/// A directory, opened.
+class HuggingFaceCheckpoint : public Checkpoint {
+public:
+  explicit HuggingFaceCheckpoint(StringRef path)
+      : Checkpoint(Format::HuggingFace, path) {}
+
+  /// Reads everything; what is left unset on failure is never looked at.
+  Error load();
+
+  std::optional<StringRef> textFile(StringRef name) const override;
+
+private:
+  std::string getPath(StringRef name) const {
+    SmallString<256> result = path();
+    sys::path::append(result, name);
+    return std::string(result);
+  }
+
+  /// The names of the regular files in the directory, sorted.
+  Expected<std::vector<std::string>> listFiles() const;
+  /// Reads config.json.
+  Error loadConfig();
+  /// Adds all tensors of one file.
+  Error loadWeights(StringRef name);
+  /// Adds all tensors of the shards that an index lists.
+  Error loadIndex(StringRef name);
+
+  /// Mapped weights, kept as tensors refer to them.
+  std::vector<std::unique_ptr<MemoryBuffer>> shards;
+  StringMap<std::unique_ptr<MemoryBuffer>> textFiles;
+};
+
+} // namespace
+
+/// Files an importer or a tokenizer may ask for.
+static constexpr StringLiteral textFileNames[] = {
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "generation_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "processor_config.json",
+    "preprocessor_config.json",
+};
+
+std::optional<StringRef> HuggingFaceCheckpoint::textFile(StringRef name) const {
+  auto it = textFiles.find(name);
+  if (it == textFiles.end())
+    return std::nullopt;
+  return it->second->getBuffer();
+}
+
+Expected<std::vector<std::string>> HuggingFaceCheckpoint::listFiles() const {
+  std::vector<std::string> names;
+  std::error_code ec;
+  for (sys::fs::directory_iterator it(path(), ec), end; it != end && !ec;
+       it.increment(ec))
+    if (sys::fs::is_regular_file(it->path()))
+      names.push_back(sys::path::filename(it->path()).str());
+  if (ec)
+    return fileError(path(), "cannot list the directory: {0}", ec.message());
+  llvm::sort(names);
+  return names;
+}
+
+Error HuggingFaceCheckpoint::loadConfig() {
+  std::string file = getPath("config.json");
+  Expected<std::unique_ptr<MemoryBuffer>> buffer = mapFile(file);
+  if (!buffer)
+    return buffer.takeError();
+  Expected<json::Value> value = parsePythonJson((*buffer)->getBuffer(), file);
+  if (!value)
+    return value.takeError();
+  json::Object *object = value->getAsObject();
+  if (!object)
+    return fileError(file, "expected a JSON object");
+  configuration = std::move(*object);
+  return Error::success();
+}
+
+Error HuggingFaceCheckpoint::loadWeights(StringRef name) {
+  std::string file = getPath(name);
+  Expected<std::unique_ptr<MemoryBuffer>> buffer = mapFile(file);
+  if (!buffer)
+    return buffer.takeError();
+  Expected<std::vector<TensorInfo>> tensors = readSafetensors(**buffer, file);
+  if (!tensors)
+    return tensors.takeError();
+  shards.push_back(std::move(*buffer));
+  for (TensorInfo &tensor : *tensors)
+    if (Error error = addTensor(std::move(tensor), file))
+      return error;
+  return Error::success();
+}
+
+Error HuggingFaceCheckpoint::loadIndex(StringRef name) {
+  std::string file = getPath(name);
+  Expected<std::unique_ptr<MemoryBuffer>> buffer = mapFile(file);
+  if (!buffer)
+    return buffer.takeError();
+  Expected<json::Value> value = parsePythonJson((*buffer)->getBuffer(), file);
+  if (!value)
+    return value.takeError();
+  const json::Object *object = value->getAsObject();
+  const json::Object *map = object ? object->getObject("weight_map") : nullptr;
+  if (!map)
+    return fileError(file, "expected an object with an object 'weight_map'");
+
+  // Sorted, so that tensors come in the same order on every machine.
+  std::vector<std::pair<StringRef, StringRef>> entries;
+  for (const auto &[key, shard] : *map) {
+    std::optional<StringRef> shardName = shard.getAsString();
+    if (!shardName)
+      return fileError(file, "weight_map of {0}: expected a file name",
+                       quoted(key));
+    // An index must not reach outside its directory.
+    if (shardName->empty() || shardName->contains('\0') ||
+        sys::path::filename(*shardName) != *shardName || *shardName == "..")
+      return fileError(
+          file, "weight_map of {0}: expected a plain file name, found {1}",
+          quoted(key), quoted(*shardName));
+    entries.emplace_back(key, *shardName);
+  }
+  llvm::sort(entries, [](const auto &a, const auto &b) {
+    return std::tie(a.second, a.first) < std::tie(b.second, b.first);
+  });
+  size_t firstOfShard = 0;
+  for (size_t i = 0, e = entries.size(); i != e; ++i) {
+    auto [tensor, shard] = entries[i];
+    if (i == 0 || entries[i - 1].second != shard) {
+      if (!sys::fs::exists(getPath(shard)))
+        return fileError(file,
+                         "shard {0} is missing, expected it beside the "
+                         "index; download it",
+                         quoted(shard));
+      firstOfShard = tensors().size();
+      if (Error error = loadWeights(shard))
+        return error;
+    }
+    // The tensor must be in this very shard, not in one before.
+    const TensorInfo *found = lookup(tensor);
+    if (!found || static_cast<size_t>(found - tensors().data()) < firstOfShard)
+      return fileError(file, "tensor {0} is missing from shard {1}",
+                       quoted(tensor), quoted(shard));
+  }
+  return Error::success();
+}
+
+Error HuggingFaceCheckpoint::load() {
+  Expected<std::vector<std::string>> files = listFiles();
+  if (!files)
+    return files.takeError();
+  auto has = [&](StringRef name) {
+    return std::binary_search(files->begin(), files->end(), name);
+  };
+  auto withSuffix = [&](ArrayRef<StringRef> suffixes) {
+    std::vector<StringRef> found;
+    for (StringRef name : *files)
+      if (llvm::any_of(suffixes, [&](StringRef suffix) {
+            return name.ends_with(suffix);
+          }))
+        found.push_back(name);
+    return found;
+  };
+  auto list = [](ArrayRef<StringRef> names) {
+    std::string text;
+    for (StringRef name : names.take_front(4))
+      text += (text.empty() ? "" : ", ") + quoted(name);
+    return names.size() > 4 ? text + ", ..." : text;
+  };
+
+  if (!has("config.json")) {
+    std::vector<StringRef> gguf = withSuffix({".gguf"});
+    if (!gguf.empty())
+      return fileError(path(),
+                       "no config.json in this directory, but {0}; give the "
+                       "GGUF file itself",
+                       list(gguf));
+    return fileError(path(), "no config.json in this directory, expected one "
+                             "as in a Hugging Face checkpoint");
+  }
+  if (Error error = loadConfig())
+    return error;
+  for (StringRef name : textFileNames) {
+    if (!has(name))
+      continue;
+    Expected<std::unique_ptr<MemoryBuffer>> buffer = mapFile(getPath(name));
+    if (!buffer)
+      return buffer.takeError();
+    textFiles[name] = std::move(*buffer);
+  }
+
+  if (has("model.safetensors"))
+    return loadWeights("model.safetensors");
+  if (has("model.safetensors.index.json"))
+    return loadIndex("model.safetensors.index.json");
+  std::vector<StringRef> indices = withSuffix({".safetensors.index.json"});
+  if (indices.size() == 1)
+    return loadIndex(indices.front());
+  if (indices.size() > 1)
+    return fileError(path(),
+                     "several indices of weights: {0}; name the one to read "
+                     "model.safetensors.index.json",
+                     list(indices));
+  std::vector<StringRef> weights = withSuffix({".safetensors"});
+  if (weights.size() == 1)
+    return loadWeights(weights.front());
+  if (weights.size() > 1)
+    return fileError(path(),
+                     "several weights files and no index: {0}; name the one to "
+                     "read model.safetensors, or add the index",
+                     list(weights));
+  std::vector<StringRef> others = withSuffix(
+      {".bin", ".bin.index.json", ".pt", ".pth", ".ckpt", ".h5", ".msgpack"});
+  if (!others.empty())
+    return fileError(path(),
+                     "weights only in {0}, expected safetensors; convert them "
+                     "by loading the model in Python and calling "
+                     "save_pretrained(dir, safe_serialization=True)",
+                     list(others));
+  return fileError(path(), "no weights in this directory, expected "
+                           "model.safetensors or an index of shards");
+}
+
+Expected<std::unique_ptr<Checkpoint>> weir::openHuggingFace(StringRef path) {
+  auto checkpoint = std::make_unique<HuggingFaceCheckpoint>(path);
+  if (Error error = checkpoint->load())
+    return error;
+  return checkpoint;
+}
