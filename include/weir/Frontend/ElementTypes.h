@@ -138,7 +138,8 @@ llvm::Expected<QuantizedRows> quantizeInt8(llvm::ArrayRef<float> values,
                                            int64_t numCols);
 
 /// Quantises rows of `numCols` to 0..15 between each block's minimum and
-/// maximum. Fails as `quantizeInt8` does.
+/// maximum. Fails as `quantizeInt8` does, and when these are further apart
+/// than f32 reaches.
 llvm::Expected<QuantizedRows> quantizeInt4(llvm::ArrayRef<float> values,
                                            int64_t numCols);
 

@@ -25,7 +25,7 @@ using namespace llvm;
 using namespace weir;
 
 /// Quantises each block by `quantizeBlock(values, quants, scale, min)`, which
-/// returns false on values that are not finite.
+/// returns false on values that have no such form.
 template <typename Fn>
 static Expected<QuantizedRows> quantizeRows(StorageType type,
                                             ArrayRef<float> values,
@@ -65,7 +65,8 @@ static Expected<QuantizedRows> quantizeRows(StorageType type,
   parallelFor(0, divideCeil(numBlocks, blocksPerTask), run);
   if (!finite)
     return createStringError(
-        "cannot quantise values that are infinite or not a number");
+        "cannot quantise values that are infinite, not a number or further "
+        "apart within a block than f32 reaches");
   return result;
 }
 
@@ -118,8 +119,8 @@ Expected<QuantizedRows> weir::quantizeInt4(ArrayRef<float> values,
                         min = low;
                         float inverse = invert(scale);
                         for (int i = 0; i < 32; ++i)
-                          q[i] = roundClamped(x[i] * inverse - low * inverse,
-                                              0.0f, 15.0f);
+                          q[i] =
+                              roundClamped((x[i] - low) * inverse, 0.0f, 15.0f);
                         return true;
                       });
 }
