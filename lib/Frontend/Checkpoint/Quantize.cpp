@@ -114,8 +114,10 @@ Expected<QuantizedRows> weir::quantizeInt4(ArrayRef<float> values,
                         }
                         if (zero != 0.0f)
                           return false;
-                        // Each term divided by itself: high - low may overflow.
-                        scale = high / 15.0f - low / 15.0f;
+                        // A range that overflows has no steps.
+                        if (!std::isfinite(high - low))
+                          return false;
+                        scale = (high - low) / 15.0f;
                         min = low;
                         float inverse = invert(scale);
                         for (int i = 0; i < 32; ++i)
