@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
 using namespace weir::rt;
 
@@ -228,11 +229,11 @@ bool weir::rt::parseSafetensors(const uint8_t *data, size_t size,
     view.data = payload + entry.begin;
     view.bytes = static_cast<size_t>(expected);
   }
-  std::stable_sort(handler.entries.begin(), handler.entries.end(),
-                   [](const auto &a, const auto &b) {
-                     return a.begin != b.begin ? a.begin < b.begin
-                                               : a.end < b.end;
-                   });
+  std::sort(handler.entries.begin(), handler.entries.end(),
+            [](const auto &a, const auto &b) {
+              return std::tie(a.begin, a.end, a.view.name) <
+                     std::tie(b.begin, b.end, b.view.name);
+            });
   int64_t next = 0;
   for (HeaderHandler::Entry &entry : handler.entries) {
     if (entry.begin != next) {

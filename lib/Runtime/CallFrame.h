@@ -1,0 +1,72 @@
+//===- CallFrame.h - Arguments and results of one compiled function -*- C++
+//-*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LIB_RUNTIME_CALLFRAME_H
+#define LIB_RUNTIME_CALLFRAME_H
+
+#include "weir-rt/ModelDesc.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weir::rt {
+
+/// A result as the compiled function left it: strides count elements, and the
+/// data live in the arena until the next call.
+struct ResultView {
+  const uint8_t *data;
+  const int64_t *sizes;
+  const int64_t *strides;
+  int32_t rank;
+  size_t elementBytes;
+};
+
+/// Copies a strided tensor to dense row-major memory.
+void copyDense(const ResultView &view, void *to);
+
+/// Whether the elements of `view` below axis `from` lie densely, so that one
+/// entry of the axes before is one block of memory.
+bool isDenseFrom(const ResultView &view, int32_t from);
+
+/// The memref descriptors for calling one function (docs/adr/001): built once,
+/// so that a call allocates nothing. Extents and pointers of arguments may be
+/// changed between calls; strides are always the identity layout's.
+class CallFrame {
+public:
+  explicit CallFrame(const weir_function_desc &function);
+
+  /// Describes argument `index`; `shape` has the argument's rank.
+  void setArg(int32_t index, const void *data, const int64_t *shape);
+
+  /// The arena bytes the function needs for the extents set so far; false when
+  /// it asks for a negative number.
+  bool arenaBytes(int64_t &bytes, std::string &error);
+
+  /// Calls the function and checks that the extents of its results agree with
+  /// its table where those are fixed, and with `batch` and `time` elsewhere
+  /// (either may be WEIR_DYNAMIC: any).
+  bool invoke(int64_t batch, int64_t time, std::string &error);
+
+  /// Result `index` of the last call.
+  ResultView result(int32_t index) const;
+
+  const weir_function_desc &function() const { return *desc; }
+
+private:
+  const weir_function_desc *desc;
+  std::vector<int64_t> words;       ///< descriptors of all arguments
+  std::vector<int64_t> resultWords; ///< descriptors of all results
+  std::vector<size_t> argAt, resultAt;
+  std::vector<void *> argv;
+};
+
+} // namespace weir::rt
+
+#endif // LIB_RUNTIME_CALLFRAME_H

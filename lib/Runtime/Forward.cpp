@@ -1,0 +1,482 @@
+//===- Forward.cpp - Whole-sequence runs on named tensors -----------------===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Forward.h"
+#include "CallFrame.h"
+#include "DType.h"
+#include "Session.h"
+#include "Threads.h"
+
+#include <cstring>
+
+using namespace weir::rt;
+
+static constexpr char kMaskName[] = "attention_mask";
+
+/// For each row and time index of a tensor to be made, the time index its
+/// contents come from, or -1 for zeros.
+using TimeMap = std::vector<std::vector<int64_t>>;
+
+/// A function with all it needs for one run.
+struct ForwardRunner::Binding {
+  const weir_function_desc *function = nullptr;
+  int64_t batch = WEIR_DYNAMIC, time = WEIR_DYNAMIC;
+  std::vector<std::vector<int64_t>> shapes; ///< per argument
+  std::vector<Buffer> data;                 ///< per DATA argument
+  std::vector<int32_t> lengths;             ///< per row, if rows are known
+  bool compacted = false;
+  TimeMap gather, scatter; ///< set when compacted
+};
+
+ForwardRunner::ForwardRunner(std::shared_ptr<const Program> program,
+                             int threads)
+    : program(std::move(program)),
+      threads(threads > 0 ? threads : defaultThreads()) {}
+
+/// Moves `from` along the time axis as `map` says. Both tensors are dense and
+/// have the shape `shape`.
+static void moveTime(const uint8_t *from, uint8_t *to,
+                     const std::vector<int64_t> &shape, int32_t batchAxis,
+                     int32_t timeAxis, size_t elementBytes,
+                     const TimeMap &map) {
+  int32_t last = std::max(batchAxis, timeAxis);
+  std::vector<int64_t> strides(shape.size());
+  int64_t stride = static_cast<int64_t>(elementBytes);
+  for (size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] == 0)
+      return;
+    strides[i] = stride;
+    stride *= shape[i];
+  }
+  size_t run = static_cast<size_t>(strides[last]);
+  std::vector<int64_t> index(static_cast<size_t>(last) + 1, 0);
+  uint8_t *out = to;
+  while (true) {
+    int64_t source = map[index[batchAxis]][index[timeAxis]];
+    if (source < 0) {
+      std::memset(out, 0, run);
+    } else {
+      int64_t offset = 0;
+      for (int32_t i = 0; i <= last; ++i)
+        offset += (i == timeAxis ? source : index[i]) * strides[i];
+      std::memcpy(out, from + offset, run);
+    }
+    out += run;
+    int32_t axis = last;
+    while (axis >= 0 && ++index[axis] == shape[axis])
+      index[axis--] = 0;
+    if (axis < 0)
+      return;
+  }
+}
+
+/// The DATA arguments of a function, for messages.
+static std::string listArguments(const weir_function_desc &function) {
+  std::string text;
+  for (int32_t i = 0; i < function.num_args; ++i) {
+    if (function.args[i].role != WEIR_ROLE_DATA)
+      continue;
+    text += text.empty() ? "'" : ", '";
+    text += function.args[i].name;
+    text += "'";
+  }
+  return text.empty() ? "none" : text;
+}
+
+static const TensorView *findInput(const std::vector<TensorView> &inputs,
+                                   const char *name) {
+  for (const TensorView &input : inputs)
+    if (input.name == name)
+      return &input;
+  return nullptr;
+}
+
+/// Checks one input against its argument and notes the extents it fixes.
+static bool checkShape(const weir_value_desc &arg, const TensorView &input,
+                       int64_t &batch, int64_t &time, std::string &error) {
+  std::string where = "input '" + input.name + "'";
+  bool fits = static_cast<int32_t>(input.shape.size()) == arg.rank;
+  for (int32_t d = 0; fits && d < arg.rank; ++d)
+    fits = arg.shape[d] == WEIR_DYNAMIC || arg.shape[d] == input.shape[d];
+  if (!fits) {
+    error = where + " has shape " + shapeToString(input.shape) + ", expected " +
+            shapeToString(arg.shape, arg.rank);
+    return false;
+  }
+  for (int32_t d = 0; d < arg.rank; ++d) {
+    int64_t *known = arg.axes[d] == WEIR_AXIS_BATCH  ? &batch
+                     : arg.axes[d] == WEIR_AXIS_TIME ? &time
+                                                     : nullptr;
+    if (!known)
+      continue;
+    if (*known == WEIR_DYNAMIC)
+      *known = input.shape[d];
+    if (*known != input.shape[d]) {
+      error = where + " has " + std::to_string(input.shape[d]) +
+              (known == &batch ? " rows" : " time steps") +
+              ", and other inputs have " + std::to_string(*known);
+      return false;
+    }
+  }
+  return true;
+}
+
+bool ForwardRunner::bindMask(const TensorView &mask, Binding &binding,
+                             std::string &error) const {
+  std::string where = "input '" + mask.name + "'";
+  if (mask.shape != std::vector<int64_t>{binding.batch, binding.time}) {
+    error = where + " has shape " + shapeToString(mask.shape) + ", expected " +
+            shapeToString({binding.batch, binding.time});
+    return false;
+  }
+  size_t count = static_cast<size_t>(binding.batch * binding.time);
+  std::vector<double> values(count);
+  if (!convertElements(mask.data, mask.dtype, values.data(), WEIR_F64, count,
+                       error))
+    return false;
+  binding.gather.resize(static_cast<size_t>(binding.batch));
+  binding.scatter.resize(static_cast<size_t>(binding.batch));
+  for (int64_t row = 0; row < binding.batch; ++row) {
+    std::vector<int64_t> &gather = binding.gather[row];
+    std::vector<int64_t> &scatter = binding.scatter[row];
+    for (int64_t t = 0; t < binding.time; ++t) {
+      double value = values[row * binding.time + t];
+      if (value != 0 && value != 1) {
+        error = where + " holds " + std::to_string(value) +
+                ", expected only zeros and ones";
+        return false;
+      }
+      scatter.push_back(value == 1 ? static_cast<int64_t>(gather.size())
+                                   : int64_t(-1));
+      if (value == 1)
+        gather.push_back(t);
+    }
+    binding.lengths[row] = static_cast<int32_t>(gather.size());
+    binding.compacted |= static_cast<int64_t>(gather.size()) < binding.time;
+    gather.resize(static_cast<size_t>(binding.time), -1);
+  }
+  return true;
+}
+
+bool ForwardRunner::bind(const weir_function_desc &function,
+                         const std::vector<TensorView> &inputs,
+                         Binding &binding, std::string &error) const {
+  std::string where = std::string("function '") + function.name + "'";
+  bool hasLengths = findRole(function, WEIR_ROLE_LENGTHS) >= 0;
+  const TensorView *mask = nullptr;
+  for (const TensorView &input : inputs) {
+    bool known = false;
+    for (int32_t i = 0; i < function.num_args; ++i)
+      known |= function.args[i].role == WEIR_ROLE_DATA &&
+               input.name == function.args[i].name;
+    if (known)
+      continue;
+    if (input.name != kMaskName) {
+      error = "input '" + input.name + "' is not an argument of " + where +
+              ", which takes " + listArguments(function);
+      return false;
+    }
+    if (!hasLengths) {
+      error = "input '" + input.name + "' was given, and " + where +
+              " has neither an argument of that name nor row lengths";
+      return false;
+    }
+    mask = &input;
+  }
+  binding = Binding();
+  binding.function = &function;
+  binding.shapes.resize(static_cast<size_t>(function.num_args));
+  binding.data.resize(static_cast<size_t>(function.num_args));
+  for (int32_t i = 0; i < function.num_args; ++i) {
+    const weir_value_desc &arg = function.args[i];
+    if (arg.role != WEIR_ROLE_DATA)
+      continue;
+    const TensorView *input = findInput(inputs, arg.name);
+    if (!input) {
+      error = std::string("input '") + arg.name + "' is missing: " + where +
+              " takes " + listArguments(function);
+      return false;
+    }
+    // The block length of an extending function is no limit here.
+    weir_value_desc open = arg;
+    std::vector<int64_t> shape(arg.shape, arg.shape + arg.rank);
+    if (int32_t time = findAxis(arg, WEIR_AXIS_TIME);
+        isExtend(function) && time >= 0)
+      shape[time] = WEIR_DYNAMIC;
+    open.shape = shape.data();
+    if (!checkShape(open, *input, binding.batch, binding.time, error))
+      return false;
+    binding.shapes[i] = input->shape;
+  }
+  if (binding.batch != WEIR_DYNAMIC)
+    binding.lengths.assign(
+        static_cast<size_t>(binding.batch),
+        binding.time == WEIR_DYNAMIC ? 0 : static_cast<int32_t>(binding.time));
+  if (hasLengths &&
+      (binding.batch == WEIR_DYNAMIC || binding.time == WEIR_DYNAMIC)) {
+    error = where + " takes row lengths, and no argument of it has rows and "
+                    "time steps";
+    return false;
+  }
+  if (mask && !bindMask(*mask, binding, error))
+    return false;
+
+  for (int32_t i = 0; i < function.num_args; ++i) {
+    const weir_value_desc &arg = function.args[i];
+    if (arg.role != WEIR_ROLE_DATA)
+      continue;
+    const TensorView &input = *findInput(inputs, arg.name);
+    size_t elementBytes = dtypeSize(arg.dtype);
+    int64_t bytes, count;
+    if (!byteSize(input.shape, elementBytes, bytes) ||
+        !byteSize(input.shape, 1, count) ||
+        !binding.data[i].allocate(static_cast<size_t>(bytes))) {
+      error = "cannot allocate input '" + input.name + "'";
+      return false;
+    }
+    if (!convertElements(input.data, input.dtype, binding.data[i].data(),
+                         arg.dtype, static_cast<size_t>(count), error)) {
+      error = "input '" + input.name + "': " + error;
+      return false;
+    }
+    int32_t timeAxis = findAxis(arg, WEIR_AXIS_TIME);
+    if (!binding.compacted || timeAxis < 0)
+      continue;
+    int32_t batchAxis = findAxis(arg, WEIR_AXIS_BATCH);
+    Buffer moved;
+    if (batchAxis < 0 || !moved.allocate(static_cast<size_t>(bytes))) {
+      error = "input '" + input.name +
+              "' has time steps that all rows share, "
+              "which a mask cannot move";
+      return false;
+    }
+    moveTime(binding.data[i].data(), moved.data(), input.shape, batchAxis,
+             timeAxis, elementBytes, binding.gather);
+    binding.data[i] = std::move(moved);
+  }
+  return true;
+}
+
+/// Makes a zeroed output tensor.
+static bool makeOutput(const weir_value_desc &desc,
+                       const std::vector<int64_t> &shape, OwnedTensor &tensor,
+                       std::string &error) {
+  int64_t bytes;
+  if (!byteSize(shape, dtypeSize(desc.dtype), bytes) ||
+      !tensor.memory.allocate(static_cast<size_t>(bytes))) {
+    error = std::string("cannot allocate result '") + desc.name +
+            "' of shape " + shapeToString(shape);
+    return false;
+  }
+  tensor.view.name = desc.name;
+  tensor.view.dtype = desc.dtype;
+  tensor.view.shape = shape;
+  tensor.view.data = tensor.memory.data();
+  tensor.view.bytes = static_cast<size_t>(bytes);
+  return true;
+}
+
+bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
+                         std::string &error) {
+  const weir_function_desc &function = *binding.function;
+  CallFrame frame(function);
+  int32_t arenaArg = -1;
+  for (int32_t i = 0; i < function.num_args; ++i) {
+    const void *data = binding.data[i].data();
+    std::vector<int64_t> &shape = binding.shapes[i];
+    switch (function.args[i].role) {
+    case WEIR_ROLE_LENGTHS:
+      shape = {binding.batch};
+      data = binding.lengths.data();
+      break;
+    case WEIR_ROLE_WEIGHTS:
+      shape = {program->weights().size()};
+      data = program->weights().data();
+      break;
+    case WEIR_ROLE_ARENA:
+      shape = {0};
+      arenaArg = i;
+      break;
+    default:
+      break;
+    }
+    frame.setArg(i, data, shape.data());
+  }
+  int64_t bytes;
+  if (!frame.arenaBytes(bytes, error))
+    return false;
+  if (arenaArg >= 0) {
+    if (!arena.ensure(static_cast<size_t>(bytes))) {
+      error = "cannot allocate " + std::to_string(bytes) +
+              " bytes of scratch memory: run a smaller batch or length";
+      return false;
+    }
+    int64_t size = static_cast<int64_t>(arena.size());
+    frame.setArg(arenaArg, arena.data(), &size);
+  }
+  useThreads(threads);
+  if (!frame.invoke(binding.batch, WEIR_DYNAMIC, error))
+    return false;
+  for (int32_t r = 0; r < function.num_results; ++r) {
+    const weir_value_desc &desc = function.results[r];
+    ResultView view = frame.result(r);
+    std::vector<int64_t> shape(view.sizes, view.sizes + view.rank);
+    OwnedTensor &output = outputs.emplace_back();
+    if (!makeOutput(desc, shape, output, error))
+      return false;
+    copyDense(view, output.memory.data());
+    int32_t timeAxis = findAxis(desc, WEIR_AXIS_TIME);
+    if (!binding.compacted || timeAxis < 0)
+      continue;
+    int32_t batchAxis = findAxis(desc, WEIR_AXIS_BATCH);
+    OwnedTensor moved;
+    if (batchAxis < 0 || shape[timeAxis] != binding.time) {
+      error = std::string("result '") + desc.name + "' of shape " +
+              shapeToString(shape) + " cannot be moved back to the " +
+              std::to_string(binding.time) + " masked positions";
+      return false;
+    }
+    if (!makeOutput(desc, shape, moved, error))
+      return false;
+    moveTime(output.memory.data(), moved.memory.data(), shape, batchAxis,
+             timeAxis, view.elementBytes, binding.scatter);
+    output = std::move(moved);
+  }
+  return true;
+}
+
+bool ForwardRunner::stream(Binding &binding, std::vector<OwnedTensor> &outputs,
+                           std::string &error) {
+  const weir_function_desc &function = *binding.function;
+  const weir_model_desc &model = program->model();
+  SessionOptions options;
+  options.batch = binding.batch;
+  options.threads = threads;
+  // No longer than needed; what exceeds the model's limit is refused below.
+  options.maxLength = std::max<int64_t>(1, binding.time);
+  if (model.max_length != WEIR_DYNAMIC)
+    options.maxLength = std::min(options.maxLength, model.max_length);
+  std::unique_ptr<Session> session = Session::open(program, options, error);
+  if (!session)
+    return false;
+  std::vector<std::vector<const void *>> rows;
+  for (const weir_value_desc *input : session->inputs())
+    for (int32_t i = 0; i < function.num_args; ++i) {
+      if (std::strcmp(function.args[i].name, input->name) != 0)
+        continue;
+      std::vector<const void *> &pointers = rows.emplace_back();
+      size_t rowBytes =
+          binding.data[i].size() / static_cast<size_t>(binding.batch);
+      for (int64_t row = 0; row < binding.batch; ++row)
+        pointers.push_back(binding.data[i].data() +
+                           static_cast<size_t>(row) * rowBytes);
+    }
+  for (int32_t i = 0; i < function.num_args; ++i) {
+    const weir_value_desc &arg = function.args[i];
+    if (arg.role == WEIR_ROLE_DATA && findAxis(arg, WEIR_AXIS_TIME) < 0 &&
+        !session->setConstant(arg.name, binding.data[i].data(),
+                              binding.shapes[i], error))
+      return false;
+  }
+  std::vector<const void *const *> inputs;
+  for (const std::vector<const void *> &pointers : rows)
+    inputs.push_back(pointers.data());
+  std::vector<int64_t> counts(binding.lengths.begin(), binding.lengths.end());
+  bool all = session->hasAllOutputs();
+  bool good = true;
+  auto collect = [&](const OutputBlock &block) {
+    OwnedTensor *output = nullptr;
+    for (OwnedTensor &tensor : outputs)
+      if (tensor.view.name == block.result->name)
+        output = &tensor;
+    if (!output) {
+      std::vector<int64_t> shape = {binding.batch};
+      if (all)
+        shape.push_back(binding.time);
+      shape.insert(shape.end(), block.stepShape,
+                   block.stepShape + block.stepRank);
+      output = &outputs.emplace_back();
+      good &= makeOutput(*block.result, shape, *output, error);
+    }
+    if (!good)
+      return;
+    const uint8_t *from = static_cast<const uint8_t *>(block.data);
+    for (int64_t i = 0; i < block.count; ++i) {
+      int64_t at = block.row;
+      if (all) {
+        int64_t t = block.first + i;
+        at = at * binding.time +
+             (binding.compacted ? binding.gather[block.row][t] : t);
+      }
+      std::memcpy(
+          output->memory.data() + static_cast<size_t>(at) * block.stepBytes,
+          from + static_cast<size_t>(i) * block.stepBytes, block.stepBytes);
+    }
+  };
+  if (!session->extendInputs(inputs, counts.data(),
+                             all ? Outputs::All : Outputs::Last, collect,
+                             error) ||
+      !good)
+    return false;
+  if (outputs.empty() && function.num_results > 0) {
+    error = "the inputs hold no tokens";
+    return false;
+  }
+  return true;
+}
+
+bool ForwardRunner::run(const std::vector<TensorView> &inputs,
+                        const std::string &name,
+                        std::vector<OwnedTensor> &outputs, std::string &error) {
+  outputs.clear();
+  const weir_model_desc &model = program->model();
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (findInput(inputs, inputs[i].name.c_str()) != &inputs[i]) {
+      error = "input '" + inputs[i].name + "' is given twice";
+      return false;
+    }
+  std::vector<const weir_function_desc *> candidates;
+  auto take = [&](int32_t method) {
+    for (uint32_t i = 0; i < model.num_functions; ++i)
+      if (model.functions[i].method == method)
+        candidates.push_back(&model.functions[i]);
+  };
+  if (!name.empty()) {
+    for (uint32_t i = 0; i < model.num_functions; ++i)
+      if (name == model.functions[i].name)
+        candidates.push_back(&model.functions[i]);
+    if (candidates.empty()) {
+      error = std::string("model '") + model.name + "' has no function '" +
+              name + "'";
+      return false;
+    }
+  } else {
+    for (int32_t method : {WEIR_METHOD_FORWARD, WEIR_METHOD_PLAIN,
+                           WEIR_METHOD_EXTEND, WEIR_METHOD_EXTEND_LAST})
+      if (candidates.empty())
+        take(method);
+  }
+  if (candidates.empty()) {
+    error = std::string("model '") + model.name + "' has no functions";
+    return false;
+  }
+  Binding binding;
+  std::string first;
+  for (const weir_function_desc *function : candidates) {
+    std::string reason;
+    if (bind(*function, inputs, binding, reason))
+      return isExtend(*function) ? stream(binding, outputs, error)
+                                 : call(binding, outputs, error);
+    if (first.empty())
+      first = reason;
+  }
+  error = first;
+  if (candidates.size() > 1)
+    error += " (nor do the " + std::to_string(candidates.size() - 1) +
+             " other functions take such inputs)";
+  return false;
+}

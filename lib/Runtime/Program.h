@@ -1,0 +1,61 @@
+//===- Program.h - A checked model table and its weights --------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LIB_RUNTIME_PROGRAM_H
+#define LIB_RUNTIME_PROGRAM_H
+
+#include "Weights.h"
+#include "weir-rt/ModelDesc.h"
+
+#include <memory>
+#include <string>
+
+namespace weir::rt {
+
+/// A compiled model ready to run. Immutable: any number of sessions in any
+/// number of threads share one.
+class Program {
+public:
+  /// Checks `model` (which must outlive the program) and maps its weights from
+  /// `weightsPath`, or from beside the executable when that is empty.
+  static std::shared_ptr<const Program> open(const weir_model_desc &model,
+                                             const std::string &weightsPath,
+                                             std::string &error);
+
+  const weir_model_desc &model() const { return *desc; }
+  const Weights &weights() const { return *mapped; }
+
+  /// Whether the model has functions that append to a state.
+  bool streams() const;
+
+  /// Whether some slot cannot be truncated.
+  bool hasCarry() const;
+
+private:
+  const weir_model_desc *desc = nullptr;
+  std::shared_ptr<const Weights> mapped;
+};
+
+/// Checks all of a model table that the runtime relies on; the error names the
+/// entry at fault.
+bool checkModel(const weir_model_desc &model, std::string &error);
+
+/// Whether `function` appends to the state.
+inline bool isExtend(const weir_function_desc &function) {
+  return function.method == WEIR_METHOD_EXTEND ||
+         function.method == WEIR_METHOD_EXTEND_LAST;
+}
+
+/// The index of the axis of `value` that stands for `axis`, or -1.
+int32_t findAxis(const weir_value_desc &value, int32_t axis);
+
+/// The index of the first argument of `function` with `role`, or -1.
+int32_t findRole(const weir_function_desc &function, int32_t role);
+
+} // namespace weir::rt
+
+#endif // LIB_RUNTIME_PROGRAM_H
