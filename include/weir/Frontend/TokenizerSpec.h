@@ -27,6 +27,8 @@
 
 namespace weir {
 
+class Checkpoint;
+
 /// One entry of the vocabulary, at the index that is its id.
 struct TokenizerToken {
   /// As spelt in the vocabulary.
@@ -126,6 +128,14 @@ struct GGUFTokenizerMetadata {
 /// Reads the tokenizer of a GGUF file.
 llvm::Expected<TokenizerSpec>
 importGGUFTokenizer(const GGUFTokenizerMetadata &metadata);
+
+/// The `tokenizer.ggml.*` keys of an open GGUF file.
+GGUFTokenizerMetadata readGGUFTokenizerMetadata(const Checkpoint &checkpoint);
+
+/// Reads the tokenizer that comes with a checkpoint, of either format; nothing
+/// if there is none.
+llvm::Expected<std::optional<TokenizerSpec>>
+importTokenizer(const Checkpoint &checkpoint);
 
 /// Writes the blob `rt::Tokenizer::create` reads.
 std::vector<uint8_t> serializeTokenizer(const TokenizerSpec &spec);

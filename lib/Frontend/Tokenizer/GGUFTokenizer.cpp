@@ -53,10 +53,10 @@ struct PreTokenizerSet {
   "|\\s+(?!\\S)|\\s+"
 #define WEIR_LLAMA3                                                            \
   WEIR_CONTRACTIONS                                                            \
-      "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}" WEIR_SYMBOLS WEIR_TAIL
+  "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}" WEIR_SYMBOLS WEIR_TAIL
 #define WEIR_QWEN2                                                             \
   WEIR_CONTRACTIONS                                                            \
-      "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" WEIR_SYMBOLS WEIR_TAIL
+  "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" WEIR_SYMBOLS WEIR_TAIL
 #define WEIR_DEEPSEEK3                                                         \
   "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+"                      \
   "|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "                             \
@@ -272,7 +272,7 @@ weir::importGGUFTokenizer(const GGUFTokenizerMetadata &metadata) {
                           metadata.model);
   const PreTokenizerSet *set = nullptr;
   if (byteLevel) {
-    llvm::StringRef pre = metadata.pre.empty() ? "default" : metadata.pre;
+    std::string pre = metadata.pre.empty() ? "default" : metadata.pre;
     set = findPreTokenizerSet(pre);
     if (!set) {
       std::vector<std::string> names;

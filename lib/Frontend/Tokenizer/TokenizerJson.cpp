@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TokenizerImport.h"
+#include "weir/Frontend/Checkpoint.h"
 
 using namespace weir;
 using namespace weir::rt::tok;
@@ -88,10 +89,10 @@ static int32_t findSpecial(const Object &config, llvm::StringRef key,
 static llvm::Error importConfig(llvm::StringRef text, TokenizerSpec &spec,
                                 VocabMap &vocab,
                                 llvm::StringMap<size_t> &seen) {
-  llvm::Expected<llvm::json::Value> parsed = llvm::json::parse(text);
+  llvm::Expected<llvm::json::Value> parsed =
+      parsePythonJson(text, "tokenizer_config.json");
   if (!parsed)
-    return tokenizerError("tokenizer_config.json is not JSON: {0}",
-                          llvm::toString(parsed.takeError()));
+    return parsed.takeError();
   const Object *config = parsed->getAsObject();
   if (!config)
     return tokenizerError("tokenizer_config.json is not an object");
@@ -126,10 +127,10 @@ static llvm::Error importConfig(llvm::StringRef text, TokenizerSpec &spec,
 
 llvm::Expected<TokenizerSpec>
 weir::importTokenizerJson(llvm::StringRef text, llvm::StringRef configText) {
-  llvm::Expected<llvm::json::Value> parsed = llvm::json::parse(text);
+  llvm::Expected<llvm::json::Value> parsed =
+      parsePythonJson(text, "tokenizer.json");
   if (!parsed)
-    return tokenizerError("tokenizer.json is not JSON: {0}",
-                          llvm::toString(parsed.takeError()));
+    return parsed.takeError();
   const Object *root = parsed->getAsObject();
   const Object *model = root ? root->getObject("model") : nullptr;
   if (!model)
