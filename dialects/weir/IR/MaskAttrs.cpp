@@ -1,0 +1,325 @@
+//===- MaskAttrs.cpp - The mask algebra, and the other attributes -*- C++
+//-*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// Each leaf of the algebra is a few lines here: its predicate for a pair of
+// numbers, the same predicate as IR, and how far it reaches. `#weir.mask<...>`
+// holds the text form, a small expression grammar:
+//
+//   or    := and (`or` and)*
+//   and   := unary (`and` unary)*
+//   unary := `not` unary | `(` or `)` | leaf
+//   leaf  := `full` | `causal` | `window` `<` int (`,` int)? `>`
+//
+// The connectives are words because MLIR's lexer has no `&`.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "weir/IR/Weir.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace weir;
+
+#define GET_ATTRDEF_CLASSES
+#include "weir/IR/WeirAttrs.cpp.inc"
+
+void WeirDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "weir/IR/WeirAttrs.cpp.inc"
+      >();
+}
+
+//===----------------------------------------------------------------------===//
+// Leaves
+//===----------------------------------------------------------------------===//
+
+static Value buildTrue(OpBuilder &builder, Location loc) {
+  return arith::ConstantIntOp::create(builder, loc, 1, 1);
+}
+
+static Value buildCompare(OpBuilder &builder, Location loc,
+                          arith::CmpIPredicate predicate, Value lhs,
+                          Value rhs) {
+  return arith::CmpIOp::create(builder, loc, predicate, lhs, rhs);
+}
+
+bool FullMaskAttr::isVisible(int64_t, int64_t) const { return true; }
+Value FullMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value,
+                                   Value) const {
+  return buildTrue(builder, loc);
+}
+MaskReach FullMaskAttr::getReach() const { return {}; }
+void FullMaskAttr::printMask(raw_ostream &os) const { os << "full"; }
+
+bool CausalMaskAttr::isVisible(int64_t q, int64_t k) const { return k <= q; }
+Value CausalMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
+                                     Value k) const {
+  return buildCompare(builder, loc, arith::CmpIPredicate::sle, k, q);
+}
+MaskReach CausalMaskAttr::getReach() const { return {std::nullopt, 0}; }
+void CausalMaskAttr::printMask(raw_ostream &os) const { os << "causal"; }
+
+/// Keys behind the query that a window shows: `window<n>` counts the query's
+/// own position as one of the n, `window<l, r>` does not.
+static int64_t getKeysBehind(WindowMaskAttr window) {
+  return window.getRight() ? window.getLeft() : window.getLeft() - 1;
+}
+
+bool WindowMaskAttr::isVisible(int64_t q, int64_t k) const {
+  return q - k <= getKeysBehind(*this) && (!getRight() || k - q <= *getRight());
+}
+Value WindowMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
+                                     Value k) const {
+  Value behind = arith::SubIOp::create(builder, loc, q, k);
+  Value left =
+      arith::ConstantIndexOp::create(builder, loc, getKeysBehind(*this));
+  Value visible =
+      buildCompare(builder, loc, arith::CmpIPredicate::sle, behind, left);
+  if (!getRight())
+    return visible;
+  Value right = arith::ConstantIndexOp::create(builder, loc, -*getRight());
+  return arith::AndIOp::create(
+      builder, loc, visible,
+      buildCompare(builder, loc, arith::CmpIPredicate::sge, behind, right));
+}
+MaskReach WindowMaskAttr::getReach() const {
+  return {getKeysBehind(*this), getRight()};
+}
+void WindowMaskAttr::printMask(raw_ostream &os) const {
+  os << "window<" << getLeft();
+  if (getRight())
+    os << ", " << *getRight();
+  os << '>';
+}
+
+//===----------------------------------------------------------------------===//
+// Connectives
+//===----------------------------------------------------------------------===//
+
+bool AndMaskAttr::isVisible(int64_t q, int64_t k) const {
+  return getLhs().isVisible(q, k) && getRhs().isVisible(q, k);
+}
+Value AndMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
+                                  Value k) const {
+  return arith::AndIOp::create(builder, loc,
+                               getLhs().buildPredicate(builder, loc, q, k),
+                               getRhs().buildPredicate(builder, loc, q, k));
+}
+MaskReach AndMaskAttr::getReach() const {
+  auto nearer = [](std::optional<int64_t> a, std::optional<int64_t> b) {
+    return a && b ? std::min(*a, *b) : a ? a : b;
+  };
+  MaskReach lhs = getLhs().getReach(), rhs = getRhs().getReach();
+  return {nearer(lhs.behind, rhs.behind), nearer(lhs.ahead, rhs.ahead)};
+}
+
+/// Prints an operand of `and` or `not`, in brackets when it binds less tightly.
+static void printTight(MaskAttrInterface mask, raw_ostream &os, bool unary) {
+  bool brackets = isa<OrMaskAttr>(mask) || (unary && isa<AndMaskAttr>(mask));
+  os << (brackets ? "(" : "");
+  mask.printMask(os);
+  os << (brackets ? ")" : "");
+}
+
+void AndMaskAttr::printMask(raw_ostream &os) const {
+  printTight(getLhs(), os, /*unary=*/false);
+  os << " and ";
+  printTight(getRhs(), os, /*unary=*/isa<AndMaskAttr>(getRhs()));
+}
+
+bool OrMaskAttr::isVisible(int64_t q, int64_t k) const {
+  return getLhs().isVisible(q, k) || getRhs().isVisible(q, k);
+}
+Value OrMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
+                                 Value k) const {
+  return arith::OrIOp::create(builder, loc,
+                              getLhs().buildPredicate(builder, loc, q, k),
+                              getRhs().buildPredicate(builder, loc, q, k));
+}
+MaskReach OrMaskAttr::getReach() const {
+  auto farther = [](std::optional<int64_t> a, std::optional<int64_t> b) {
+    return a && b ? std::optional<int64_t>(std::max(*a, *b)) : std::nullopt;
+  };
+  MaskReach lhs = getLhs().getReach(), rhs = getRhs().getReach();
+  return {farther(lhs.behind, rhs.behind), farther(lhs.ahead, rhs.ahead)};
+}
+void OrMaskAttr::printMask(raw_ostream &os) const {
+  getLhs().printMask(os);
+  os << " or ";
+  bool brackets = isa<OrMaskAttr>(getRhs());
+  os << (brackets ? "(" : "");
+  getRhs().printMask(os);
+  os << (brackets ? ")" : "");
+}
+
+bool NotMaskAttr::isVisible(int64_t q, int64_t k) const {
+  return !getMask().isVisible(q, k);
+}
+Value NotMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
+                                  Value k) const {
+  return arith::XOrIOp::create(builder, loc,
+                               getMask().buildPredicate(builder, loc, q, k),
+                               buildTrue(builder, loc));
+}
+MaskReach NotMaskAttr::getReach() const {
+  // A complement reaches as far as positions go, except where the mask shows
+  // one whole side: what is not causal lies ahead, and causal shows all behind.
+  if (isa<FullMaskAttr>(getMask()))
+    return {-1, -1};
+  if (isa<CausalMaskAttr>(getMask()))
+    return {-1, std::nullopt};
+  return {};
+}
+void NotMaskAttr::printMask(raw_ostream &os) const {
+  os << "not ";
+  printTight(getMask(), os, /*unary=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// The text form
+//===----------------------------------------------------------------------===//
+
+static FailureOr<MaskAttrInterface> parseOr(AsmParser &parser);
+
+static FailureOr<MaskAttrInterface> parseLeaf(AsmParser &parser) {
+  MLIRContext *context = parser.getContext();
+  SMLoc loc = parser.getCurrentLocation();
+  StringRef keyword;
+  if (parser.parseKeyword(&keyword))
+    return failure();
+  if (keyword == "full")
+    return cast<MaskAttrInterface>(FullMaskAttr::get(context));
+  if (keyword == "causal")
+    return cast<MaskAttrInterface>(CausalMaskAttr::get(context));
+  if (keyword == "window") {
+    int64_t left, right;
+    if (parser.parseLess() || parser.parseInteger(left))
+      return failure();
+    std::optional<int64_t> bound;
+    if (succeeded(parser.parseOptionalComma())) {
+      if (parser.parseInteger(right))
+        return failure();
+      bound = right;
+    }
+    if (parser.parseGreater())
+      return failure();
+    if (left < (bound ? 0 : 1) || (bound && *bound < 0)) {
+      parser.emitError(loc)
+          << "a window shows at least one key, found window<" << left << '>';
+      return failure();
+    }
+    return cast<MaskAttrInterface>(WindowMaskAttr::get(context, left, bound));
+  }
+  parser.emitError(loc) << "unknown mask '" << keyword
+                        << "', expected full, causal or window";
+  return failure();
+}
+
+static FailureOr<MaskAttrInterface> parseUnary(AsmParser &parser) {
+  if (succeeded(parser.parseOptionalLParen())) {
+    FailureOr<MaskAttrInterface> mask = parseOr(parser);
+    if (failed(mask) || parser.parseRParen())
+      return failure();
+    return mask;
+  }
+  if (succeeded(parser.parseOptionalKeyword("not"))) {
+    FailureOr<MaskAttrInterface> mask = parseUnary(parser);
+    if (failed(mask))
+      return failure();
+    return cast<MaskAttrInterface>(
+        NotMaskAttr::get(parser.getContext(), *mask));
+  }
+  return parseLeaf(parser);
+}
+
+/// Parses `operand (word operand)*` into left-associated connectives.
+template <typename ConnectiveAttr>
+static FailureOr<MaskAttrInterface>
+parseConnective(AsmParser &parser, StringRef word,
+                FailureOr<MaskAttrInterface> (*parseOperand)(AsmParser &)) {
+  FailureOr<MaskAttrInterface> mask = parseOperand(parser);
+  while (succeeded(mask) && succeeded(parser.parseOptionalKeyword(word))) {
+    FailureOr<MaskAttrInterface> rhs = parseOperand(parser);
+    if (failed(rhs))
+      return failure();
+    mask = cast<MaskAttrInterface>(
+        ConnectiveAttr::get(parser.getContext(), *mask, *rhs));
+  }
+  return mask;
+}
+
+static FailureOr<MaskAttrInterface> parseAnd(AsmParser &parser) {
+  return parseConnective<AndMaskAttr>(parser, "and", parseUnary);
+}
+
+static FailureOr<MaskAttrInterface> parseOr(AsmParser &parser) {
+  return parseConnective<OrMaskAttr>(parser, "or", parseAnd);
+}
+
+Attribute MaskAttr::parse(AsmParser &parser, Type) {
+  if (parser.parseLess())
+    return {};
+  FailureOr<MaskAttrInterface> mask = parseOr(parser);
+  if (failed(mask) || parser.parseGreater())
+    return {};
+  return MaskAttr::get(parser.getContext(), *mask);
+}
+
+void MaskAttr::print(AsmPrinter &printer) const {
+  printer << '<';
+  getExpression().printMask(printer.getStream());
+  printer << '>';
+}
+
+//===----------------------------------------------------------------------===//
+// Checkpoint keys
+//===----------------------------------------------------------------------===//
+
+Attribute CheckpointAttr::parse(AsmParser &parser, Type) {
+  std::string key;
+  if (parser.parseLess() || parser.parseString(&key))
+    return {};
+  DenseI64ArrayAttr layers;
+  if (succeeded(parser.parseOptionalComma())) {
+    SmallVector<int64_t> numbers;
+    if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
+          return parser.parseInteger(numbers.emplace_back());
+        }))
+      return {};
+    layers = DenseI64ArrayAttr::get(parser.getContext(), numbers);
+  }
+  if (parser.parseGreater())
+    return {};
+  return CheckpointAttr::get(parser.getContext(),
+                             StringAttr::get(parser.getContext(), key), layers);
+}
+
+void CheckpointAttr::print(AsmPrinter &printer) const {
+  printer << '<' << getKey();
+  if (DenseI64ArrayAttr layers = getLayers()) {
+    printer << ", [";
+    llvm::interleaveComma(layers.asArrayRef(), printer.getStream());
+    printer << ']';
+  }
+  printer << '>';
+}
+
+SmallVector<std::string> CheckpointAttr::getKeys() const {
+  if (!getLayers())
+    return {getKey().str()};
+  SmallVector<std::string> keys;
+  auto [before, after] = getKey().getValue().split('*');
+  for (int64_t layer : getLayers().asArrayRef())
+    keys.push_back((before + llvm::Twine(layer) + after).str());
+  return keys;
+}

@@ -1,0 +1,132 @@
+//===- ProjectionOps.cpp - Linear maps and embeddings -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "weir/IR/Weir.h"
+
+using namespace mlir;
+using namespace weir;
+
+/// Checks that `bias`, where given, is `[extent]`.
+static LogicalResult verifyBias(Operation *op, Value bias, int64_t extent) {
+  if (!bias)
+    return success();
+  auto type = cast<RankedTensorType>(bias.getType());
+  if (type.getRank() != 1 || type.getDimSize(0) != extent)
+    return op->emitOpError("has a bias of type ")
+           << type << " for " << extent << " output features";
+  return success();
+}
+
+/// Checks that `result` is `input` with the last axis replaced by `extent`.
+static LogicalResult verifyLastAxisReplaced(Operation *op,
+                                            RankedTensorType input,
+                                            RankedTensorType result,
+                                            int64_t extent) {
+  SmallVector<int64_t> shape(input.getShape());
+  shape.back() = extent;
+  auto expected = RankedTensorType::get(shape, input.getElementType());
+  if (result != expected)
+    return op->emitOpError("has result type ")
+           << result << ", expected " << expected;
+  return success();
+}
+
+LogicalResult LinearOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType());
+  auto weight = cast<RankedTensorType>(getWeight().getType());
+  // linear_c1
+  if (weight.getRank() != 2 || !weight.hasStaticShape())
+    return emitOpError("has a weight of type ")
+           << weight << ", expected a matrix [N, K]";
+  if (input.getRank() < 1 || input.getShape().back() != weight.getDimSize(1))
+    return emitOpError("has an input of type ")
+           << input << " when the weight reads " << weight.getDimSize(1)
+           << " features";
+  // linear_c2
+  if (failed(verifyLastAxisReplaced(
+          *this, input, cast<RankedTensorType>(getResult().getType()),
+          weight.getDimSize(0))))
+    return failure();
+  // linear_c3
+  return verifyBias(*this, getBias(), weight.getDimSize(0));
+}
+
+int64_t PackedLinearOp::getPanel() {
+  auto type = cast<RankedTensorType>(getValues().getType());
+  return getBits() < 16 ? type.getDimSize(2) : type.getShape().back();
+}
+
+int64_t PackedLinearOp::getReduction() {
+  auto type = cast<RankedTensorType>(getValues().getType());
+  int64_t perEntry = getBits() == 8 ? 4 : getBits() == 4 ? 8 : 1;
+  return type.getDimSize(1) * perEntry;
+}
+
+LogicalResult PackedLinearOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType());
+  auto values = cast<RankedTensorType>(getValues().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  // packed_linear_c1
+  bool quantized = isa<IntegerType>(values.getElementType());
+  if (!quantized && values.getRank() != 3)
+    return emitOpError("has values of type ")
+           << values << ", expected [panels, K, panel]";
+  if (quantized && (values.getRank() != 4 || values.getShape().back() != 4 ||
+                    !values.getElementType().isInteger(8) ||
+                    (getBits() != 4 && getBits() != 8)))
+    return emitOpError("has ") << getBits() << "-bit values of type " << values
+                               << ", expected [panels, K/n, panel, 4] of i8";
+  if (input.getRank() < 1 || input.getShape().back() != getReduction())
+    return emitOpError("has an input of type ")
+           << input << " when the weight reads " << getReduction()
+           << " features";
+  // packed_linear_c2
+  if (quantized != static_cast<bool>(getScales()))
+    return emitOpError(quantized ? "has quants but no scales"
+                                 : "has scales but float values");
+  for (Value part : {getScales(), getMins()}) {
+    if (!part)
+      continue;
+    SmallVector<int64_t> expected = {
+        values.getDimSize(0), getReduction() / static_cast<int64_t>(getGroup()),
+        getPanel()};
+    if (cast<RankedTensorType>(part.getType()).getShape() !=
+        ArrayRef<int64_t>(expected))
+      return emitOpError("has scales or mins of type ")
+             << part.getType() << ", expected [panels, K/group, panel]";
+  }
+  // packed_linear_c3
+  int64_t features = result.getRank() ? result.getShape().back() : 0;
+  int64_t padded = values.getDimSize(0) * getPanel();
+  if (features > padded || features <= padded - getPanel())
+    return emitOpError("has ")
+           << features << " output features in " << values.getDimSize(0)
+           << " panels of " << getPanel();
+  if (failed(verifyLastAxisReplaced(*this, input, result, features)))
+    return failure();
+  // packed_linear_c4
+  return verifyBias(*this, getBias(), features);
+}
+
+LogicalResult EmbeddingOp::verify() {
+  auto ids = cast<RankedTensorType>(getIds().getType());
+  auto table = cast<RankedTensorType>(getTable().getType());
+  // embedding_c1
+  if (!ids.getElementType().isSignlessInteger())
+    return emitOpError("looks up by ") << ids << ", expected integers";
+  if (table.getRank() != 2)
+    return emitOpError("has a table of type ") << table << ", expected [V, D]";
+  // embedding_c2
+  SmallVector<int64_t> shape(ids.getShape());
+  shape.push_back(table.getDimSize(1));
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getShape() != ArrayRef<int64_t>(shape))
+    return emitOpError("has result type ")
+           << result << ", expected "
+           << RankedTensorType::get(shape, result.getElementType());
+  return success();
+}

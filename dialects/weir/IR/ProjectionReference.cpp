@@ -1,0 +1,8 @@
+//===- ProjectionReference.cpp - Plain definitions -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "weir/IR/Weir.h"

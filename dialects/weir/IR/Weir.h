@@ -1,0 +1,51 @@
+//===- weir/IR/Weir.h - The weir dialect -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_IR_WEIR_H
+#define WEIR_IR_WEIR_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "weir/IR/WeirInterfaces.h"
+
+#include "weir/IR/WeirDialect.h.inc"
+#include "weir/IR/WeirEnums.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "weir/IR/WeirAttrs.h.inc"
+
+// The op interfaces name attributes, which name the attribute interfaces.
+#include "weir/IR/WeirOpInterfaces.h.inc"
+
+#define GET_OP_CLASSES
+#include "weir/IR/WeirOps.h.inc"
+
+namespace weir {
+
+/// The axes of sequence tensors.
+enum SequenceAxis : unsigned { BatchAxis = 0, TimeAxis = 1 };
+
+/// Angular frequencies of `weir.rope_frequencies`, in radians per position, or
+/// none with `error` set when `scaling` lacks a parameter its kind needs.
+std::optional<llvm::SmallVector<double>>
+computeRopeFrequencies(double base, int64_t dims, RopeScalingAttr scaling,
+                       std::string &error);
+
+/// The factor models multiply cosine and sine with under `scaling`, unless
+/// their configuration names one: 1 but for yarn and longrope.
+double computeRopeAttentionFactor(RopeScalingAttr scaling);
+
+} // namespace weir
+
+#endif // WEIR_IR_WEIR_H

@@ -1,0 +1,70 @@
+//===- WeirAttentionOps.td - Softmax attention -*- tablegen -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_IR_WEIRATTENTIONOPS_TD
+#define WEIR_IR_WEIRATTENTIONOPS_TD
+
+include "weir/IR/WeirProjectionOps.td"
+
+def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
+    DeclareOpInterfaceMethods<Weir_StreamingInterface>,
+    DeclareOpInterfaceMethods<Weir_BlockMapInterface>]> {
+  let summary = "softmax attention with grouped heads and a mask";
+  let description = [{
+    For query head h, which reads key/value head `h / (H / Hkv)`:
+
+    ```
+    s[q, k]   = score(scale * sum_d query[b, q, h, d] * key[b, k, hkv, d])
+    result[q] = sum_k softmax_k(s[q, k] where mask(q, k)) * value[b, k, hkv]
+    ```
+
+    The head counts alone say multi-head, grouped-query or multi-query
+    attention. The region, where given, maps a score to a score; it sees the
+    score and the batch row, query head, and absolute positions of query and
+    key, as index values, and may use values from above.
+
+    Positions. Query i of row b stands at position `offset[b] + i`, offset 0
+    unless given. Key j stands at position j. With `offset`, the key axis is a
+    buffer of capacity C whose newest entry belongs to the last query: entry j
+    holds the greatest position p with `p mod C = j` and
+    `p < offset[b] + Tq`; entries whose p is negative are empty and hidden.
+    That is a plain array as long as the sequence fits, and a ring beyond.
+
+    - (C1) `query` is `[B, Tq, H, D]`, `key` `[B, Tk, Hkv, D]`, `value`
+      `[B, Tk, Hkv, Dv]`, `result` `[B, Tq, H, Dv]`, of one element type.
+    - (C2) H is a multiple of Hkv.
+    - (C3) `offset` and `key_lengths`, where given, are `[B]` of i32.
+    - (C4) Keys at or behind `key_lengths[b]` are hidden.
+    - (C5) A query that sees no key gives zeros.
+    - (C6) Scores, maxima and sums are f32 or wider whatever the element type.
+    - (C7) The region has arguments (element type, index x 4) and yields the
+      element type.
+  }];
+  let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key,
+    AnyRankedTensor:$value, Optional<AnyRankedTensor>:$offset,
+    Optional<AnyRankedTensor>:$key_lengths, Weir_MaskAttr:$mask,
+    F64Attr:$scale, OptionalAttr<Weir_ScheduleAttr>:$schedule);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region MaxSizedRegion<1>:$score);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `mask` `(` $mask `)` `scale` `(` $scale `)`
+    oilist(`offset` `(` $offset `:` type($offset) `)`
+           | `key_lengths` `(` $key_lengths `:` type($key_lengths) `)`
+           | `schedule` `(` $schedule `)`)
+    (`score` $score^)? attr-dict
+    `:` type($query) `,` type($key) `,` type($value) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Query heads that share one key/value head.
+    int64_t getGroupSize();
+  }];
+}
+
+#endif // WEIR_IR_WEIRATTENTIONOPS_TD

@@ -1,0 +1,31 @@
+//===- WeirDialect.cpp - The weir dialect -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "weir/IR/Weir.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace weir;
+
+#include "weir/IR/WeirDialect.cpp.inc"
+#include "weir/IR/WeirEnums.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "weir/IR/WeirOps.cpp.inc"
+
+void WeirDialect::initialize() {
+  registerAttributes();
+  addOperations<
+#define GET_OP_LIST
+#include "weir/IR/WeirOps.cpp.inc"
+      >();
+}

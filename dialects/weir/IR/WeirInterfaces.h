@@ -1,0 +1,104 @@
+//===- weir/IR/WeirInterfaces.h - What mixers and masks can do -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_IR_WEIRINTERFACES_H
+#define WEIR_IR_WEIRINTERFACES_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/OpDefinition.h"
+#include "llvm/ADT/SmallVector.h"
+#include <optional>
+#include <string>
+
+namespace weir {
+
+/// The past of an operand that an op reads; see StreamingInterface.
+struct HistoryNeed {
+  enum class Kind {
+    Pointwise, ///< only the position itself
+    Last,      ///< the last `count` positions, the present one included
+    All,       ///< every position so far
+    Refused    ///< the op cannot stream; `reason` says why
+  };
+
+  static HistoryNeed pointwise() { return {Kind::Pointwise, 1, {}}; }
+  static HistoryNeed last(int64_t count) { return {Kind::Last, count, {}}; }
+  static HistoryNeed all() { return {Kind::All, 0, {}}; }
+  static HistoryNeed refused(std::string reason) {
+    return {Kind::Refused, 0, std::move(reason)};
+  }
+
+  Kind kind;
+  int64_t count;
+  std::string reason;
+};
+
+/// What an op may ask for while it builds its streaming step. All values belong
+/// to the step function under construction.
+class StreamingContext {
+public:
+  virtual ~StreamingContext() = default;
+
+  /// The block of new positions of a value of the whole-sequence function, or
+  /// the value itself when it has no time axis.
+  virtual mlir::Value lookup(mlir::Value forwardValue) = 0;
+
+  /// The history of `forwardValue` as a buffer `[batch, capacity, ...]` that
+  /// already holds the block of new positions; entry j holds the greatest
+  /// position congruent to j modulo the capacity. One history serves all
+  /// readers of a value.
+  virtual mlir::FailureOr<mlir::Value> getHistory(mlir::Value forwardValue,
+                                                  const HistoryNeed &need) = 0;
+
+  /// A tensor `[batch, ...]` carried from step to step, zero at the start:
+  /// its value before this block. `name` tells carries of one op apart.
+  virtual mlir::FailureOr<mlir::Value>
+  getCarry(mlir::Operation *op, llvm::StringRef name,
+           mlir::RankedTensorType type) = 0;
+
+  /// Sets the value of a carry behind this block.
+  virtual void setCarry(mlir::Operation *op, llvm::StringRef name,
+                        mlir::Value value) = 0;
+
+  /// Tokens each row has seen before this block: `[batch]` of i32.
+  virtual mlir::Value getOffset() = 0;
+
+  /// Valid tokens of each row in this block: `[batch]` of i32.
+  virtual mlir::Value getLengths() = 0;
+};
+
+/// The step of an op that treats positions one by one: a clone on the block.
+mlir::FailureOr<llvm::SmallVector<mlir::Value>>
+buildPointwiseStep(mlir::OpBuilder &builder, mlir::Operation *op,
+                   StreamingContext &context);
+
+/// The loops of a block map.
+struct BlockDomain {
+  /// Extents of the parallel loops, outermost first.
+  llvm::SmallVector<mlir::OpFoldResult> parallel;
+  /// Whether blocks of the carried loop may be folded in any order.
+  bool reducible = false;
+};
+
+/// Where a tile lies in a tensor.
+struct TilePlace {
+  llvm::SmallVector<mlir::OpFoldResult> offsets;
+  llvm::SmallVector<mlir::OpFoldResult> sizes;
+};
+
+/// The farthest visible key behind and ahead of a query; none is unbounded.
+struct MaskReach {
+  std::optional<int64_t> behind;
+  std::optional<int64_t> ahead;
+};
+
+} // namespace weir
+
+#include "weir/IR/WeirAttrInterfaces.h.inc"
+
+#endif // WEIR_IR_WEIRINTERFACES_H

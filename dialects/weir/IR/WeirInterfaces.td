@@ -1,0 +1,151 @@
+//===- WeirInterfaces.td - What mixers and masks can do ----*- tablegen -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Generic passes know ops by these interfaces and never by name.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_IR_WEIRINTERFACES_TD
+#define WEIR_IR_WEIRINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def Weir_ReferenceInterface : OpInterface<"ReferenceInterface"> {
+  let cppNamespace = "::weir";
+  let description = [{
+    The plain definition of an op in upstream dialects: unfused, every
+    intermediate spelt out, in the element type of its operands. It is the
+    oracle of all tests, so it must follow the op's description to the letter
+    and owes nothing to speed.
+  }];
+  let methods = [InterfaceMethod<[{
+      Builds the definition at the builder's insertion point and returns one
+      value per result.
+    }],
+    "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>",
+    "buildReference", (ins "::mlir::OpBuilder &":$builder)>];
+}
+
+def Weir_StreamingInterface : OpInterface<"StreamingInterface"> {
+  let cppNamespace = "::weir";
+  let description = [{
+    What an op must remember of the past. `weir-derive-streaming` walks the time
+    axis through a function and asks each op that implements this interface
+    which history it reads of each operand; from the answers it lays out the
+    state and builds the streaming form. Ops without the interface (upstream
+    ones) are handled where their indexing keeps time positions apart.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        The past of operand `operand` that the result at time t depends on:
+        nothing but t itself, the last n positions, or all of them; or a
+        refusal with the reason, worded to follow "cannot derive a streaming
+        step: ".
+      }],
+      "::weir::HistoryNeed", "getHistoryNeed",
+      (ins "::mlir::OpOperand &":$operand)>,
+    InterfaceMethod<[{
+        Builds the op's streaming step: the op applied to a block of new
+        positions. Operands are looked up through `context.lookup`, histories
+        through `context.history`. Returns one value per result.
+      }],
+      "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>", "buildStep",
+      (ins "::mlir::OpBuilder &":$builder,
+           "::weir::StreamingContext &":$context)>,
+    InterfaceMethod<[{
+        Whether each position of the results depends on that position of the
+        operands alone, whatever surrounds it, so that time may be cut into
+        blocks freely.
+      }],
+      "bool", "isTimePointwise", (ins), "", [{ return false; }]>,
+  ];
+}
+
+def Weir_BlockMapInterface : OpInterface<"BlockMapInterface"> {
+  let cppNamespace = "::weir";
+  let description = [{
+    A mixer as a block-wise map with a carry. The domain has parallel loops and
+    one loop along which a carry is handed on (in order) or reduced (in any
+    order). The builders emit `linalg` on static tiles, so that one definition
+    serves all targets: `init` makes the carry, `step` folds one block into it,
+    and `finish` turns the carry into the tile of the result. Where
+    `hasTransfer` holds, a block can also be summarised into a transfer that
+    composes associatively, which gives the split and parallel-in-time forms.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        The loops and tile sizes of the op under `schedule`.
+      }],
+      "::mlir::FailureOr<::weir::BlockDomain>", "getBlockDomain",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule)>,
+    InterfaceMethod<[{
+        The slices of the operands that belong to the parallel point `point`
+        and stay the same along the carried loop.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "buildInvariants",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point)>,
+    InterfaceMethod<[{
+        The range [first, last) of the carried loop, in blocks, that can
+        contribute at `point`.
+      }],
+      "::std::pair<::mlir::Value, ::mlir::Value>", "buildCarriedRange",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point)>,
+    InterfaceMethod<[{ The carry before the first block. }],
+      "::llvm::SmallVector<::mlir::Value>", "buildInit",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants)>,
+    InterfaceMethod<[{ The carry after block `index`. }],
+      "::llvm::SmallVector<::mlir::Value>", "buildStepOnBlock",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point, "::mlir::Value":$index,
+           "::mlir::ValueRange":$invariants, "::mlir::ValueRange":$carry)>,
+    InterfaceMethod<[{
+        Writes the result of `point` into `destination` and returns it.
+      }],
+      "::mlir::Value", "buildFinish",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants,
+           "::mlir::ValueRange":$carry)>,
+    InterfaceMethod<[{
+        Where the tile of `point` lies in the result.
+      }],
+      "::weir::TilePlace", "getResultTile",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point)>,
+  ];
+}
+
+def Weir_MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
+  let cppNamespace = "::weir";
+  let description = [{
+    A set of visible (query, key) position pairs. Positions are absolute and
+    count from 0 in each row of the batch. New leaves of the mask algebra
+    implement this interface and nothing else.
+  }];
+  let methods = [
+    InterfaceMethod<[{ Whether query position `q` sees key position `k`. }],
+      "bool", "isVisible", (ins "int64_t":$q, "int64_t":$k)>,
+    InterfaceMethod<[{
+        Emits the predicate for index values `q` and `k`; returns an `i1`.
+      }],
+      "::mlir::Value", "buildPredicate",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$q, "::mlir::Value":$k)>,
+    InterfaceMethod<[{
+        How far behind (`first`) and ahead (`second`) of the query the farthest
+        visible key may lie; no value means unbounded. A causal mask is
+        `(none, 0)`, a causal window of n keys `(n - 1, 0)`.
+      }],
+      "::weir::MaskReach", "getReach", (ins)>,
+    InterfaceMethod<[{ Prints the mask as it stands inside `#weir.mask<>`. }],
+      "void", "printMask", (ins "::llvm::raw_ostream &":$os)>,
+  ];
+}
+
+#endif // WEIR_IR_WEIRINTERFACES_TD

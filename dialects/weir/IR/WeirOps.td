@@ -1,0 +1,19 @@
+//===- WeirOps.td - All operations of the weir dialect -*- tablegen -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_IR_WEIROPS_TD
+#define WEIR_IR_WEIROPS_TD
+
+include "weir/IR/WeirParamOps.td"
+include "weir/IR/WeirProjectionOps.td"
+include "weir/IR/WeirNormOps.td"
+include "weir/IR/WeirPositionOps.td"
+include "weir/IR/WeirAttentionOps.td"
+include "weir/IR/WeirStackOps.td"
+include "weir/IR/WeirStateOps.td"
+
+#endif // WEIR_IR_WEIROPS_TD
