@@ -31,6 +31,9 @@ protected:
   std::unique_ptr<weir::rt::Session>
   open(const toy::StreamingModel &model,
        weir::rt::SessionOptions options = {}) {
+    // Counting cores takes longer than these tests.
+    if (options.threads == 0)
+      options.threads = 1;
     auto session = weir::rt::Session::open(program(model.desc), options, error);
     EXPECT_TRUE(session) << error;
     return session;
