@@ -66,6 +66,10 @@ public:
   /// -1. Byte-level vocabularies spell a space as U+0120, and so on.
   int32_t tokenId(std::string_view text) const;
 
+  /// The text the vocabulary is applied to: `text` after the normalizers, as
+  /// far as no added token interrupts it.
+  std::string normalize(std::string_view text) const;
+
 private:
   friend class Decoder;
   explicit Tokenizer(std::unique_ptr<tok::TokenizerImpl> impl);

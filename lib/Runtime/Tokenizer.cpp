@@ -262,7 +262,7 @@ bool TokenizerImpl::load(const uint8_t *blob, size_t size, std::string &error) {
     token.flags = reader.u32("an added token's flags");
     std::u16string text = toUtf16(reader.string("an added token's text"));
     if (token.flags & AddedNormalized) {
-      normalize(normalizers, text);
+      tok::normalize(normalizers, text);
       normalizedAdded.insert(text, token);
     } else {
       rawAdded.insert(text, token);
@@ -313,7 +313,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text,
       pieces.push_back(std::move(piece));
       continue;
     }
-    normalize(impl->normalizers, piece.text);
+    tok::normalize(impl->normalizers, piece.text);
     impl->normalizedAdded.split(std::move(piece), pieces);
   }
   preTokenize(impl->preTokenizers, pieces);
@@ -342,6 +342,14 @@ bool Tokenizer::isSpecial(int32_t token) const {
 
 int32_t Tokenizer::tokenId(std::string_view text) const {
   return impl->allTokens.find(text);
+}
+
+std::string Tokenizer::normalize(std::string_view text) const {
+  std::u16string units = toUtf16(text);
+  tok::normalize(impl->normalizers, units);
+  std::string out;
+  appendBytes(units, out);
+  return out;
 }
 
 /// Whether a token adds text at all.

@@ -99,18 +99,16 @@ static void replaceRegex(const Step &step, std::u16string &text) {
   text = std::move(out);
 }
 
-/// The clean-up BERT does: control characters go, white space becomes spaces.
+/// The clean-up BERT does: control characters go, and what white space is left
+/// becomes spaces.
 static void bertCleanText(std::u16string &text) {
   mapCharacters(text, [](char32_t c, std::u16string &out) {
-    if (c == '\t' || c == '\n' || c == '\r' || isWhitespace(c)) {
-      out.push_back(u' ');
-      return;
-    }
-    bool escapedByte = c >= 0xdc80 && c <= 0xdcff;
-    bool other =
+    bool kept = c == '\t' || c == '\n' || c == '\r';
+    bool control =
         U_GET_GC_MASK(c) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK);
-    if (c != 0 && c != 0xfffd && (escapedByte || !other))
-      appendCodePoint(c, out);
+    if (c == 0 || c == 0xfffd || (control && !kept))
+      return;
+    appendCodePoint(isWhitespace(c) ? U' ' : c, out);
   });
 }
 

@@ -12,6 +12,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "TokenizerImport.h"
+#include "weir-rt/Tokenizer.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/ConvertUTF.h"
 #include <array>
@@ -209,6 +211,27 @@ static llvm::Error readDecoder(const llvm::json::Object &object,
                         what);
 }
 
+/// What decoders see of added tokens that were normalised before they were
+/// looked for, by id; empty for all other tokens. The normalizers are the
+/// runtime's own.
+static llvm::Error normalizeAddedTokens(const TokenizerSpec &spec,
+                                        std::vector<std::string> &texts) {
+  texts.resize(spec.tokens.size());
+  if (spec.normalizers.empty())
+    return llvm::Error::success();
+  TokenizerSpec normalizersOnly;
+  normalizersOnly.normalizers = spec.normalizers;
+  std::vector<uint8_t> blob = serializeTokenizer(normalizersOnly);
+  std::string error;
+  auto normalizer = rt::Tokenizer::create(blob.data(), blob.size(), error);
+  if (!normalizer)
+    return tokenizerError("the normalizers are not supported: {0}", error);
+  for (const TokenizerAddedToken &token : spec.addedTokens)
+    if (token.flags & AddedNormalized)
+      texts[token.id] = normalizer->normalize(token.text);
+  return llvm::Error::success();
+}
+
 llvm::Error weir::importDecoder(const llvm::json::Object *decoder,
                                 TokenizerSpec &spec) {
   std::vector<DecoderStep> steps;
@@ -237,11 +260,14 @@ llvm::Error weir::importDecoder(const llvm::json::Object *decoder,
     }
   }
 
-  for (TokenizerToken &token : spec.tokens) {
+  std::vector<std::string> normalized;
+  if (llvm::Error error = normalizeAddedTokens(spec, normalized))
+    return error;
+  for (const auto &[id, token] : llvm::enumerate(spec.tokens)) {
     if (!(token.flags & TokenPresent))
       continue;
     for (bool first : {false, true}) {
-      std::string text = token.text;
+      std::string text = normalized[id].empty() ? token.text : normalized[id];
       // Without a decoder tokens are words.
       if (!decoder && !first)
         text.insert(0, 1, ' ');
