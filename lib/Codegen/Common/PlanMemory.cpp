@@ -1,0 +1,258 @@
+//===- PlanMemory.cpp - Give every buffer its place in an arena -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The arena is [shared buffers][private buffers of thread 0][of thread 1]...
+// A buffer is private when a parallel loop encloses it. Sizes are computed at
+// the head of the function from the extents of its arguments: the operations
+// that compute an allocation's extents are cloned there, and once more into
+// `@<name>__arena`. The number of threads comes from the runtime, which also
+// tells a thread its number.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "weir/Codegen/Passes.h"
+#include "weir/IR/Weir.h"
+
+namespace weir {
+#define GEN_PASS_DEF_PLANMEMORY
+#include "weir/Codegen/Passes.h.inc"
+} // namespace weir
+
+using namespace mlir;
+using namespace weir;
+
+/// Alignment of buffers: a cache line, so that threads do not share one.
+static constexpr int64_t BufferAlignment = 64;
+
+/// Runtime functions the generated code calls (lib/Runtime/Threads.cpp).
+static constexpr StringLiteral ThreadCountName = "weir_rt_num_threads";
+static constexpr StringLiteral ThreadIndexName = "weir_rt_thread_index";
+
+namespace {
+/// The buffers of one function, and the code that computes their places.
+class ArenaPlan {
+public:
+  explicit ArenaPlan(func::FuncOp function) : function(function) {}
+
+  /// Finds the buffers and checks that they can be planned.
+  LogicalResult collect();
+
+  /// Replaces the buffers by views of `arena`.
+  void apply(Value arena);
+
+  /// Builds `@<name>__arena` behind the function.
+  void buildSizeFunction();
+
+private:
+  /// Emits the computation of all sizes on the arguments `arguments`, at the
+  /// builder's insertion point. Fills `offsets` with one value per buffer, each
+  /// relative to its part of the arena, and returns the bytes of the two parts.
+  std::pair<Value, Value> emitSizes(OpBuilder &builder, ValueRange arguments,
+                                    SmallVectorImpl<Value> &offsets);
+
+  func::FuncOp function;
+  SmallVector<memref::AllocOp> buffers;
+  SmallVector<bool> isPrivate;
+};
+} // namespace
+
+/// Whether one buffer must become one per thread.
+static bool isInParallelLoop(Operation *op) {
+  return op->getParentOfType<scf::ParallelOp>() ||
+         op->getParentOfType<scf::ForallOp>();
+}
+
+/// Checks that `extent` follows from the extents of the function's arguments.
+static LogicalResult checkComputable(memref::AllocOp buffer, Value extent,
+                                     Block &entry) {
+  SetVector<Operation *> slice;
+  BackwardSliceOptions options;
+  options.inclusive = true;
+  options.omitBlockArguments = true;
+  if (failed(getBackwardSlice(extent, &slice, options)))
+    return buffer.emitOpError("has an extent that cannot be traced");
+  if (auto argument = dyn_cast<BlockArgument>(extent);
+      argument && argument.getOwner() != &entry)
+    return buffer.emitOpError("has an extent that depends on a loop counter; "
+                              "expected one that follows from the extents of "
+                              "the function's arguments");
+  for (Operation *op : slice) {
+    bool pure = isMemoryEffectFree(op) && op->getNumRegions() == 0;
+    for (Value operand : op->getOperands())
+      if (auto argument = dyn_cast<BlockArgument>(operand))
+        pure &= argument.getOwner() == &entry;
+    if (!pure) {
+      InFlightDiagnostic diagnostic = buffer.emitOpError(
+          "has an extent that depends on data or on a loop; expected one that "
+          "follows from the extents of the function's arguments");
+      diagnostic.attachNote(op->getLoc()) << "through this operation: " << *op;
+      return diagnostic;
+    }
+  }
+  return success();
+}
+
+LogicalResult ArenaPlan::collect() {
+  Block &entry = function.getBody().front();
+  WalkResult walk = function.walk([&](memref::AllocOp buffer) {
+    for (Value extent : buffer.getDynamicSizes())
+      if (failed(checkComputable(buffer, extent, entry)))
+        return WalkResult::interrupt();
+    for (Operation *user : buffer->getUsers())
+      if (isa<scf::YieldOp>(user) && isa<scf::ForOp>(user->getParentOp())) {
+        buffer.emitOpError("outlives an iteration of the loop it is made in; "
+                           "run weir-carry-in-place before bufferisation");
+        return WalkResult::interrupt();
+      }
+    buffers.push_back(buffer);
+    isPrivate.push_back(isInParallelLoop(buffer));
+    return WalkResult::advance();
+  });
+  return failure(walk.wasInterrupted());
+}
+
+std::pair<Value, Value> ArenaPlan::emitSizes(OpBuilder &builder,
+                                             ValueRange arguments,
+                                             SmallVectorImpl<Value> &offsets) {
+  Location loc = function.getLoc();
+  IRMapping mapping;
+  mapping.map(function.getArguments().take_front(arguments.size()), arguments);
+  Value ends[2] = {arith::ConstantIndexOp::create(builder, loc, 0),
+                   arith::ConstantIndexOp::create(builder, loc, 0)};
+  for (auto [buffer, isPrivateBuffer] : llvm::zip(buffers, isPrivate)) {
+    MemRefType type = buffer.getType();
+    int64_t bytes = type.getElementType().isIndex()
+                        ? 8
+                        : llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    for (int64_t extent : type.getShape())
+      bytes *= ShapedType::isDynamic(extent) ? 1 : extent;
+    Value size = arith::ConstantIndexOp::create(
+        builder, loc,
+        buffer.getDynamicSizes().empty() ? llvm::alignTo(bytes, BufferAlignment)
+                                         : bytes);
+    for (Value extent : buffer.getDynamicSizes()) {
+      SetVector<Operation *> slice;
+      BackwardSliceOptions options;
+      options.inclusive = true;
+      (void)getBackwardSlice(extent, &slice, options);
+      for (Operation *op : slice)
+        if (!mapping.contains(op->getResult(0)))
+          builder.clone(*op, mapping);
+      size = arith::MulIOp::create(builder, loc, size,
+                                   mapping.lookupOrDefault(extent));
+    }
+    if (!buffer.getDynamicSizes().empty()) {
+      Value slack =
+          arith::ConstantIndexOp::create(builder, loc, BufferAlignment - 1);
+      Value mask =
+          arith::ConstantIndexOp::create(builder, loc, -BufferAlignment);
+      size = arith::AndIOp::create(
+          builder, loc, arith::AddIOp::create(builder, loc, size, slack), mask);
+    }
+    Value &end = ends[isPrivateBuffer];
+    offsets.push_back(end);
+    end = arith::AddIOp::create(builder, loc, end, size);
+  }
+  return {ends[0], ends[1]};
+}
+
+/// The runtime function `name`, which takes nothing and returns an index.
+static func::FuncOp getRuntimeFunction(ModuleOp module, StringRef name) {
+  if (auto function = module.lookupSymbol<func::FuncOp>(name))
+    return function;
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  auto type = builder.getFunctionType({}, builder.getIndexType());
+  auto function = func::FuncOp::create(builder, module.getLoc(), name, type);
+  function.setPrivate();
+  return function;
+}
+
+void ArenaPlan::apply(Value arena) {
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  SmallVector<Value> offsets;
+  auto [sharedBytes, privateBytes] =
+      emitSizes(builder, function.getArguments().drop_back(), offsets);
+  func::FuncOp threadIndex;
+  if (llvm::is_contained(isPrivate, true))
+    threadIndex = getRuntimeFunction(function->getParentOfType<ModuleOp>(),
+                                     ThreadIndexName);
+  for (auto [i, buffer] : llvm::enumerate(buffers)) {
+    builder.setInsertionPoint(buffer);
+    Location loc = buffer.getLoc();
+    Value offset = offsets[i];
+    if (isPrivate[i]) {
+      Value thread =
+          func::CallOp::create(builder, loc, threadIndex)->getResult(0);
+      Value start = arith::MulIOp::create(builder, loc, thread, privateBytes);
+      start = arith::AddIOp::create(builder, loc, start, sharedBytes);
+      offset = arith::AddIOp::create(builder, loc, offset, start);
+    }
+    Value view = memref::ViewOp::create(builder, loc, buffer.getType(), arena,
+                                        offset, buffer.getDynamicSizes());
+    buffer.replaceAllUsesWith(view);
+  }
+}
+
+void ArenaPlan::buildSizeFunction() {
+  OpBuilder builder(&function.getBody());
+  builder.setInsertionPointAfter(function);
+  auto type = builder.getFunctionType(function.getArgumentTypes(),
+                                      builder.getI64Type());
+  std::string name = (function.getName() + "__arena").str();
+  Location loc = function.getLoc();
+  auto size = func::FuncOp::create(builder, loc, name, type);
+  builder.setInsertionPointToStart(size.addEntryBlock());
+  SmallVector<Value> offsets;
+  auto [total, privateBytes] = emitSizes(builder, size.getArguments(), offsets);
+  if (llvm::is_contained(isPrivate, true)) {
+    func::FuncOp count = getRuntimeFunction(
+        function->getParentOfType<ModuleOp>(), ThreadCountName);
+    Value threads = func::CallOp::create(builder, loc, count)->getResult(0);
+    total = arith::AddIOp::create(
+        builder, loc, total,
+        arith::MulIOp::create(builder, loc, threads, privateBytes));
+  }
+  Value bytes =
+      arith::IndexCastOp::create(builder, loc, builder.getI64Type(), total);
+  func::ReturnOp::create(builder, loc, bytes);
+}
+
+namespace {
+struct PlanMemoryPass : weir::impl::PlanMemoryBase<PlanMemoryPass> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    OpBuilder builder(&getContext());
+    auto arenaType =
+        MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
+    NamedAttribute role(builder.getStringAttr(WeirDialect::getRoleAttrName()),
+                        builder.getStringAttr("arena"));
+    for (auto function :
+         llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
+      if (function.isExternal() || !function.isPublic())
+        continue;
+      unsigned position = function.getNumArguments();
+      ArenaPlan plan(function);
+      if (failed(function.insertArgument(position, arenaType,
+                                         builder.getDictionaryAttr(role),
+                                         function.getLoc())) ||
+          failed(plan.collect()))
+        return signalPassFailure();
+      plan.buildSizeFunction();
+      plan.apply(function.getArgument(position));
+      function.walk([](memref::AllocOp buffer) { buffer.erase(); });
+      function.walk([](memref::DeallocOp dealloc) { dealloc.erase(); });
+    }
+  }
+};
+} // namespace

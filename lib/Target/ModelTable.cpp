@@ -1,0 +1,189 @@
+//===- ModelTable.cpp - The table a compiled model exports -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Builds constants with the layouts of include/weir-rt/ModelDesc.h, and the
+// entry points. An entry point `void (void **argv)` loads its descriptors'
+// addresses and calls MLIR's C wrapper, which takes the storage of the results
+// first and then one pointer per argument.
+//
+//===----------------------------------------------------------------------===//
+
+#include "weir/Target/ModelTable.h"
+#include "weir-rt/ModelDesc.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Module.h"
+
+using namespace llvm;
+
+namespace {
+/// Emits constants into one module.
+class TableEmitter {
+public:
+  TableEmitter(Module &module)
+      : module(module), i32(Type::getInt32Ty(module.getContext())),
+        i64(Type::getInt64Ty(module.getContext())),
+        pointer(PointerType::get(module.getContext(), 0)) {}
+
+  Expected<Constant *> emitFunction(const weir::FunctionInterface &function);
+  Constant *emitSlot(const weir::SlotInterface &slot);
+  void emitModel(const weir::ModelInterface &model, Constant *functions,
+                 Constant *slots);
+  Constant *emitArray(ArrayRef<Constant *> elements);
+
+private:
+  Constant *number32(int64_t value) {
+    return ConstantInt::get(i32, value, /*isSigned=*/true, true);
+  }
+  Constant *number64(int64_t value) { return ConstantInt::get(i64, value); }
+  /// A private constant's address.
+  Constant *place(Constant *value) {
+    return new GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                              GlobalValue::PrivateLinkage, value, "weir_table");
+  }
+  Constant *text(StringRef value) {
+    return place(ConstantDataArray::getString(module.getContext(), value));
+  }
+  Constant *structure(ArrayRef<Constant *> fields) {
+    return ConstantStruct::getAnon(module.getContext(), fields);
+  }
+  Constant *emitValue(const weir::ValueInterface &value);
+  Expected<Function *> emitEntry(const weir::FunctionInterface &function,
+                                 StringRef wrapped, bool returnsBytes);
+
+  Module &module;
+  Type *i32, *i64;
+  PointerType *pointer;
+};
+} // namespace
+
+Constant *TableEmitter::emitArray(ArrayRef<Constant *> elements) {
+  if (elements.empty())
+    return ConstantPointerNull::get(pointer);
+  auto *type = ArrayType::get(elements.front()->getType(), elements.size());
+  return place(ConstantArray::get(type, elements));
+}
+
+Constant *TableEmitter::emitValue(const weir::ValueInterface &value) {
+  Constant *shape =
+      place(ConstantDataArray::get(module.getContext(), ArrayRef(value.shape)));
+  Constant *axes =
+      place(ConstantDataArray::get(module.getContext(), ArrayRef(value.axes)));
+  return structure({text(value.name), shape, axes, number32(value.dtype),
+                    number32(value.shape.size()), number32(value.role),
+                    number32(value.slot)});
+}
+
+Expected<Function *>
+TableEmitter::emitEntry(const weir::FunctionInterface &function,
+                        StringRef wrapped, bool returnsBytes) {
+  Function *wrapper = module.getFunction(("_mlir_ciface_" + wrapped).str());
+  size_t numArgs = function.args.size();
+  bool returnsResults = !returnsBytes && !function.results.empty();
+  if (!wrapper || wrapper->arg_size() != numArgs + returnsResults)
+    return createStringError(
+        inconvertibleErrorCode(),
+        "internal: the wrapper of '" + wrapped + "' takes " +
+            Twine(wrapper ? wrapper->arg_size() : 0) +
+            " arguments where its table has " + Twine(numArgs) +
+            "; a state slot may have been copied instead of updated in place");
+  auto *type = FunctionType::get(
+      returnsBytes ? i64 : Type::getVoidTy(module.getContext()), {pointer},
+      false);
+  Function *entry = Function::Create(type, GlobalValue::InternalLinkage,
+                                     "weir_entry_" + wrapped, module);
+  IRBuilder<> builder(BasicBlock::Create(module.getContext(), "entry", entry));
+  auto load = [&](size_t i) {
+    Value *address =
+        builder.CreateConstInBoundsGEP1_64(pointer, entry->getArg(0), i);
+    return builder.CreateLoad(pointer, address);
+  };
+  SmallVector<Value *> arguments;
+  if (returnsResults)
+    arguments.push_back(load(numArgs));
+  for (size_t i = 0; i < numArgs; ++i)
+    arguments.push_back(load(i));
+  Value *result = builder.CreateCall(wrapper, arguments);
+  if (returnsBytes)
+    builder.CreateRet(result);
+  else
+    builder.CreateRetVoid();
+  return entry;
+}
+
+Expected<Constant *>
+TableEmitter::emitFunction(const weir::FunctionInterface &function) {
+  SmallVector<Constant *> args, results;
+  for (const weir::ValueInterface &value : function.args)
+    args.push_back(emitValue(value));
+  for (const weir::ValueInterface &value : function.results)
+    results.push_back(emitValue(value));
+  Expected<Function *> invoke =
+      emitEntry(function, function.name, /*returnsBytes=*/false);
+  if (!invoke)
+    return invoke.takeError();
+  Expected<Function *> bytes =
+      emitEntry(function, function.name + "__arena", /*returnsBytes=*/true);
+  if (!bytes)
+    return bytes.takeError();
+  return structure({text(function.name), emitArray(args), emitArray(results),
+                    *invoke, *bytes, number32(args.size()),
+                    number32(results.size()), number32(function.method),
+                    number32(0), number64(function.time)});
+}
+
+Constant *TableEmitter::emitSlot(const weir::SlotInterface &slot) {
+  const weir::ValueInterface &value = slot.value;
+  Constant *shape =
+      place(ConstantDataArray::get(module.getContext(), ArrayRef(value.shape)));
+  Constant *axes =
+      place(ConstantDataArray::get(module.getContext(), ArrayRef(value.axes)));
+  return structure({text(value.name), shape, axes, number32(value.dtype),
+                    number32(value.shape.size()), number32(slot.kind),
+                    number32(0), number64(slot.lookback)});
+}
+
+void TableEmitter::emitModel(const weir::ModelInterface &model,
+                             Constant *functions, Constant *slots) {
+  auto bytes = [&](ArrayRef<uint8_t> data) -> Constant * {
+    if (data.empty())
+      return ConstantPointerNull::get(pointer);
+    return place(ConstantDataArray::get(module.getContext(), data));
+  };
+  Constant *eos = ConstantPointerNull::get(pointer);
+  if (!model.eos.empty())
+    eos =
+        place(ConstantDataArray::get(module.getContext(), ArrayRef(model.eos)));
+  Constant *tokens =
+      structure({number32(model.bos), number32(model.pad), eos,
+                 number32(model.eos.size()), number32(model.addBos)});
+  Constant *table = structure(
+      {number32(WEIR_ABI_VERSION), number32(model.functions.size()),
+       number32(model.slots.size()), number32(model.maxBlock), text(model.name),
+       text("weir " WEIR_VERSION), text(model.target), text(model.options),
+       functions, slots, number64(model.maxLength), number64(model.vocabSize),
+       number64(model.weightsBytes), number64(model.weightsId),
+       bytes(model.tokenizer), number64(model.tokenizer.size()), tokens});
+  new GlobalVariable(module, table->getType(), /*isConstant=*/true,
+                     GlobalValue::ExternalLinkage, table, "weir_model");
+}
+
+Error weir::emitModelTable(Module &module, const ModelInterface &interface) {
+  TableEmitter emitter(module);
+  SmallVector<Constant *> functions, slots;
+  for (const FunctionInterface &function : interface.functions) {
+    Expected<Constant *> entry = emitter.emitFunction(function);
+    if (!entry)
+      return entry.takeError();
+    functions.push_back(*entry);
+  }
+  for (const SlotInterface &slot : interface.slots)
+    slots.push_back(emitter.emitSlot(slot));
+  emitter.emitModel(interface, emitter.emitArray(functions),
+                    emitter.emitArray(slots));
+  return Error::success();
+}

@@ -1,0 +1,135 @@
+//===- Object.cpp - Machine code from LLVM IR -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "weir/Target/Object.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/SubtargetFeature.h"
+
+using namespace weir;
+
+static llvm::Error makeError(const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+bool CPUTarget::has(llvm::StringRef feature) const {
+  // The list names what differs from the CPU's own features, and for `native`
+  // all of them; the last mention counts.
+  bool found = false;
+  llvm::SmallVector<llvm::StringRef> parts;
+  llvm::StringRef(features).split(parts, ',');
+  for (llvm::StringRef part : parts)
+    if (part.drop_front(part.empty() ? 0 : 1) == feature)
+      found = part.front() == '+';
+  return found;
+}
+
+llvm::Expected<CPUTarget> weir::resolveCPUTarget(llvm::StringRef name) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  CPUTarget target;
+  target.triple = llvm::sys::getDefaultTargetTriple();
+  std::string error;
+  const llvm::Target *backend =
+      llvm::TargetRegistry::lookupTarget(target.triple, error);
+  if (!backend)
+    return makeError(error);
+
+  if (name == "native") {
+    target.cpu = llvm::sys::getHostCPUName().str();
+    llvm::SubtargetFeatures features;
+    for (const auto &feature : llvm::sys::getHostCPUFeatures())
+      features.AddFeature(feature.first(), feature.second);
+    target.features = features.getString();
+    return target;
+  }
+
+  llvm::Triple triple(target.triple);
+  target.cpu = name == "portable" ? (triple.isX86() ? "x86-64-v3" : "generic")
+                                  : name.str();
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      backend->createMCSubtargetInfo(triple, "", ""));
+  if (!info->isCPUStringValid(target.cpu))
+    return makeError("unknown CPU '" + name +
+                     "', expected native, portable or a name LLVM knows for " +
+                     triple.getArchName());
+  // Spell the CPU's features out, so that `has` can answer.
+  info.reset(backend->createMCSubtargetInfo(triple, target.cpu, ""));
+  llvm::SubtargetFeatures features;
+  for (const llvm::SubtargetFeatureKV &feature :
+       info->getAllProcessorFeatures())
+    if (info->getFeatureBits().test(feature.Value))
+      features.AddFeature(feature.Key, true);
+  target.features = features.getString();
+  return target;
+}
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+weir::createTargetMachine(const CPUTarget &target) {
+  std::string error;
+  llvm::Triple triple(target.triple);
+  const llvm::Target *backend =
+      llvm::TargetRegistry::lookupTarget(target.triple, error);
+  if (!backend)
+    return makeError(error);
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
+      triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  if (!machine)
+    return makeError("cannot generate code for " + target.triple);
+  return machine;
+}
+
+void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
+  module.setTargetTriple(machine.getTargetTriple());
+  module.setDataLayout(machine.createDataLayout());
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    function.addFnAttr("target-features", machine.getTargetFeatureString());
+    // LLVM holds 512-bit vectors back on some CPUs; the kernels want them.
+    function.addFnAttr("prefer-vector-width", "512");
+  }
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager callGraph;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = true;
+  tuning.SLPVectorization = true;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(callGraph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, callGraph, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+      .run(module, modules);
+}
+
+llvm::Expected<llvm::SmallVector<char, 0>>
+weir::emitCode(llvm::Module &module, llvm::TargetMachine &machine,
+               bool assembly) {
+  llvm::SmallVector<char, 0> code;
+  llvm::raw_svector_ostream os(code);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, os, nullptr,
+                                  assembly ? llvm::CodeGenFileType::AssemblyFile
+                                           : llvm::CodeGenFileType::ObjectFile))
+    return makeError("cannot emit code for " + machine.getTargetTriple().str());
+  passes.run(module);
+  return code;
+}
