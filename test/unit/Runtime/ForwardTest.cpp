@@ -20,7 +20,8 @@ protected:
            std::vector<T> values) {
     auto &bytes = storage.emplace_back(
         std::make_unique<std::vector<uint8_t>>(values.size() * sizeof(T)));
-    std::memcpy(bytes->data(), values.data(), bytes->size());
+    if (!values.empty())
+      std::memcpy(bytes->data(), values.data(), bytes->size());
     inputs.push_back(
         {name, dtype, std::move(shape), bytes->data(), bytes->size()});
   }

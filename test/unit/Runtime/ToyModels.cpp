@@ -71,7 +71,9 @@ MemRef<float, R> dense(float *data, const int64_t (&sizes)[R]) {
 } // namespace
 
 static int32_t stepCarry(int32_t carry, int32_t token, int32_t layer) {
-  return (carry * 7 + token + 3 * layer + 1) % 1009;
+  // Wide, because damaged states bring any number in.
+  return static_cast<int32_t>((int64_t(carry) * 7 + token + 3 * layer + 1) %
+                              1009);
 }
 
 /// Arguments: input_ids, arena, position, [history], [carry], [lengths].
