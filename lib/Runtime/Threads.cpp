@@ -8,6 +8,7 @@
 #include "Threads.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <sched.h>
 #include <set>
@@ -79,4 +80,21 @@ int weir::rt::defaultThreads() {
 void weir::rt::useThreads(int count) {
   if (omp_set_num_threads && count > 0)
     omp_set_num_threads(count);
+}
+
+//===----------------------------------------------------------------------===//
+// Called by generated code, to find a thread's part of the arena
+//===----------------------------------------------------------------------===//
+
+extern "C" int omp_get_max_threads(void) __attribute__((weak));
+extern "C" int omp_get_thread_num(void) __attribute__((weak));
+
+/// Threads a parallel region may have.
+extern "C" int64_t weir_rt_num_threads(void) {
+  return omp_get_max_threads ? omp_get_max_threads() : 1;
+}
+
+/// The number of the calling thread in its parallel region.
+extern "C" int64_t weir_rt_thread_index(void) {
+  return omp_get_thread_num ? omp_get_thread_num() : 0;
 }

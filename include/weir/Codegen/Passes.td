@@ -60,6 +60,24 @@ def CarryInPlace : Pass<"weir-carry-in-place", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
 }
 
+def LowerCopies : Pass<"weir-lower-copies", "::mlir::ModuleOp"> {
+  let summary = "turn copies of strided buffers into loops";
+  let description = [{
+    `memref.copy` between contiguous buffers becomes a call of memcpy further
+    down; of strided ones it would become a call of a library that Weir's
+    runtime does not have. Those turn into `linalg.copy` here.
+
+    ```mlir
+    // old:
+    memref.copy %a, %b : memref<4x8xf32, strided<[16, 1]>> to memref<4x8xf32>
+    // new:
+    linalg.copy ins(%a : memref<4x8xf32, strided<[16, 1]>>)
+                outs(%b : memref<4x8xf32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def PlanMemory : Pass<"weir-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every buffer its place in an arena";
   let description = [{
