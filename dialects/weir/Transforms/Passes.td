@@ -1,4 +1,4 @@
-//===- Passes.td - Passes of the weir dialect --------------*- tablegen -*-===//
+//===- Passes.td - Passes of the weir dialect -*- tablegen -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,68 +10,57 @@
 
 include "mlir/Pass/PassBase.td"
 
-def LowerToReferencePass : Pass<"weir-lower-to-reference", "::mlir::ModuleOp"> {
-  let summary = "replace ops of the dialect by their plain definitions";
+def LowerToReferencePass : Pass<"weir-lower-to-reference"> {
+  let summary = "replace ops by their plain definitions";
   let description = [{
-    Rewrites every op that implements ReferenceInterface into upstream dialects
-    as its description says, unfused, in the element type of its operands.
-    `weir.param`, `weir.weight` and `weir.slot` stay.
+    Rewrites every op that implements `ReferenceInterface` to its definition in
+    upstream dialects: unfused, every intermediate spelt out. The result is the
+    oracle that optimised lowerings are judged against. What is left of the
+    dialect is `weir.param`, `weir.weight` and `weir.slot`.
 
     ```mlir
     // old:
-    %1 = weir.select_last %0, %lengths
-      : tensor<?x?x8xf32>, tensor<?xi32> -> tensor<?x1x8xf32>
+    %y = weir.select_last %x, %lengths
+        : tensor<?x?x4xf32>, tensor<?xi32> -> tensor<?x1x4xf32>
     // new:
-    %1 = linalg.generic ... { tensor.extract %0[...] }
+    %empty = tensor.empty(%batch) : tensor<?x1x4xf32>
+    %y = linalg.generic ... outs(%empty : tensor<?x1x4xf32>) {
+      %last = ... // max(lengths[b], 1) - 1
+      %entry = tensor.extract %x[%b, %last, %d]
+      linalg.yield %entry
+    }
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
-    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"];
 }
 
 def WidenToF64Pass : Pass<"weir-widen-to-f64", "::mlir::ModuleOp"> {
-  let summary = "compute in f64 what was f32";
+  let summary = "compute in f64 what is written in f32";
   let description = [{
-    Gives every f32 value inside functions the type f64. Weights are read as
-    they are stored and extended; f32 arguments are extended at the entry and
-    f32 results truncated at the return, so that the function's interface stays
-    as it was. State slots become f64.
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
-}
+    Turns f32 values of all functions into f64, constants included, so that a
+    lowering behind this pass has rounding errors far below those of f32.
+    Numbers from outside stay as they are: weights are read in their own type
+    and extended, public arguments are f32 and extended on entry, and public
+    results are truncated at the return. Slots of the state become f64, since
+    rounding them would lose what the wider steps gained. Run it before
+    `weir-lower-to-reference`.
 
-def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
-  let summary = "derive the state and the step functions of a sequence model";
-  let description = [{
-    From the function whose `weir.method` is `forward`, derives the state
-    (`weir.slot`s), `@extend` and `@extend_last` (docs/adr/004). The time axis
-    is followed by dataflow; each value whose past is read gets one history.
-    What cannot stream is an error at its location, or with `require=false` a
-    missed remark and the module attribute `weir.no_streaming`.
+    ```mlir
+    // old:
+    %w = weir.weight @w : tensor<8xf32>
+    %y = weir.rms_norm %x weight(%w : tensor<8xf32>) eps(1.0e-5)
+        : tensor<?x?x8xf32>
+    // new:
+    %w = weir.weight @w : tensor<8xf32>
+    %wide = arith.extf %w : tensor<8xf32> to tensor<8xf64>
+    %y = weir.rms_norm %x weight(%wide : tensor<8xf64>) eps(1.0e-5)
+        : tensor<?x?x8xf64>
+    ```
   }];
-  let options = [
-    Option<"require", "require", "bool", "true",
-           "fail on a model that cannot stream">
-  ];
-  let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
-}
-
-def SpecializeTimePass : Pass<"weir-specialize-time", "::mlir::ModuleOp"> {
-  let summary = "copy step functions for a fixed number of tokens";
-  let description = [{
-    Adds to each function of method `extend` or `extend_last` a copy whose time
-    extent is `time`, named `<name>_t<time>`; with `batch` also fixed,
-    `<name>_b<batch>_t<time>`.
-  }];
-  let options = [
-    Option<"time", "time", "int64_t", "1", "tokens of a step">,
-    Option<"batch", "batch", "int64_t", "0", "rows, or 0 for any number">
-  ];
-  let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 #endif // WEIR_TRANSFORMS_PASSES_TD
