@@ -22,8 +22,9 @@ std::string importError(const std::string &model, const std::string &rest) {
 
 TEST(TokenizerJson, ByteLevelMergesByRank) {
   auto t = load(importTokenizerJson(json(byteModel, byteLevel)));
-  EXPECT_EQ(t->encode("abc a ab", false), (Ids{5, 6, 6, 1}));
-  EXPECT_EQ(t->decode(Ids{5, 6, 6, 1}), "abc a ab");
+  // "ab" merges before the space could take its "a".
+  EXPECT_EQ(t->encode("abc a ab", false), (Ids{5, 6, 3, 4}));
+  EXPECT_EQ(t->decode(Ids{5, 6, 3, 4}), "abc a ab");
   EXPECT_EQ(t->vocabSize(), 7);
   EXPECT_EQ(t->tokenId("Ġa"), 6);
   EXPECT_EQ(t->tokenId("nope"), -1);
