@@ -63,4 +63,36 @@ def WidenToF64Pass : Pass<"weir-widen-to-f64", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
+  let summary = "derive the state and the step functions of a sequence model";
+  let description = [{
+    From the function whose `weir.method` is `forward`, derives the state
+    (`weir.slot`s), `@extend` and `@extend_last` (docs/adr/004). The time axis
+    is followed by dataflow; each value whose past is read gets one history.
+    What cannot stream is an error at its location, or with `require=false` a
+    missed remark and the module attribute `weir.no_streaming`.
+  }];
+  let options = [
+    Option<"require", "require", "bool", "true",
+           "fail on a model that cannot stream">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def SpecializeTimePass : Pass<"weir-specialize-time", "::mlir::ModuleOp"> {
+  let summary = "copy step functions for a fixed number of tokens";
+  let description = [{
+    Adds to each function of method `extend` or `extend_last` a copy whose time
+    extent is `time`, named `<name>_t<time>`; with `batch` also fixed,
+    `<name>_b<batch>_t<time>`.
+  }];
+  let options = [
+    Option<"time", "time", "int64_t", "1", "tokens of a step">,
+    Option<"batch", "batch", "int64_t", "0", "rows, or 0 for any number">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // WEIR_TRANSFORMS_PASSES_TD
