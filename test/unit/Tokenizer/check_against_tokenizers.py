@@ -522,6 +522,9 @@ def compare_gguf(path, tool, count, tally):
     # U+000B, which their character ranges then miss.
     if os.path.basename(path) in ("deepseek-llm.gguf", "deepseek-coder.gguf"):
         texts = [t for t in texts if not any(c.isspace() and ord(c) > 0x7f for c in t)]
+    # It also takes any letter beyond ASCII for both upper and lower case here.
+    if os.path.basename(path) in ("tekken.gguf", "gpt-4o.gguf"):
+        texts = [t for t in texts if not any(c.upper() != c.lower() and ord(c) > 0x7f for c in t)]
     answers = ask(tool, [path], ["e " + hex_of(t) for t in texts])
     agree = 0
     for text, line in zip(texts, answers):
