@@ -7,6 +7,7 @@
 
 #include "weir/Compiler/Compiler.h"
 #include "WeightsWriter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"

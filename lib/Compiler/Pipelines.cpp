@@ -37,22 +37,22 @@ std::optional<Stage> weir::parseStageName(llvm::StringRef name) {
 }
 
 void weir::buildFormPipeline(OpPassManager &pm, const FormOptions &options) {
-  DeriveStreamingOptions streaming;
+  DeriveStreamingPassOptions streaming;
   streaming.require = false;
-  pm.addPass(createDeriveStreaming(streaming));
+  pm.addPass(createDeriveStreamingPass(streaming));
   if (options.lowering == Lowering::Optimized)
-    pm.addPass(createSpecializeTime());
+    pm.addPass(createSpecializeTimePass());
   pm.addPass(createSymbolDCEPass());
 }
 
 void weir::buildSchedulePipeline(OpPassManager &pm,
                                  const ScheduleOptions &options) {
   if (options.lowering == Lowering::ReferenceF64)
-    pm.addPass(createWidenToF64());
+    pm.addPass(createWidenToF64Pass());
 }
 
 void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
-  pm.addPass(createLowerToReference());
+  pm.addPass(createLowerToReferencePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLoopInvariantCodeMotionPass());

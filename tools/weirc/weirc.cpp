@@ -266,7 +266,7 @@ int main(int argc, char **argv) {
     return fail("expected one model, found " +
                 llvm::Twine(positional.size() - (run ? 1 : 0)) +
                 "; see weirc --help");
-  const std::string &model = positional.back();
+  const std::string &model = positional[run ? 1 : 0];
   if (run)
     return runModel(options, model, runArguments);
   std::string path = output;

@@ -12,8 +12,10 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/LogicalResult.h"
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace mlir {
 class ModuleOp;
@@ -38,8 +40,8 @@ struct ValueInterface {
 /// One entry point; mirrors `weir_function_desc`.
 struct FunctionInterface {
   std::string name;
-  llvm::SmallVector<ValueInterface> args;
-  llvm::SmallVector<ValueInterface> results; ///< without state slots
+  std::vector<ValueInterface> args;
+  std::vector<ValueInterface> results; ///< without state slots
   int32_t method = 0;                        ///< weir_method
   int64_t time = INT64_MIN;
 };
@@ -56,8 +58,8 @@ struct ModelInterface {
   std::string name;
   std::string target;
   std::string options;
-  llvm::SmallVector<FunctionInterface> functions;
-  llvm::SmallVector<SlotInterface> slots;
+  std::vector<FunctionInterface> functions;
+  std::vector<SlotInterface> slots;
   uint32_t maxBlock = 512;
   int64_t maxLength = INT64_MIN;
   int64_t vocabSize = 0;
