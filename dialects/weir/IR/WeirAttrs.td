@@ -90,13 +90,17 @@ def Weir_PackAttr : Weir_Attr<"Pack", "pack"> {
     same input feature of consecutive outputs. Parts:
 
     - `values`: `[..., N/panel, K, panel]`, the source's numbers.
-    - `quants`, 8 bits: `[..., N/panel, K/4, panel, 4]`, signed bytes, four
+    - `quants`, 8 bits: `[..., N/panel, K/4, panel, 4]`, unsigned bytes, four
       neighbours along K together as dot-product instructions want them.
     - `quants`, 4 bits: `[..., N/panel, K/8, panel, 4]` bytes; byte j of a
       group of 8 along K has element j in its low and element j+4 in its high
       half, unsigned.
-    - `scales`, `mins`: `[..., N/panel, K/group, panel]`, so that an element is
-      `quant * scale + min`.
+    - `scales`, `mins`: `[..., N/panel, K/group, panel]` of f32 or f16. With
+      mins an element is `quant * scale + min`; without, the zero point is in
+      the middle: `(quant - 2^(bits-1)) * scale`.
+
+    Quants are unsigned because the dot-product instructions of x86 multiply
+    unsigned by signed bytes, and activations are the signed ones.
 
     N is padded with zeros to a multiple of `panel`.
   }];

@@ -69,7 +69,8 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
 
     - (C1) `values` is `[N/panel, K, panel]` of floats, or holds `bits`-wide
       quants as `#weir.pack` describes.
-    - (C2) `scales` and `mins`, where given, are `[N/panel, K/group, panel]`.
+    - (C2) `scales` and `mins`, where given, are `[N/panel, K/group, panel]`
+      of f32 or f16; without `mins` quants have their zero point in the middle.
     - (C3) The last axis of `result` is at most `N/panel * panel` and above
       `(N/panel - 1) * panel`: the padding is not part of the result.
     - (C4) `bias`, where given, is `[N]`.
