@@ -35,7 +35,6 @@ LogicalResult SlotOp::verify() {
 LogicalResult AppendOp::verify() {
   auto slot = cast<RankedTensorType>(getSlot().getType());
   auto block = cast<RankedTensorType>(getBlock().getType());
-  auto offset = cast<RankedTensorType>(getOffset().getType());
   // append_c1
   int64_t lead = getLayer() ? 1 : 0;
   if (block.getRank() < 2 || slot.getRank() != block.getRank() + lead ||
@@ -44,9 +43,14 @@ LogicalResult AppendOp::verify() {
     return emitOpError("writes a block of type ")
            << block << " into a history of type " << slot;
   // append_c3
-  if (offset.getRank() != 1 || !offset.getElementType().isSignlessInteger(32))
-    return emitOpError("has an offset of type ")
-           << offset << ", expected [batch] of i32";
+  for (Value rows : {getOffset(), getLengths()}) {
+    if (!rows)
+      continue;
+    auto type = cast<RankedTensorType>(rows.getType());
+    if (type.getRank() != 1 || !type.getElementType().isSignlessInteger(32))
+      return emitOpError("has an offset or lengths of type ")
+             << type << ", expected [batch] of i32";
+  }
   return success();
 }
 

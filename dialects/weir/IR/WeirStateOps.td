@@ -33,24 +33,28 @@ def Weir_SlotOp : Weir_Op<"slot", [Symbol]> {
   let hasVerifier = 1;
 }
 
-def Weir_AppendOp : Weir_Op<"append", [Pure, AllTypesMatch<["slot", "result"]>,
+def Weir_AppendOp : Weir_Op<"append", [Pure, AttrSizedOperandSegments,
+    AllTypesMatch<["slot", "result"]>,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>]> {
   let summary = "writes a block of new positions into a history";
   let description = [{
     `result = slot` but for `result[layer, b, (offset[b] + t) mod C, ...] =
-    block[b, t, ...]`, where C is the capacity. The slot is updated in place.
+    block[b, t, ...]` for t below `lengths[b]` (or all t, without `lengths`),
+    where C is the capacity. The slot is updated in place.
 
     - (C1) `slot` is `[layers, batch, capacity, ...]` with `layer`, or
       `[batch, capacity, ...]` without; `block` is `[batch, time, ...]`.
     - (C2) The capacity is at least the block's time extent (the runtime sees to
       it), so that no entry is written twice.
-    - (C3) `offset` is `[batch]` of i32.
+    - (C3) `offset` and `lengths` are `[batch]` of i32.
   }];
   let arguments = (ins AnyRankedTensor:$slot, Optional<Index>:$layer,
-    AnyRankedTensor:$block, AnyRankedTensor:$offset);
+    AnyRankedTensor:$block, AnyRankedTensor:$offset,
+    Optional<AnyRankedTensor>:$lengths);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $block `into` $slot (`[` $layer^ `]`)? `at` $offset attr-dict
+    $block `into` $slot (`[` $layer^ `]`)? `at` $offset
+    (`lengths` `(` $lengths^ `:` type($lengths) `)`)? attr-dict
     `:` type($block) `,` type($slot) `,` type($offset)
   }];
   let hasVerifier = 1;
