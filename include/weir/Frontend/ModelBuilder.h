@@ -1,0 +1,248 @@
+//===- weir/Frontend/ModelBuilder.h - Graphs of models ---------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The vocabulary families write their graphs in. Weights are named by their
+// keys in the checkpoint and checked there at once. Errors do not stop the
+// building, so that one run reports all of them: `hasFailed` tells in the end.
+//
+// Hidden states are `[batch, time, features]`, f32.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_FRONTEND_MODELBUILDER_H
+#define WEIR_FRONTEND_MODELBUILDER_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "weir/Frontend/Checkpoint.h"
+#include "weir/IR/Weir.h"
+
+namespace weir {
+
+class ConfigReader;
+class ModelBuilder;
+
+/// A declared weight.
+struct Param {
+  ParamOp op;
+  /// Whether its leading axis is the layers of a kind; the axes that the
+  /// methods of `ModelBuilder` speak of are those behind it.
+  bool stacked = false;
+
+  /// The extents of one layer's weight.
+  llvm::ArrayRef<int64_t> getShape() const;
+};
+
+/// Rotary embedding of one kind of layer.
+struct RotarySpec {
+  double base = 10000.0;
+  /// Rotated features of each head.
+  int64_t dims = 0;
+  /// Null for plain frequencies.
+  RopeScalingAttr scaling;
+  /// Multiplies cosine and sine.
+  double scale = 1.0;
+  RotaryLayout layout = RotaryLayout::Half;
+};
+
+/// How a family reads `rope_parameters`.
+struct RotaryOptions {
+  /// Features of a head.
+  int64_t headDim = 0;
+  /// `max_position_embeddings`, and the longest sequence compiled for.
+  int64_t trainedLength = 0, maxLength = 0;
+  /// `rope_theta` where the configuration has none.
+  double defaultBase = 10000.0;
+  /// Whether the family rotates a part of the features; others disregard
+  /// `partial_rotary_factor`, as transformers does.
+  bool allowsPartial = false;
+};
+
+/// Reads `rope_theta`, `rope_scaling` and `rope_parameters` (or the GGUF keys
+/// and tensors of that meaning) in their old and new spellings.
+RotarySpec readRotary(ConfigReader &config, ModelBuilder &builder,
+                      const RotaryOptions &options);
+
+/// What attention does with its scores.
+struct AttentionOptions {
+  MaskAttr mask;
+  double scale = 1.0;
+  /// Scores become `softCap * tanh(score / softCap)`; 0 for no cap.
+  double softCap = 0.0;
+  /// ALiBi slopes, one per query head (arXiv:2108.12409), or none.
+  llvm::ArrayRef<float> slopes;
+};
+
+/// Keys of a multi-layer perceptron's matrices, without ".weight".
+struct MLPKeys {
+  std::string up, down;
+  /// Empty for one without a gate.
+  std::string gate;
+};
+
+/// Builds the module of one model.
+class ModelBuilder {
+public:
+  ModelBuilder(mlir::MLIRContext &context, Checkpoint &checkpoint);
+
+  mlir::MLIRContext &getContext() { return *builder.getContext(); }
+  mlir::OpBuilder &getBuilder() { return builder; }
+  Checkpoint &getCheckpoint() { return checkpoint; }
+  bool hasFailed() const { return failed; }
+
+  /// An error about the model, located at `key`, which makes building fail.
+  mlir::InFlightDiagnostic emitError(llvm::StringRef key);
+
+  /// Names what the following operations belong to, for diagnostics.
+  void setScope(llvm::StringRef name);
+
+  //===--- The function ---------------------------------------------------===//
+
+  /// Begins `@forward` and gives the token ids, `[batch, time]` of i32.
+  mlir::Value beginForward();
+  /// Ends it; `name` is what Hugging Face calls the result.
+  void endForward(llvm::StringRef name, mlir::Value result);
+  /// Hands the module over; null when `hasFailed`.
+  mlir::OwningOpRef<mlir::ModuleOp> takeModule();
+
+  //===--- Weights --------------------------------------------------------===//
+
+  /// Whether the checkpoint has a tensor of this key. Within a stack `*` stands
+  /// for the layers of the kind, of which the first is asked.
+  bool hasTensor(llvm::StringRef key);
+
+  /// Declares the checkpoint's tensor `key` of the extents `shape`. Within a
+  /// stack, `*` in the key is each layer of the kind. Fails when a tensor is
+  /// missing or has other extents. Asking twice gives one parameter.
+  Param param(llvm::StringRef key, llvm::ArrayRef<int64_t> shape);
+  /// Axis i of the result is axis `permutation[i]` of the source.
+  Param transpose(Param source, llvm::ArrayRef<int64_t> permutation);
+  /// Entries [offset, offset + size) of `axis`; `name` is appended to the
+  /// source's.
+  Param slice(Param source, int64_t axis, int64_t offset, int64_t size,
+              llvm::StringRef name);
+  /// Parameters joined along `axis`.
+  Param concat(llvm::StringRef name, int64_t axis, llvm::ArrayRef<Param> parts);
+  /// The elements in row-major order with other extents.
+  Param reshape(Param source, llvm::ArrayRef<int64_t> shape);
+  /// Given numbers, `values.size()` = the product of `shape`.
+  Param constant(llvm::StringRef name, llvm::ArrayRef<float> values,
+                 llvm::ArrayRef<int64_t> shape);
+  /// A scalar per layer of the model; a stack reads its kind's. `*` in `name`
+  /// is dropped.
+  Param layerScalars(llvm::StringRef name,
+                     llvm::function_ref<float(int64_t layer)> value);
+  /// The value of a weight; of a stacked one, that of the layer being built.
+  mlir::Value read(Param param);
+  /// `read(param(key, shape))`.
+  mlir::Value weight(llvm::StringRef key, llvm::ArrayRef<int64_t> shape);
+
+  //===--- Layers ---------------------------------------------------------===//
+
+  /// Applies `order.size()` layers; layer i has the kind `order[i]`. `body`
+  /// builds one kind.
+  mlir::Value
+  stack(mlir::Value input, llvm::ArrayRef<int32_t> order,
+        llvm::function_ref<mlir::Value(int32_t kind, mlir::Value input)> body);
+
+  /// Rows of the table `key`, which is `[rows, features]`.
+  mlir::Value embedding(mlir::Value ids, llvm::StringRef key, int64_t rows,
+                        int64_t features);
+  /// Positions of the tokens in their rows, `[batch, time]` of i32.
+  mlir::Value positions(mlir::Value ids);
+  /// Reads the scale `key`.weight.
+  mlir::Value rmsNorm(mlir::Value input, llvm::StringRef key, double eps,
+                      double offset = 0.0);
+  /// Reads `key`.weight and, with `bias`, `key`.bias.
+  mlir::Value layerNorm(mlir::Value input, llvm::StringRef key, double eps,
+                        bool bias = true);
+  /// Reads `key`.weight, `[features, in]`, and, with `bias`, `key`.bias.
+  mlir::Value linear(mlir::Value input, llvm::StringRef key, int64_t features,
+                     bool bias = false);
+  /// A product with weights at hand; `bias` may be null.
+  mlir::Value linear(mlir::Value input, mlir::Value weight, mlir::Value bias);
+  /// `down(act(gate(x)) * up(x))`, or `down(act(up(x)))` without a gate.
+  mlir::Value mlp(mlir::Value input, const MLPKeys &keys, int64_t inner,
+                  llvm::StringRef activation, bool bias = false);
+
+  //===--- Attention ------------------------------------------------------===//
+
+  /// `[batch, time, heads * dim]` as `[batch, time, heads, dim]`.
+  mlir::Value splitHeads(mlir::Value input, int64_t heads);
+  /// The reverse.
+  mlir::Value mergeHeads(mlir::Value input);
+  /// Frequencies of a rotary embedding, `[dims / 2]`.
+  mlir::Value frequencies(const RotarySpec &spec);
+  /// Rotates heads.
+  mlir::Value rotary(mlir::Value input, mlir::Value positions,
+                     mlir::Value frequencies, const RotarySpec &spec);
+  mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value,
+                        const AttentionOptions &options);
+
+  /// Masks: all keys; those up to the query; of these the last `window`.
+  MaskAttr fullMask();
+  MaskAttr causalMask();
+  MaskAttr causalWindow(int64_t window);
+
+  //===--- Element by element ---------------------------------------------===//
+
+  /// Builds the result's element from the inputs' elements.
+  using ElementFn = llvm::function_ref<mlir::Value(
+      mlir::OpBuilder &, mlir::Location, mlir::ValueRange)>;
+
+  /// Applies `element` to each element of `inputs[0]`. Inputs of lower rank
+  /// are aligned at the last axis and repeated along the others.
+  mlir::Value map(mlir::ValueRange inputs, ElementFn element);
+  mlir::Value add(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value scale(mlir::Value input, double factor);
+  /// `cap * tanh(input / cap)`.
+  mlir::Value softCap(mlir::Value input, double cap);
+  /// The activation that Hugging Face calls `name`; an unknown one is an error
+  /// located at `key`.
+  mlir::Value activation(mlir::Value input, llvm::StringRef name,
+                         llvm::StringRef key = "hidden_act");
+
+private:
+  /// The layers of the kind being built.
+  struct LayerScope {
+    llvm::SmallVector<int64_t> layers;
+    mlir::Value index;
+    int32_t kind = 0;
+    /// Whether the stack has several kinds, whose parameters need own names.
+    bool several = false;
+  };
+
+  Param declare(const llvm::Twine &name, llvm::ArrayRef<int64_t> shape,
+                mlir::Attribute init, bool stacked);
+  bool checkTensor(llvm::StringRef key, llvm::ArrayRef<int64_t> shape);
+  mlir::RankedTensorType getType(llvm::ArrayRef<int64_t> shape);
+  mlir::RankedTensorType withLastExtent(mlir::Value value, int64_t extent);
+  mlir::FloatAttr constantFloat(double value);
+
+  mlir::OpBuilder builder;
+  Checkpoint &checkpoint;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::func::FuncOp function;
+  mlir::Location loc;
+  std::optional<LayerScope> layer;
+  llvm::StringMap<Param> params;
+  bool failed = false;
+};
+
+/// The element-wise function `name` of Hugging Face's `hidden_act`, applied to
+/// one number; null for an unknown name.
+mlir::Value buildActivation(mlir::OpBuilder &builder, mlir::Location loc,
+                            llvm::StringRef name, mlir::Value input);
+/// The names `buildActivation` knows.
+std::vector<llvm::StringRef> getActivationNames();
+
+} // namespace weir
+
+#endif // WEIR_FRONTEND_MODELBUILDER_H

@@ -1,0 +1,43 @@
+//===- FamilyTable.cpp - The families known -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "weir/Frontend/Family.h"
+
+using namespace mlir;
+using namespace weir;
+
+const Family *FamilyTable::lookupArchitecture(StringRef name,
+                                              bool &hasHead) const {
+  for (const Family &family : families)
+    if (name == family.headArchitecture || name == family.baseArchitecture) {
+      hasHead = name == family.headArchitecture;
+      return &family;
+    }
+  return nullptr;
+}
+
+const Family *FamilyTable::lookupModelType(StringRef name) const {
+  for (const Family &family : families)
+    if (name == family.modelType)
+      return &family;
+  return nullptr;
+}
+
+const Family *FamilyTable::lookupGGUF(StringRef name) const {
+  for (const Family &family : families)
+    if (!family.ggufArchitecture.empty() && name == family.ggufArchitecture)
+      return &family;
+  return nullptr;
+}
+
+void weir::registerAllFamilies(FamilyTable &table) {
+  registerGPT2Family(table);
+  registerLlamaFamily(table);
+  registerMistralFamily(table);
+  registerQwen2Family(table);
+  registerQwen3Family(table);
+}

@@ -1,0 +1,194 @@
+//===- Layers.cpp - What layers are made of -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "weir/Frontend/ModelBuilder.h"
+
+using namespace mlir;
+using namespace weir;
+
+/// The extent of the last axis, which is static in all sequence tensors.
+static int64_t getFeatures(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape().back();
+}
+
+RankedTensorType ModelBuilder::withLastExtent(Value value, int64_t extent) {
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() = extent;
+  return RankedTensorType::get(shape, type.getElementType());
+}
+
+FloatAttr ModelBuilder::constantFloat(double value) {
+  return builder.getF64FloatAttr(value);
+}
+
+Value ModelBuilder::embedding(Value ids, StringRef key, int64_t rows,
+                              int64_t features) {
+  SmallVector<int64_t> shape(cast<RankedTensorType>(ids.getType()).getShape());
+  shape.push_back(features);
+  return EmbeddingOp::create(builder, loc, getType(shape), ids,
+                             weight(key, {rows, features}));
+}
+
+Value ModelBuilder::positions(Value ids) {
+  auto type = cast<RankedTensorType>(ids.getType());
+  auto result = RankedTensorType::get(type.getShape().take_front(2),
+                                      builder.getI32Type());
+  return PositionsOp::create(builder, loc, result, ids, /*offset=*/Value());
+}
+
+Value ModelBuilder::rmsNorm(Value input, StringRef key, double eps,
+                            double offset) {
+  Value scale = weight((key + ".weight").str(), {getFeatures(input)});
+  return RMSNormOp::create(builder, loc, input.getType(), input, scale,
+                           constantFloat(eps), constantFloat(offset));
+}
+
+Value ModelBuilder::layerNorm(Value input, StringRef key, double eps,
+                              bool bias) {
+  int64_t features = getFeatures(input);
+  Value scale = weight((key + ".weight").str(), {features});
+  Value shift = bias ? weight((key + ".bias").str(), {features}) : Value();
+  return LayerNormOp::create(builder, loc, input.getType(), input, scale, shift,
+                             constantFloat(eps));
+}
+
+Value ModelBuilder::linear(Value input, Value weight, Value bias) {
+  int64_t features =
+      cast<RankedTensorType>(weight.getType()).getShape().front();
+  return LinearOp::create(builder, loc, withLastExtent(input, features), input,
+                          weight, bias, /*schedule=*/ScheduleAttr());
+}
+
+Value ModelBuilder::linear(Value input, StringRef key, int64_t features,
+                           bool bias) {
+  Value matrix =
+      weight((key + ".weight").str(), {features, getFeatures(input)});
+  return linear(input, matrix,
+                bias ? weight((key + ".bias").str(), {features}) : Value());
+}
+
+Value ModelBuilder::mlp(Value input, const MLPKeys &keys, int64_t inner,
+                        StringRef name, bool bias) {
+  Value hidden;
+  if (keys.gate.empty()) {
+    hidden = activation(linear(input, keys.up, inner, bias), name);
+  } else {
+    Value gate = activation(linear(input, keys.gate, inner, bias), name);
+    hidden = mul(gate, linear(input, keys.up, inner, bias));
+  }
+  return linear(hidden, keys.down, getFeatures(input), bias);
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+Value ModelBuilder::splitHeads(Value input, int64_t heads) {
+  auto type = cast<RankedTensorType>(input.getType());
+  int64_t dim = type.getDimSize(2) / heads;
+  SmallVector<OpFoldResult> extents = {
+      tensor::getMixedSize(builder, loc, input, 0),
+      tensor::getMixedSize(builder, loc, input, 1), builder.getIndexAttr(heads),
+      builder.getIndexAttr(dim)};
+  auto result = RankedTensorType::get(
+      {type.getDimSize(0), type.getDimSize(1), heads, dim},
+      type.getElementType());
+  SmallVector<ReassociationIndices> groups = {{0}, {1}, {2, 3}};
+  return tensor::ExpandShapeOp::create(builder, loc, result, input, groups,
+                                       extents);
+}
+
+Value ModelBuilder::mergeHeads(Value input) {
+  SmallVector<ReassociationIndices> groups = {{0}, {1}, {2, 3}};
+  return tensor::CollapseShapeOp::create(builder, loc, input, groups);
+}
+
+Value ModelBuilder::frequencies(const RotarySpec &spec) {
+  return RopeFrequenciesOp::create(
+      builder, loc, getType({spec.dims / 2}), constantFloat(spec.base),
+      builder.getI64IntegerAttr(spec.dims), spec.scaling);
+}
+
+Value ModelBuilder::rotary(Value input, Value positions, Value frequencies,
+                           const RotarySpec &spec) {
+  auto layout = RotaryLayoutAttr::get(&getContext(), spec.layout);
+  return RotaryOp::create(builder, loc, input.getType(), input, positions,
+                          frequencies, layout, constantFloat(spec.scale));
+}
+
+MaskAttr ModelBuilder::fullMask() {
+  return MaskAttr::get(&getContext(), cast<MaskAttrInterface>(Attribute(
+                                          FullMaskAttr::get(&getContext()))));
+}
+
+MaskAttr ModelBuilder::causalMask() {
+  return MaskAttr::get(&getContext(), cast<MaskAttrInterface>(Attribute(
+                                          CausalMaskAttr::get(&getContext()))));
+}
+
+MaskAttr ModelBuilder::causalWindow(int64_t window) {
+  MLIRContext *context = &getContext();
+  auto causal =
+      cast<MaskAttrInterface>(Attribute(CausalMaskAttr::get(context)));
+  auto near = cast<MaskAttrInterface>(
+      Attribute(WindowMaskAttr::get(context, window, std::nullopt)));
+  return MaskAttr::get(context, cast<MaskAttrInterface>(Attribute(
+                                    AndMaskAttr::get(context, causal, near))));
+}
+
+Value ModelBuilder::attention(Value query, Value key, Value value,
+                              const AttentionOptions &options) {
+  auto type = cast<RankedTensorType>(query.getType());
+  Value slopes;
+  if (!options.slopes.empty())
+    slopes = read(constant("attention.slopes", options.slopes,
+                           {static_cast<int64_t>(options.slopes.size())}));
+  auto op = AttentionOp::create(
+      builder, loc, withLastExtent(query, getFeatures(value)), query, key,
+      value, /*offset=*/Value(), /*key_lengths=*/Value(), options.mask,
+      constantFloat(options.scale), /*schedule=*/ScheduleAttr());
+  if (!slopes && options.softCap == 0)
+    return op;
+
+  OpBuilder::InsertionGuard guard(builder);
+  Type index = builder.getIndexType();
+  Type element = type.getElementType();
+  Block *body = builder.createBlock(&op.getScore(), {},
+                                    {element, index, index, index, index},
+                                    SmallVector<Location>(5, loc));
+  Value score = body->getArgument(0);
+  auto number = [&](double value) -> Value {
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getFloatAttr(element, value));
+  };
+  if (options.softCap != 0) {
+    Value cap = number(options.softCap);
+    Value part = arith::DivFOp::create(builder, loc, score, cap);
+    Value bent = math::TanhOp::create(builder, loc, part);
+    score = arith::MulFOp::create(builder, loc, cap, bent);
+  }
+  if (slopes) {
+    // slope * (key - query): nearer keys weigh more.
+    Value head = body->getArgument(2);
+    Value slope =
+        tensor::ExtractOp::create(builder, loc, slopes, ValueRange(head));
+    Value distance = arith::SubIOp::create(builder, loc, body->getArgument(4),
+                                           body->getArgument(3));
+    Value narrow = arith::IndexCastOp::create(builder, loc,
+                                              builder.getI32Type(), distance);
+    Value steps = arith::SIToFPOp::create(builder, loc, element, narrow);
+    Value bias = arith::MulFOp::create(builder, loc, slope, steps);
+    score = arith::AddFOp::create(builder, loc, score, bias);
+  }
+  YieldOp::create(builder, loc, ValueRange(score));
+  return op;
+}

@@ -1,0 +1,38 @@
+//===- Llama.cpp - The Llama family -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+
+using namespace mlir;
+using namespace weir;
+
+static ModelFacts buildLlama(ModelBuilder &builder, ConfigReader &reader,
+                             const FamilyRequest &request) {
+  DecoderConfig config;
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  readDecoder(reader, builder, request, config);
+  if (reader.isGGUF()) {
+    findDecoderBiases(builder, keys, config);
+    // The converter permutes query and key so that pairs are neighbours.
+    config.rotary.layout = RotaryLayout::Interleaved;
+  } else {
+    bool bias = reader.getBool("attention_bias", false);
+    config.queryBias = config.keyBias = config.valueBias = bias;
+    config.outputBias = bias;
+    config.mlpBias = reader.getBool("mlp_bias", false);
+  }
+  ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
+  facts.bos = 1;
+  facts.eos = 2;
+  return facts;
+}
+
+void weir::registerLlamaFamily(FamilyTable &table) {
+  static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
+  table.add({"llama", "LlamaForCausalLM", "LlamaModel", "llama", ignorable,
+             buildLlama});
+}

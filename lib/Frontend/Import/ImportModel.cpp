@@ -1,0 +1,286 @@
+//===- ImportModel.cpp - From checkpoints to modules -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Verifier.h"
+#include "weir/Frontend/Family.h"
+#include "weir/Frontend/Import.h"
+#include "weir/Frontend/ModelBuilder.h"
+#include "weir/Frontend/TokenizerSpec.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace weir;
+namespace json = llvm::json;
+
+void weir::loadImportDialects(MLIRContext &context) {
+  context.loadDialect<WeirDialect, func::FuncDialect, arith::ArithDialect,
+                      linalg::LinalgDialect, math::MathDialect,
+                      tensor::TensorDialect>();
+}
+
+//===----------------------------------------------------------------------===//
+// Which family
+//===----------------------------------------------------------------------===//
+
+/// The family of the checkpoint, or null after an error.
+static const Family *selectFamily(const FamilyTable &table,
+                                  ConfigReader &reader, bool &hasHead) {
+  const json::Object &config = reader.getCheckpoint().config();
+  bool isGGUF = reader.isGGUF();
+  StringRef key = isGGUF ? "general.architecture" : "architectures";
+  std::string name;
+  if (isGGUF) {
+    name = config.getString(key).value_or("").str();
+    if (const Family *family = table.lookupGGUF(name))
+      return family;
+  } else if (const json::Array *list = config.getArray(key);
+             list && !list->empty()) {
+    name = list->front().getAsString().value_or("").str();
+    if (const Family *family = table.lookupArchitecture(name, hasHead))
+      return family;
+  } else {
+    key = "model_type";
+    name = config.getString(key).value_or("").str();
+    if (const Family *family = table.lookupModelType(name))
+      return family;
+  }
+  InFlightDiagnostic diagnostic =
+      reader.emitError(key)
+      << (name.empty() ? "the configuration names no architecture"
+                       : "architecture '" + name + "' is not supported")
+      << "; the supported ones are ";
+  std::vector<StringRef> names;
+  for (const Family &family : table.getFamilies()) {
+    if (isGGUF) {
+      if (!family.ggufArchitecture.empty())
+        names.push_back(family.ggufArchitecture);
+    } else if (key == "model_type") {
+      names.push_back(family.modelType);
+    } else {
+      names.push_back(family.headArchitecture);
+      names.push_back(family.baseArchitecture);
+    }
+  }
+  llvm::interleaveComma(names, diagnostic);
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Left-over tensors
+//===----------------------------------------------------------------------===//
+
+/// Fails when the model does not read a tensor it should.
+static LogicalResult checkUnused(const Family &family, ConfigReader &reader,
+                                 bool hasHead) {
+  std::vector<StringRef> left;
+  for (StringRef name : reader.getCheckpoint().unusedTensors()) {
+    bool ignorable =
+        llvm::any_of(family.ignorableTensors,
+                     [&](StringRef ending) { return name.ends_with(ending); });
+    // A base model's checkpoint may be that of the whole model.
+    bool isHead = name == "lm_head.weight" || name == "lm_head.bias";
+    if (!ignorable && (hasHead || !isHead))
+      left.push_back(name);
+  }
+  if (left.empty())
+    return success();
+  constexpr size_t shown = 8;
+  InFlightDiagnostic diagnostic = reader.emitError("architectures")
+                                  << "the checkpoint has " << left.size()
+                                  << " tensors that the model does not read: ";
+  llvm::interleaveComma(
+      ArrayRef(left).take_front(shown), diagnostic,
+      [&](StringRef name) { diagnostic << "'" << name << "'"; });
+  if (left.size() > shown)
+    diagnostic << ", ...";
+  return diagnostic;
+}
+
+//===----------------------------------------------------------------------===//
+// weir.model
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Special tokens; -1 for none.
+struct SpecialTokens {
+  int64_t bos = -1, pad = -1;
+  SmallVector<int64_t> eos;
+  bool addBos = false;
+};
+
+} // namespace
+
+/// Finds `key` in the files that say how to generate, first of all the one made
+/// for it. A null there means that there is no such token.
+static SmallVector<int64_t> findTokens(ArrayRef<const json::Object *> files,
+                                       StringRef key,
+                                       std::optional<int64_t> fallback) {
+  SmallVector<int64_t> tokens;
+  for (const json::Object *file : files) {
+    const json::Value *value = file ? file->get(key) : nullptr;
+    if (!value)
+      continue;
+    if (auto number = value->getAsInteger())
+      tokens.push_back(*number);
+    else if (const json::Array *list = value->getAsArray())
+      for (const json::Value &entry : *list)
+        if (auto number = entry.getAsInteger())
+          tokens.push_back(*number);
+    return tokens;
+  }
+  if (fallback)
+    tokens.push_back(*fallback);
+  return tokens;
+}
+
+static SpecialTokens findSpecialTokens(const Checkpoint &checkpoint,
+                                       const ModelFacts &facts) {
+  SpecialTokens result;
+  auto first = [](ArrayRef<int64_t> tokens) {
+    return tokens.empty() ? -1 : tokens.front();
+  };
+  const json::Object &config = checkpoint.config();
+  if (checkpoint.format() == Checkpoint::Format::GGUF) {
+    auto find = [&](StringRef name) {
+      return findTokens({&config}, ("tokenizer.ggml." + name).str(),
+                        std::nullopt);
+    };
+    result.bos = first(find("bos_token_id"));
+    result.pad = first(find("padding_token_id"));
+    // Turns end with tokens of their own.
+    for (StringRef name : {"eos_token_id", "eot_token_id", "eom_token_id"})
+      result.eos.append(find(name));
+  } else {
+    json::Value generation = nullptr;
+    if (auto text = checkpoint.textFile("generation_config.json")) {
+      if (auto parsed = parsePythonJson(*text, "generation_config.json"))
+        generation = std::move(*parsed);
+      else
+        llvm::consumeError(parsed.takeError());
+    }
+    SmallVector<const json::Object *, 2> files = {generation.getAsObject(),
+                                                  &config};
+    result.bos = first(findTokens(files, "bos_token_id", facts.bos));
+    result.pad = first(findTokens(files, "pad_token_id", std::nullopt));
+    result.eos = findTokens(files, "eos_token_id", facts.eos);
+  }
+  // The defaults of a family mean its usual vocabulary, not a smaller one.
+  auto isToken = [&](int64_t token) {
+    return token >= 0 && token < facts.vocabSize;
+  };
+  if (!isToken(result.bos))
+    result.bos = -1;
+  if (!isToken(result.pad))
+    result.pad = -1;
+  llvm::erase_if(result.eos, [&](int64_t token) { return !isToken(token); });
+  llvm::sort(result.eos);
+  result.eos.erase(llvm::unique(result.eos), result.eos.end());
+  return result;
+}
+
+/// What the model is called: the file's own word for it, or its path.
+static std::string getModelName(const Checkpoint &checkpoint) {
+  if (auto name = checkpoint.config().getString("general.name"))
+    return name->str();
+  StringRef path = checkpoint.path();
+  while (path.size() > 1 && llvm::sys::path::is_separator(path.back()))
+    path = path.drop_back();
+  return llvm::sys::path::filename(path).str();
+}
+
+static DictionaryAttr describeModel(MLIRContext &context, ConfigReader &reader,
+                                    const ModelFacts &facts,
+                                    int64_t maxLength) {
+  const Checkpoint &checkpoint = reader.getCheckpoint();
+  SpecialTokens tokens = findSpecialTokens(checkpoint, facts);
+  // A tokenizer that cannot be read does not keep the model from being used
+  // with token ids, so the blob's importer is the one to refuse.
+  auto tokenizer = importTokenizer(checkpoint);
+  if (!tokenizer)
+    mlir::emitWarning(FileLineColLoc::get(&context, checkpoint.path(), 0, 0))
+        << "the tokenizer cannot be imported: "
+        << llvm::toString(tokenizer.takeError());
+  else if (*tokenizer)
+    tokens.addBos = (*tokenizer)->addBos && tokens.bos >= 0;
+
+  Builder b(&context);
+  auto entry = [&](StringRef name, Attribute value) {
+    return b.getNamedAttr(name, value);
+  };
+  return b.getDictionaryAttr({
+      entry("name", b.getStringAttr(getModelName(checkpoint))),
+      entry("vocab_size", b.getI64IntegerAttr(facts.vocabSize)),
+      entry("max_length", b.getI64IntegerAttr(maxLength)),
+      entry("bos", b.getI64IntegerAttr(tokens.bos)),
+      entry("pad", b.getI64IntegerAttr(tokens.pad)),
+      entry("eos", b.getI64ArrayAttr(tokens.eos)),
+      entry("add_bos", b.getBoolAttr(tokens.addBos)),
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Import
+//===----------------------------------------------------------------------===//
+
+FailureOr<OwningOpRef<ModuleOp>>
+weir::importModel(MLIRContext &context, Checkpoint &checkpoint,
+                  const ImportOptions &options) {
+  loadImportDialects(context);
+  FamilyTable table;
+  registerAllFamilies(table);
+  ConfigReader reader(context, checkpoint);
+  FamilyRequest request;
+  request.maxLength = options.maxLength;
+  const Family *family = selectFamily(table, reader, request.hasHead);
+  if (!family)
+    return failure();
+  if (!reader.isGGUF())
+    reader.expect("quantization_config", nullptr,
+                  "weights quantised in this way cannot be read; convert the "
+                  "checkpoint to GGUF or to floating point");
+  if (options.maxLength && *options.maxLength <= 0) {
+    reader.emitError("max_position_embeddings")
+        << "a longest sequence of " << *options.maxLength
+        << " was asked for, expected a positive number";
+    return failure();
+  }
+
+  ModelBuilder builder(context, checkpoint);
+  ModelFacts facts = family->build(builder, reader, request);
+  int64_t maxLength = options.maxLength.value_or(facts.maxLength);
+  if (facts.lengthIsFixed && maxLength > facts.maxLength)
+    reader.emitError("n_positions")
+        << "a longest sequence of " << maxLength
+        << " was asked for, expected at most " << facts.maxLength
+        << ": the model's positions are learned";
+  if (reader.hasFailed() || builder.hasFailed() ||
+      failed(checkUnused(*family, reader, request.hasHead)))
+    return failure();
+
+  OwningOpRef<ModuleOp> module = builder.takeModule();
+  (*module)->setAttr("weir.model",
+                     describeModel(context, reader, facts, maxLength));
+  if (failed(verify(*module)))
+    return failure();
+  return module;
+}
+
+llvm::Expected<std::vector<uint8_t>>
+weir::importTokenizerBlob(const Checkpoint &checkpoint) {
+  auto spec = importTokenizer(checkpoint);
+  if (!spec)
+    return spec.takeError();
+  if (!*spec)
+    return std::vector<uint8_t>();
+  return serializeTokenizer(**spec);
+}
