@@ -58,6 +58,10 @@ Value FullMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value,
                                    Value) const {
   return buildTrue(builder, loc);
 }
+Value FullMaskAttr::buildCoverTest(OpBuilder &builder, Location loc, Value,
+                                   Value, Value, Value) const {
+  return buildTrue(builder, loc);
+}
 MaskReach FullMaskAttr::getReach() const { return {}; }
 void FullMaskAttr::printMask(raw_ostream &os) const { os << "full"; }
 
@@ -65,6 +69,11 @@ bool CausalMaskAttr::isVisible(int64_t q, int64_t k) const { return k <= q; }
 Value CausalMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
                                      Value k) const {
   return buildCompare(builder, loc, arith::CmpIPredicate::sle, k, q);
+}
+Value CausalMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
+                                     Value firstQuery, Value, Value,
+                                     Value lastKey) const {
+  return buildPredicate(builder, loc, firstQuery, lastKey);
 }
 MaskReach CausalMaskAttr::getReach() const { return {std::nullopt, 0}; }
 void CausalMaskAttr::printMask(raw_ostream &os) const { os << "causal"; }
@@ -92,6 +101,16 @@ Value WindowMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
       builder, loc, visible,
       buildCompare(builder, loc, arith::CmpIPredicate::sge, behind, right));
 }
+Value WindowMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
+                                     Value firstQuery, Value lastQuery,
+                                     Value firstKey, Value lastKey) const {
+  // The two corners farthest from the diagonal, one on each side of it.
+  Value behind = buildPredicate(builder, loc, lastQuery, firstKey);
+  if (!getRight())
+    return behind;
+  return arith::AndIOp::create(
+      builder, loc, behind, buildPredicate(builder, loc, firstQuery, lastKey));
+}
 MaskReach WindowMaskAttr::getReach() const {
   return {getKeysBehind(*this), getRight()};
 }
@@ -114,6 +133,16 @@ Value AndMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
   return arith::AndIOp::create(builder, loc,
                                getLhs().buildPredicate(builder, loc, q, k),
                                getRhs().buildPredicate(builder, loc, q, k));
+}
+Value AndMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
+                                  Value firstQuery, Value lastQuery,
+                                  Value firstKey, Value lastKey) const {
+  return arith::AndIOp::create(
+      builder, loc,
+      getLhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
+                              lastKey),
+      getRhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
+                              lastKey));
 }
 MaskReach AndMaskAttr::getReach() const {
   auto nearer = [](std::optional<int64_t> a, std::optional<int64_t> b) {
@@ -146,6 +175,16 @@ Value OrMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
                               getLhs().buildPredicate(builder, loc, q, k),
                               getRhs().buildPredicate(builder, loc, q, k));
 }
+Value OrMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
+                                 Value firstQuery, Value lastQuery,
+                                 Value firstKey, Value lastKey) const {
+  return arith::OrIOp::create(
+      builder, loc,
+      getLhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
+                              lastKey),
+      getRhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
+                              lastKey));
+}
 MaskReach OrMaskAttr::getReach() const {
   auto farther = [](std::optional<int64_t> a, std::optional<int64_t> b) {
     return a && b ? std::optional<int64_t>(std::max(*a, *b)) : std::nullopt;
@@ -170,6 +209,11 @@ Value NotMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
   return arith::XOrIOp::create(builder, loc,
                                getMask().buildPredicate(builder, loc, q, k),
                                buildTrue(builder, loc));
+}
+Value NotMaskAttr::buildCoverTest(OpBuilder &builder, Location loc, Value,
+                                  Value, Value, Value) const {
+  // What a mask hides is not known by tiles, only by pairs.
+  return arith::ConstantIntOp::create(builder, loc, 0, 1);
 }
 MaskReach NotMaskAttr::getReach() const {
   // A complement reaches as far as positions go, except where the mask shows

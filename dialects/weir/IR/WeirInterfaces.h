@@ -81,8 +81,6 @@ buildPointwiseStep(mlir::OpBuilder &builder, mlir::Operation *op,
 struct BlockDomain {
   /// Extents of the parallel loops, outermost first.
   llvm::SmallVector<mlir::OpFoldResult> parallel;
-  /// Whether blocks of the carried loop may be folded in any order.
-  bool reducible = false;
 };
 
 /// Where a tile lies in a tensor.

@@ -69,22 +69,51 @@ def Weir_BlockMapInterface : OpInterface<"BlockMapInterface"> {
   let cppNamespace = "::weir";
   let description = [{
     A mixer as a block-wise map with a carry. The domain has parallel loops and
-    one loop along which a carry is handed on (in order) or reduced (in any
-    order). The builders emit `linalg` on static tiles, so that one definition
-    serves all targets: `init` makes the carry, `step` folds one block into it,
-    and `finish` turns the carry into the tile of the result. Where
-    `hasTransfer` holds, a block can also be summarised into a transfer that
-    composes associatively, which gives the split and parallel-in-time forms.
+    one loop along which a carry is handed on in order. The builders emit
+    `linalg` on tiles of static size (or static but for one outer extent), so
+    that one definition serves all targets.
+
+    For each point of the parallel loops, the caller emits in this order:
+
+    ```
+    destinations = the tile of each result at getResultTiles
+    invariants   = buildInvariants
+    carry        = buildInit(invariants, destinations)
+    for index in buildCarriedRange(invariants):
+      carry      = buildStepOnBlock(index, invariants, carry)
+    tiles        = buildFinish(invariants, destinations, carry)
+    ```
+
+    A map that makes its result at the end (attention) writes it in
+    `buildFinish`. One that makes a part of its result with each block (a
+    recurrence) puts the destination into its carry, inserts the block's part
+    in each step and hands it back in `buildFinish`. A map that runs backward
+    turns `index` round itself.
+
+    The choices are in `schedule`; `getBlockDomain` refuses one it cannot
+    follow, with an error on the op, and the other builders rely on that.
   }];
   let methods = [
     InterfaceMethod<[{
-        The loops and tile sizes of the op under `schedule`.
+        The parallel loops of the op under `schedule`.
       }],
       "::mlir::FailureOr<::weir::BlockDomain>", "getBlockDomain",
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule)>,
     InterfaceMethod<[{
-        The slices of the operands that belong to the parallel point `point`
-        and stay the same along the carried loop.
+        One tensor of the type of each result, whose contents are not read.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "buildDestinations",
+      (ins "::mlir::OpBuilder &":$builder)>,
+    InterfaceMethod<[{
+        Where the tile of `point` lies in each result. Tiles of different points
+        do not overlap.
+      }],
+      "::llvm::SmallVector<::weir::TilePlace>", "getResultTiles",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point)>,
+    InterfaceMethod<[{
+        What belongs to the parallel point `point` and stays the same along the
+        carried loop: slices of operands, positions, bounds.
       }],
       "::llvm::SmallVector<::mlir::Value>", "buildInvariants",
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
@@ -95,29 +124,27 @@ def Weir_BlockMapInterface : OpInterface<"BlockMapInterface"> {
       }],
       "::std::pair<::mlir::Value, ::mlir::Value>", "buildCarriedRange",
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
-           "::mlir::ValueRange":$point)>,
+           "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants)>,
     InterfaceMethod<[{ The carry before the first block. }],
       "::llvm::SmallVector<::mlir::Value>", "buildInit",
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
-           "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants)>,
-    InterfaceMethod<[{ The carry after block `index`. }],
+           "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants,
+           "::mlir::ValueRange":$destinations)>,
+    InterfaceMethod<[{
+        The carry behind block `index`. Its tensors are updates of those of
+        `carry`, so that they may share their buffers.
+      }],
       "::llvm::SmallVector<::mlir::Value>", "buildStepOnBlock",
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
            "::mlir::ValueRange":$point, "::mlir::Value":$index,
            "::mlir::ValueRange":$invariants, "::mlir::ValueRange":$carry)>,
     InterfaceMethod<[{
-        Writes the result of `point` into `destination` and returns it.
+        The tile of each result, of the type of its destination.
       }],
-      "::mlir::Value", "buildFinish",
+      "::llvm::SmallVector<::mlir::Value>", "buildFinish",
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
            "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants,
-           "::mlir::ValueRange":$carry)>,
-    InterfaceMethod<[{
-        Where the tile of `point` lies in the result.
-      }],
-      "::weir::TilePlace", "getResultTile",
-      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
-           "::mlir::ValueRange":$point)>,
+           "::mlir::ValueRange":$destinations, "::mlir::ValueRange":$carry)>,
   ];
 }
 
@@ -143,6 +170,15 @@ def Weir_MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
         `(none, 0)`, a causal window of n keys `(n - 1, 0)`.
       }],
       "::weir::MaskReach", "getReach", (ins)>,
+    InterfaceMethod<[{
+        Emits a test whether all queries of [`firstQuery`, `lastQuery`] see all
+        keys of [`firstKey`, `lastKey`], index values. It may be false where
+        they do, never true where they do not.
+      }],
+      "::mlir::Value", "buildCoverTest",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::Value":$firstQuery, "::mlir::Value":$lastQuery,
+           "::mlir::Value":$firstKey, "::mlir::Value":$lastKey)>,
     InterfaceMethod<[{ Prints the mask as it stands inside `#weir.mask<>`. }],
       "void", "printMask", (ins "::llvm::raw_ostream &":$os)>,
   ];

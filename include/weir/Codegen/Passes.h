@@ -11,6 +11,9 @@
 #include "mlir/Pass/Pass.h"
 
 namespace mlir {
+namespace LLVM {
+class LLVMDialect;
+} // namespace LLVM
 namespace arith {
 class ArithDialect;
 } // namespace arith
@@ -26,6 +29,21 @@ class LinalgDialect;
 namespace memref {
 class MemRefDialect;
 } // namespace memref
+namespace affine {
+class AffineDialect;
+} // namespace affine
+namespace math {
+class MathDialect;
+} // namespace math
+namespace scf {
+class SCFDialect;
+} // namespace scf
+namespace tensor {
+class TensorDialect;
+} // namespace tensor
+namespace vector {
+class VectorDialect;
+} // namespace vector
 } // namespace mlir
 
 namespace weir {

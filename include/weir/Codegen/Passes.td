@@ -97,4 +97,186 @@ def PlanMemory : Pass<"weir-plan-memory", "::mlir::ModuleOp"> {
     "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def TileBlockMaps : Pass<"weir-tile-block-maps"> {
+  let summary = "turn block maps into loops over tiles";
+  let description = [{
+    Rewrites every op that implements `BlockMapInterface` to `scf.forall` over
+    the parallel points of its domain and, within, `scf.for` over blocks that
+    hands the carry on. What happens to a block is the op's own; this pass names
+    no op.
+
+    Precondition: each op has a `#weir.schedule`.
+
+    ```mlir
+    // old:
+    %o = weir.attention %q, %k, %v mask(#weir.mask<causal>) scale(0.125)
+      schedule(#weir.schedule<form = "flash", tiles = [64, 96]>)
+    // new:
+    %o = scf.forall (%b, %h, %t) in (%batch, 8, %tiles) shared_outs(%out) {
+      %place = tensor.extract_slice %out[...]
+      %qt = ... // scaled query tile
+      %carry:3 = scf.for %i = %first to %last step %c1
+          iter_args(%max, %sum, %acc) { ... }
+      %tile = linalg.generic ins(%carry#2, ...) outs(%place)
+      scf.forall.in_parallel {
+        tensor.parallel_insert_slice %tile into %out[...]
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
+  let summary = "turn matrix products on small tiles into vector loops";
+  let description = [{
+    Rewrites `linalg` contractions of two matrices with one axis summed over to
+    loops over register tiles, on tensors:
+
+    - outer products, where both the result and the second factor are
+      contiguous along the columns: `rows` x two vectors of accumulators, an
+      element of the first factor times whole vectors of the second;
+    - dot products, where both factors are contiguous along the summed axis.
+
+    The columns (outer products) or the summed axis (dot products) must be
+    static, other extents may be dynamic. A `linalg.fill` of the result becomes
+    the accumulators' start. Factors of narrower floats are widened on load.
+    Other contractions stay as they are, with a remark.
+
+    Accumulators are vectors of one axis, carried one by one, so that they stay
+    in registers.
+
+    ```mlir
+    // old:
+    %s = linalg.generic ins(%k : tensor<?x64xf32>, %q : tensor<64x96xf32>)
+                        outs(%zero : tensor<?x96xf32>) // (i,k), (k,j), (i,j)
+    // new:
+    scf.for %i = 0 to %whole step 12 iter_args(%out) {
+      scf.for %j = 0 to 96 step 32 {
+        %acc:24 = scf.for %k = 0 to 64 {
+          vector.transfer_read %q[%k, %j] : vector<16xf32>
+          tensor.extract %k[%i, %k]
+          vector.broadcast ; vector.fma ...
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "512",
+           "Width of the target's vectors">,
+    Option<"rows", "rows", "int64_t", "12",
+           "Rows of a register tile of outer products">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
+def ExpandExp : Pass<"weir-expand-exp"> {
+  let summary = "compute exp of f32 by arithmetic that vectorises";
+  let description = [{
+    Rewrites `math.exp` on f32, or on vectors of f32, to range reduction and a
+    polynomial. LLVM vectorises a loop with it, and not one with a call of
+    `expf`. The result is within 1.5 units in the last place; it is 0 below the
+    smallest normal number, infinity above the largest, and NaN for NaN.
+
+    ```mlir
+    // old:
+    %y = math.exp %x : f32
+    // new:
+    %n = ... // round(%x / ln 2), in the low bits
+    %r = math.fma %n, %minus_ln2, %x : f32
+    %p = ... // polynomial in %r
+    %y = arith.bitcast ... // exponent of %p plus %n
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect"];
+}
+
+def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "lay weights out for the micro-kernels, quantised if asked for";
+  let description = [{
+    Gives each `weir.weight` that is the matrix of a `weir.linear` parameters in
+    `#weir.pack` form, and turns the `weir.linear` into a `weir.packed_linear`
+    that reads them. Other readers of the parameter (an embedding tied to the
+    output layer) keep the plain form.
+
+    `quantize` chooses the stored numbers: `none` keeps f32, and 16-bit floats
+    where the parameter is declared or stored so; `bf16`, `int8` and `int4` are
+    what they say; `stored` follows the parameter's attribute `stored`, the
+    lower-case name of the type it has in the checkpoint: `q4_0` and `q4_1` give
+    4 bits and `q8_0` 8 bits without requantising, other block types give 8
+    bits, `bf16` and `f16` keep theirs, the rest is f32. A matrix whose input
+    features are no multiple of `group` is not quantised, with a missed remark.
+
+    ```mlir
+    // old:
+    weir.param @up : tensor<3x112x64xf32> = #weir.checkpoint<...>
+    %w = weir.weight @up[%layer] : tensor<112x64xf32>
+    %y = weir.linear %x, %w : tensor<?x?x64xf32>, tensor<112x64xf32>
+                            -> tensor<?x?x112xf32>
+    // new:
+    weir.param @up_values : tensor<3x4x64x32xf32>
+      = #weir.pack<@up, values, panel = 32, bits = 32, group = 32>
+    %v = weir.weight @up_values[%layer] : tensor<4x64x32xf32>
+    %y = weir.packed_linear %x, %v bits(32) group(32)
+       : tensor<?x?x64xf32>, tensor<4x64x32xf32> -> tensor<?x?x112xf32>
+    ```
+  }];
+  let options = [
+    Option<"panel", "panel", "int64_t", "32",
+           "Output features side by side: two vectors of the target">,
+    Option<"quantize", "quantize", "std::string", "\"none\"",
+           "none, stored, bf16, int8 or int4">,
+    Option<"group", "group", "int64_t", "32", "Elements that share a scale">,
+    Option<"halfScales", "half-scales", "bool", "true",
+           "Keep scales and mins in f16, as checkpoints do">,
+  ];
+}
+
+def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
+  let summary = "write the micro-kernels of packed matrix products";
+  let description = [{
+    Turns `weir.packed_linear` on static extents into loops of vector
+    operations on tensors: over panels, over tiles of rows (12 rows of 32
+    columns with 32 registers of 512 bits), over the reduction. The bias is
+    where accumulators start. A single row takes several steps of the reduction
+    at once. With `parallel` in its schedule, chunks of panels become an
+    `scf.forall`. Padded columns are not written.
+
+    Quantised weights are turned into f32 in registers for a single row, and
+    panel by panel into a buffer for several; with `compute=int8` the input is
+    quantised to int8 instead, in the same groups, and multiplied by integer dot
+    products (AVX-VNNI or AVX512-VNNI, which the target must have).
+
+    ```mlir
+    // old:
+    %y = weir.packed_linear %x, %w bits(32) group(32)
+       : tensor<1x132x64xf32>, tensor<4x64x32xf32> -> tensor<1x132x128xf32>
+    // new:
+    scf.for %panel = 0 to 4 iter_args(%y) {
+      scf.for %row = 0 to 132 step 12 {
+        %acc:24 = scf.for %k = 0 to 64 {
+          vector.transfer_read %w[%panel, %k, 0] : vector<16xf32>
+          tensor.extract %x[0, %row, %k]
+          vector.broadcast ; vector.fma ...
+        vector.transfer_write %acc#0, %y[0, %row, %column]
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "512",
+           "Width of the target's vectors">,
+    Option<"fma", "fma", "bool", "true",
+           "Whether the target multiplies and adds in one instruction">,
+    Option<"compute", "compute", "std::string", "\"f32\"",
+           "What quantised weights are multiplied in: f32 or int8">,
+    Option<"numChunks", "num-chunks", "int64_t", "4",
+           "Pieces a parallel op is cut into">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 #endif // WEIR_CODEGEN_PASSES_TD

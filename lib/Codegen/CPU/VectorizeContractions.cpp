@@ -1,0 +1,451 @@
+//===- VectorizeContractions.cpp - Matrix products in registers -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A contraction with one row axis i, one column axis j and one summed axis k,
+// on tiles that fit the caches, so that only registers matter here.
+//
+// Outer products: a register tile is R rows x C vectors of columns. Each step
+// along k loads C vectors of the second factor and R elements of the first, and
+// does R * C fused multiply-adds. R = 12, C = 2 fills the 32 registers of
+// AVX-512 and keeps both multiply units busy; with few rows C grows instead.
+//
+// Dot products: for each of R x C pairs of rows of both factors, a vector of
+// partial sums along k, added up across its lanes at the end.
+//
+// Static extents are cut evenly (64 rows are 6 tiles of 11 and 10), dynamic
+// ones into whole tiles and then single rows.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "weir/Codegen/Passes.h"
+
+namespace weir {
+#define GEN_PASS_DEF_VECTORIZECONTRACTIONS
+#include "weir/Codegen/Passes.h.inc"
+} // namespace weir
+
+using namespace mlir;
+
+namespace {
+/// A factor of the product: a matrix and which of its axes is summed over.
+struct Factor {
+  Value tensor;
+  /// The axis summed over: 0 or 1. The other one is a result axis.
+  unsigned summed;
+};
+
+/// A contraction of the kind this pass handles.
+struct Contraction {
+  Operation *op;
+  Factor lhs; ///< has the rows
+  Factor rhs; ///< has the columns
+  /// The result's start: a tensor to update, or a number to start from.
+  Value destination;
+  std::optional<Value> start;
+  Type element;
+};
+
+/// Consecutive tiles of one size along an axis.
+struct Span {
+  Value first, last;
+  int64_t size;
+};
+
+/// Emits the loops of one contraction.
+class ContractionEmitter {
+public:
+  ContractionEmitter(OpBuilder &builder, const Contraction &contraction,
+                     int64_t lanes, int64_t rows)
+      : builder(builder), loc(contraction.op->getLoc()), c(contraction),
+        lanes(lanes), rows(rows) {}
+
+  Value emitOuterProducts();
+  Value emitDotProducts();
+
+private:
+  Value constant(int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+  Value add(Value a, int64_t b) {
+    return b ? arith::AddIOp::create(builder, loc, a, constant(b)) : a;
+  }
+  Value getDim(Value tensor, int64_t axis) {
+    return builder.createOrFold<tensor::DimOp>(loc, tensor, axis);
+  }
+  Value widen(Value value) {
+    Type type = c.element;
+    if (auto vector = dyn_cast<VectorType>(value.getType()))
+      type = vector.clone(type);
+    if (value.getType() == type)
+      return value;
+    return arith::ExtFOp::create(builder, loc, type, value);
+  }
+  /// `size` elements along the last axis.
+  Value load(Value tensor, Value row, Value column, int64_t size) {
+    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+    return vector::TransferReadOp::create(
+        builder, loc, VectorType::get({size}, element), tensor,
+        ValueRange{row, column}, /*padding=*/std::nullopt,
+        ArrayRef<bool>{true});
+  }
+  Value store(Value vector, Value tensor, Value row, Value column) {
+    return vector::TransferWriteOp::create(builder, loc, vector, tensor,
+                                           ValueRange{row, column},
+                                           ArrayRef<bool>{true})
+        .getResult();
+  }
+  /// Cuts an axis of `extent` (or, if dynamic, of `dynamic`) into tiles of at
+  /// most `size`.
+  SmallVector<Span> cut(int64_t extent, Value dynamic, int64_t size);
+  /// A loop over the tiles of `span` that hands on a tensor.
+  Value forEach(const Span &span, Value tensor,
+                llvm::function_ref<Value(Value first, Value tensor)> body);
+  Value emitOuterTile(Value tensor, Value row, int64_t rowCount, Value column,
+                      ArrayRef<int64_t> widths);
+  Value emitDotTile(Value tensor, Value row, int64_t rowCount, Value column,
+                    int64_t columnCount);
+
+  OpBuilder &builder;
+  Location loc;
+  const Contraction &c;
+  int64_t lanes, rows;
+};
+} // namespace
+
+SmallVector<Span> ContractionEmitter::cut(int64_t extent, Value dynamic,
+                                          int64_t size) {
+  Value zero = constant(0);
+  if (ShapedType::isDynamic(extent)) {
+    Value rest = arith::RemSIOp::create(builder, loc, dynamic, constant(size));
+    Value whole = arith::SubIOp::create(builder, loc, dynamic, rest);
+    if (size == 1)
+      return {{zero, dynamic, 1}};
+    return {{zero, whole, size}, {whole, dynamic, 1}};
+  }
+  int64_t count = llvm::divideCeil(extent, size);
+  if (!count)
+    return {};
+  int64_t larger = llvm::divideCeil(extent, count);
+  // `count` tiles, of `larger` rows or one less.
+  int64_t fewer = count * larger - extent;
+  Value middle = constant((count - fewer) * larger);
+  SmallVector<Span> spans{{zero, middle, larger}};
+  if (fewer)
+    spans.push_back({middle, constant(extent), larger - 1});
+  return spans;
+}
+
+Value ContractionEmitter::forEach(
+    const Span &span, Value tensor,
+    llvm::function_ref<Value(Value first, Value tensor)> body) {
+  auto loop = scf::ForOp::create(
+      builder, loc, span.first, span.last, constant(span.size),
+      ValueRange{tensor},
+      [&](OpBuilder &b, Location l, Value index, ValueRange args) {
+        OpBuilder::InsertionGuard guard(builder);
+        builder.setInsertionPointToEnd(b.getInsertionBlock());
+        scf::YieldOp::create(builder, l, body(index, args[0]));
+      });
+  return loop.getResult(0);
+}
+
+Value ContractionEmitter::emitOuterTile(Value tensor, Value row,
+                                        int64_t rowCount, Value column,
+                                        ArrayRef<int64_t> widths) {
+  SmallVector<Value> rowIndices, columnIndices;
+  for (int64_t r = 0; r < rowCount; ++r)
+    rowIndices.push_back(add(row, r));
+  int64_t offset = 0;
+  for (int64_t width : widths) {
+    columnIndices.push_back(add(column, offset));
+    offset += width;
+  }
+  SmallVector<Value> accumulators;
+  for (Value r : rowIndices)
+    for (auto [at, width] : llvm::zip(columnIndices, widths))
+      accumulators.push_back(
+          c.start ? Value(vector::BroadcastOp::create(
+                        builder, loc, VectorType::get({width}, c.element),
+                        *c.start))
+                  : load(tensor, r, at, width));
+  auto loop = scf::ForOp::create(
+      builder, loc, constant(0), getDim(c.lhs.tensor, c.lhs.summed),
+      constant(1), accumulators,
+      [&](OpBuilder &b, Location l, Value k, ValueRange args) {
+        OpBuilder::InsertionGuard guard(builder);
+        builder.setInsertionPointToEnd(b.getInsertionBlock());
+        SmallVector<Value> factors, sums;
+        for (auto [at, width] : llvm::zip(columnIndices, widths))
+          factors.push_back(widen(load(c.rhs.tensor, k, at, width)));
+        for (auto [i, r] : llvm::enumerate(rowIndices)) {
+          SmallVector<Value> place{r, k};
+          if (c.lhs.summed == 0)
+            std::swap(place[0], place[1]);
+          Value element =
+              widen(tensor::ExtractOp::create(builder, l, c.lhs.tensor, place));
+          for (auto [j, width] : llvm::enumerate(widths)) {
+            Value splat = vector::BroadcastOp::create(
+                builder, l, VectorType::get({width}, c.element), element);
+            sums.push_back(vector::FMAOp::create(builder, l, splat, factors[j],
+                                                 args[i * widths.size() + j]));
+          }
+        }
+        scf::YieldOp::create(builder, l, sums);
+      });
+  unsigned next = 0;
+  for (Value r : rowIndices)
+    for (Value at : columnIndices)
+      tensor = store(loop.getResult(next++), tensor, r, at);
+  return tensor;
+}
+
+Value ContractionEmitter::emitOuterProducts() {
+  auto result = cast<RankedTensorType>(c.destination.getType());
+  int64_t columns = result.getDimSize(1);
+  // Few rows leave registers for more columns.
+  int64_t rowSize = rows, vectors = 2;
+  if (!result.isDynamicDim(0)) {
+    rowSize = std::min(result.getDimSize(0), rows);
+    vectors = std::clamp<int64_t>(2 * rows / std::max<int64_t>(rowSize, 1), 2,
+                                  rows / 3);
+  }
+  Value tensor = c.destination;
+  int64_t width = vectors * lanes, done = 0;
+  SmallVector<Span> rowSpans =
+      cut(result.getDimSize(0), getDim(c.destination, 0), rowSize);
+  for (const Span &rowSpan : rowSpans)
+    tensor = forEach(rowSpan, tensor, [&](Value row, Value tensor) {
+      done = 0;
+      if (columns >= width) {
+        Span whole{constant(0), constant(columns / width * width), width};
+        SmallVector<int64_t> widths(vectors, lanes);
+        tensor = forEach(whole, tensor, [&](Value column, Value tensor) {
+          return emitOuterTile(tensor, row, rowSpan.size, column, widths);
+        });
+        done = columns / width * width;
+      }
+      // What is left of the columns: whole vectors and a shorter one.
+      if (done < columns) {
+        SmallVector<int64_t> widths((columns - done) / lanes, lanes);
+        if (int64_t rest = columns % lanes)
+          widths.push_back(rest);
+        tensor =
+            emitOuterTile(tensor, row, rowSpan.size, constant(done), widths);
+      }
+      return tensor;
+    });
+  return tensor;
+}
+
+Value ContractionEmitter::emitDotTile(Value tensor, Value row, int64_t rowCount,
+                                      Value column, int64_t columnCount) {
+  auto lhsType = cast<RankedTensorType>(c.lhs.tensor.getType());
+  int64_t extent = lhsType.getDimSize(1);
+  SmallVector<Value> rowIndices, columnIndices;
+  for (int64_t r = 0; r < rowCount; ++r)
+    rowIndices.push_back(add(row, r));
+  for (int64_t r = 0; r < columnCount; ++r)
+    columnIndices.push_back(add(column, r));
+  auto vectorType = VectorType::get({lanes}, c.element);
+  Value zero = arith::ConstantOp::create(builder, loc,
+                                         builder.getFloatAttr(c.element, 0.0));
+  auto fold = [&](Value k, int64_t width, ValueRange sums) {
+    SmallVector<Value> lhs, rhs, next;
+    for (Value r : rowIndices)
+      lhs.push_back(widen(load(c.lhs.tensor, r, k, width)));
+    for (Value r : columnIndices)
+      rhs.push_back(widen(load(c.rhs.tensor, r, k, width)));
+    for (auto [i, a] : llvm::enumerate(lhs))
+      for (auto [j, b] : llvm::enumerate(rhs))
+        next.push_back(vector::FMAOp::create(builder, loc, a, b,
+                                             sums[i * rhs.size() + j]));
+    return next;
+  };
+  int64_t whole = extent / lanes * lanes, rest = extent - whole;
+  int64_t pairs = rowCount * columnCount;
+  SmallVector<Value> totals;
+  if (whole) {
+    Value start = vector::BroadcastOp::create(builder, loc, vectorType, zero);
+    SmallVector<Value> sums(pairs, start);
+    // The extent is a head's; unrolled, the loads run ahead.
+    for (int64_t k = 0; k < whole; k += lanes)
+      sums = fold(constant(k), lanes, sums);
+    for (Value sum : sums)
+      totals.push_back(
+          vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD,
+                                      sum, arith::FastMathFlags::reassoc));
+  }
+  if (rest) {
+    Value start = vector::BroadcastOp::create(
+        builder, loc, VectorType::get({rest}, c.element), zero);
+    SmallVector<Value> sums =
+        fold(constant(whole), rest, SmallVector<Value>(pairs, start));
+    for (auto [i, sum] : llvm::enumerate(sums)) {
+      Value total =
+          vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD,
+                                      sum, arith::FastMathFlags::reassoc);
+      if (whole)
+        totals[i] = arith::AddFOp::create(builder, loc, totals[i], total);
+      else
+        totals.push_back(total);
+    }
+  }
+  unsigned next = 0;
+  for (Value r : rowIndices)
+    for (Value column : columnIndices) {
+      Value start = c.start ? *c.start
+                            : Value(tensor::ExtractOp::create(
+                                  builder, loc, tensor, ValueRange{r, column}));
+      Value total = totals.empty() ? zero : totals[next++];
+      tensor = tensor::InsertOp::create(
+          builder, loc, arith::AddFOp::create(builder, loc, start, total),
+          tensor, ValueRange{r, column});
+    }
+  return tensor;
+}
+
+Value ContractionEmitter::emitDotProducts() {
+  auto result = cast<RankedTensorType>(c.destination.getType());
+  // Rows of the first factor are few and stay in registers.
+  constexpr int64_t rowSize = 4, columnSize = 4;
+  Value tensor = c.destination;
+  for (const Span &columnSpan :
+       cut(result.getDimSize(1), getDim(c.destination, 1), columnSize))
+    tensor = forEach(columnSpan, tensor, [&](Value column, Value tensor) {
+      for (const Span &rowSpan :
+           cut(result.getDimSize(0), getDim(c.destination, 0), rowSize))
+        tensor = forEach(rowSpan, tensor, [&](Value row, Value tensor) {
+          return emitDotTile(tensor, row, rowSpan.size, column,
+                             columnSpan.size);
+        });
+      return tensor;
+    });
+  return tensor;
+}
+
+/// The argument of `block` that `value` is, perhaps widened.
+static std::optional<unsigned> getWidenedArgument(Block &block, Value value) {
+  if (auto widened = value.getDefiningOp<arith::ExtFOp>())
+    value = widened.getIn();
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument || argument.getOwner() != &block)
+    return std::nullopt;
+  return argument.getArgNumber();
+}
+
+/// Whether the body is `result + lhs * rhs` in floats.
+static bool isMultiplyAdd(linalg::LinalgOp op) {
+  Block &body = *op.getBlock();
+  Operation *yield = body.getTerminator();
+  auto sum = yield->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!sum)
+    return false;
+  for (bool swapped : {false, true}) {
+    Value carried = swapped ? sum.getRhs() : sum.getLhs();
+    Value added = swapped ? sum.getLhs() : sum.getRhs();
+    auto product = added.getDefiningOp<arith::MulFOp>();
+    if (!product || carried != body.getArgument(2))
+      continue;
+    std::optional<unsigned> lhs = getWidenedArgument(body, product.getLhs());
+    std::optional<unsigned> rhs = getWidenedArgument(body, product.getRhs());
+    return lhs && rhs && *lhs + *rhs == 1;
+  }
+  return false;
+}
+
+/// Recognises a contraction; on failure `reason` says what is in the way, or is
+/// empty when `op` is not a contraction of matrices at all.
+static std::optional<Contraction> matchContraction(linalg::LinalgOp op,
+                                                   StringRef &reason) {
+  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
+      op.getNumLoops() != 3 || op.getNumReductionLoops() != 1 ||
+      !op.hasPureTensorSemantics() || !isMultiplyAdd(op))
+    return std::nullopt;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  for (AffineMap map : maps)
+    if (map.getNumResults() != 2 || !map.isProjectedPermutation())
+      return std::nullopt;
+  unsigned row = maps[2].getDimPosition(0), column = maps[2].getDimPosition(1);
+  SmallVector<unsigned> reduced;
+  op.getReductionDims(reduced);
+  auto find = [](AffineMap map, unsigned dim) {
+    return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
+  };
+  Contraction c{op, {}, {}, op.getDpsInits()[0], std::nullopt, Type()};
+  for (unsigned i : {0u, 1u}) {
+    std::optional<unsigned> summed = find(maps[i], reduced[0]);
+    if (!summed)
+      return std::nullopt;
+    Factor factor{op.getDpsInputs()[i], *summed};
+    if (find(maps[i], row))
+      c.lhs = factor;
+    else if (find(maps[i], column))
+      c.rhs = factor;
+  }
+  if (!c.lhs.tensor || !c.rhs.tensor)
+    return std::nullopt;
+  auto result = cast<RankedTensorType>(c.destination.getType());
+  c.element = result.getElementType();
+  bool outer = c.rhs.summed == 0;
+  if (outer && result.isDynamicDim(1)) {
+    reason = "the columns have a dynamic extent";
+    return std::nullopt;
+  }
+  if (!outer && c.lhs.summed == 0) {
+    reason = "neither factor is contiguous along an axis of vectors";
+    return std::nullopt;
+  }
+  if (!outer && cast<RankedTensorType>(c.lhs.tensor.getType())
+                    .isDynamicDim(c.lhs.summed)) {
+    reason = "the axis summed over has a dynamic extent";
+    return std::nullopt;
+  }
+  if (auto fill = c.destination.getDefiningOp<linalg::FillOp>()) {
+    c.start = fill.getInputs()[0];
+    c.destination = fill.getOutputs()[0];
+  }
+  return c;
+}
+
+namespace {
+struct VectorizeContractionsPass
+    : weir::impl::VectorizeContractionsBase<VectorizeContractionsPass> {
+  using VectorizeContractionsBase::VectorizeContractionsBase;
+
+  void runOnOperation() override {
+    SmallVector<linalg::LinalgOp> ops;
+    getOperation()->walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    for (linalg::LinalgOp op : ops) {
+      StringRef reason;
+      std::optional<Contraction> contraction = matchContraction(op, reason);
+      if (!contraction) {
+        if (!reason.empty())
+          remark::missed(op.getLoc(),
+                         remark::RemarkOpts::name("VectorizeContractions")
+                             .category("weir-vectorize"))
+              << remark::reason("{0}", reason);
+        continue;
+      }
+      int64_t lanes = vectorBits / contraction->element.getIntOrFloatBitWidth();
+      OpBuilder builder(op);
+      ContractionEmitter emitter(builder, *contraction, lanes, rows);
+      Value result = contraction->rhs.summed == 0 ? emitter.emitOuterProducts()
+                                                  : emitter.emitDotProducts();
+      op->getResult(0).replaceAllUsesWith(result);
+      op->erase();
+    }
+  }
+};
+} // namespace
