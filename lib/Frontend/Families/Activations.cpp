@@ -153,8 +153,8 @@ Value ModelBuilder::map(ValueRange inputs, ElementFn element) {
   SmallVector<AffineMap> maps;
   for (Value input : inputs) {
     int64_t inputRank = cast<RankedTensorType>(input.getType()).getRank();
-    maps.push_back(builder.getMultiDimIdentityMap(rank).getMinorSubMap(
-        static_cast<unsigned>(inputRank)));
+    maps.push_back(
+        AffineMap::getMinorIdentityMap(rank, inputRank, &getContext()));
   }
   maps.push_back(builder.getMultiDimIdentityMap(rank));
   SmallVector<OpFoldResult> extents =
