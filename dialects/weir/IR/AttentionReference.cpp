@@ -4,5 +4,226 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Attention is spelt out with its scores in full: loops are (batch, key/value
+// head, query head within its group, query, key, feature).
+//
+//===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
+#include <limits>
+
+using namespace mlir;
+using namespace weir;
+
+namespace {
+
+/// A (query, key) pair in absolute positions, and whether the key's place
+/// holds a key at all.
+struct PositionPair {
+  Value query;
+  Value key;
+  Value present; ///< i1, or null when every place does
+};
+
+} // namespace
+
+/// The position of the newest entry in place `place` of a buffer of
+/// `capacity` places whose newest entry of all stands at `last`: the greatest
+/// p up to `last` with `p mod capacity = place`, negative where none is.
+static Value buildRingPosition(OpBuilder &builder, Location loc, Value last,
+                               Value place, Value capacity) {
+  Value behind = arith::SubIOp::create(builder, loc, last, place);
+  Value rest = arith::RemSIOp::create(builder, loc, behind, capacity);
+  Value isNegative =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, rest,
+                            buildIndex(builder, loc, 0));
+  rest = arith::SelectOp::create(
+      builder, loc, isNegative,
+      arith::AddIOp::create(builder, loc, rest, capacity), rest);
+  return arith::SubIOp::create(builder, loc, last, rest);
+}
+
+/// The positions of query `q` and key `k` of row `batch`.
+static PositionPair buildPositions(OpBuilder &builder, Location loc,
+                                   AttentionOp op, Value queries,
+                                   Value capacity, Value batch, Value q,
+                                   Value k) {
+  if (!op.getOffset())
+    return {q, k, Value()};
+  Value offset = buildReadIndex(builder, loc, op.getOffset(), batch);
+  Value end = arith::AddIOp::create(builder, loc, offset, queries);
+  Value last =
+      arith::SubIOp::create(builder, loc, end, buildIndex(builder, loc, 1));
+  Value key = buildRingPosition(builder, loc, last, k, capacity);
+  Value present = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge,
+                                        key, buildIndex(builder, loc, 0));
+  return {arith::AddIOp::create(builder, loc, offset, q), key, present};
+}
+
+/// Whether the query sees the key, as an i1.
+static Value buildVisible(OpBuilder &builder, Location loc, AttentionOp op,
+                          Value batch, const PositionPair &pair) {
+  Value visible = op.getMask().getExpression().buildPredicate(
+      builder, loc, pair.query, pair.key);
+  if (pair.present)
+    visible = arith::AndIOp::create(builder, loc, visible, pair.present);
+  if (op.getKeyLengths()) {
+    Value length = buildReadIndex(builder, loc, op.getKeyLengths(), batch);
+    Value isKey = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt,
+                                        pair.key, length);
+    visible = arith::AndIOp::create(builder, loc, visible, isKey);
+  }
+  return visible;
+}
+
+/// Copies the op's score region to the insertion point.
+static Value inlineScore(OpBuilder &builder, AttentionOp op,
+                         ValueRange arguments) {
+  Block &body = op.getScore().front();
+  IRMapping mapping;
+  mapping.map(body.getArguments(), arguments);
+  for (Operation &nested : body.without_terminator())
+    builder.clone(nested, mapping);
+  return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
+}
+
+/// `input` `[batch, time, heads, dim]` with its heads in groups:
+/// `[batch, time, heads / group, group, dim]`.
+static Value buildGroups(OpBuilder &builder, Location loc, Value input,
+                         int64_t group) {
+  auto type = cast<RankedTensorType>(input.getType());
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, input);
+  int64_t heads = type.getDimSize(2) / group;
+  SmallVector<OpFoldResult> grouped{sizes[0], sizes[1],
+                                    builder.getIndexAttr(heads),
+                                    builder.getIndexAttr(group), sizes[3]};
+  auto groupedType =
+      RankedTensorType::get({type.getDimSize(0), type.getDimSize(1), heads,
+                             group, type.getDimSize(3)},
+                            type.getElementType());
+  SmallVector<ReassociationIndices> axes{{0}, {1}, {2, 3}, {4}};
+  return tensor::ExpandShapeOp::create(builder, loc, groupedType, input, axes,
+                                       grouped);
+}
+
+FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
+  auto queryType = cast<RankedTensorType>(getQuery().getType());
+  if (!isFloatTensor(getQuery()))
+    return failure();
+  Location loc = getLoc();
+  Type element = queryType.getElementType();
+  FloatType type = getAccumulatorType(element);
+  int64_t group = getGroupSize();
+
+  Value query = buildGroups(builder, loc, getQuery(), group);
+  SmallVector<OpFoldResult> querySizes =
+      tensor::getMixedSizes(builder, loc, query);
+  OpFoldResult keys = tensor::getMixedSize(builder, loc, getKey(), TimeAxis);
+  OpFoldResult valueDim = tensor::getMixedSize(builder, loc, getValue(), 3);
+  // Axes of scores: batch, head, group, query, key.
+  SmallVector<OpFoldResult> scoreSizes{querySizes[0], querySizes[2],
+                                       querySizes[3], querySizes[1], keys};
+  ArrayRef<OpFoldResult> rowSizes = ArrayRef(scoreSizes).drop_back();
+  AffineMap scoreMap = builder.getMultiDimIdentityMap(5);
+  AffineMap rowMap = scoreMap.dropResult(4);
+  Value zero = buildFloat(builder, loc, type, 0);
+  double infinity = std::numeric_limits<double>::infinity();
+  Value hidden = buildFloat(builder, loc, type, -infinity);
+
+  Value products = buildReduction(
+      builder, loc, scoreSizes, zero, getAxesMap(builder, 6, {0, 1, 2, 3, 4}),
+      {query, getKey()},
+      {getAxesMap(builder, 6, {0, 3, 1, 2, 5}),
+       getAxesMap(builder, 6, {0, 4, 1, 5})},
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value q = convertFloat(b, l, arguments[0], type);
+        Value k = convertFloat(b, l, arguments[1], type);
+        return arith::AddFOp::create(b, l, arguments[2],
+                                     arith::MulFOp::create(b, l, q, k));
+      });
+
+  Value queryCount =
+      getValueOrCreateConstantIndexOp(builder, loc, querySizes[1]);
+  Value keyCount = getValueOrCreateConstantIndexOp(builder, loc, keys);
+  Value scores = buildElementwise(
+      builder, loc, scoreSizes, type, products, scoreMap,
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value batch = linalg::IndexOp::create(b, l, 0);
+        PositionPair pair = buildPositions(
+            b, l, *this, queryCount, keyCount, batch,
+            linalg::IndexOp::create(b, l, 3), linalg::IndexOp::create(b, l, 4));
+        Value score = arith::MulFOp::create(
+            b, l, arguments[0],
+            buildFloat(b, l, type, getScale().convertToDouble()));
+        if (!getScore().empty()) {
+          Value head = arith::AddIOp::create(
+              b, l,
+              arith::MulIOp::create(b, l, linalg::IndexOp::create(b, l, 1),
+                                    buildIndex(b, l, group)),
+              linalg::IndexOp::create(b, l, 2));
+          score = inlineScore(b, *this,
+                              {convertFloat(b, l, score, element), batch, head,
+                               pair.query, pair.key});
+          score = convertFloat(b, l, score, type);
+        }
+        Value visible = buildVisible(b, l, *this, batch, pair);
+        return arith::SelectOp::create(b, l, visible, score, hidden);
+      });
+
+  Value maxima = buildReduction(
+      builder, loc, rowSizes, hidden, rowMap, scores, scoreMap,
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        return arith::MaximumFOp::create(b, l, arguments[1], arguments[0]);
+      });
+  // A row that sees no key has an infinite maximum; its weights are zeros.
+  Value weights = buildElementwise(
+      builder, loc, scoreSizes, type, {scores, maxima}, {scoreMap, rowMap},
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value isHidden = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
+                                               arguments[0], hidden);
+        Value weight = math::ExpOp::create(
+            b, l, arith::SubFOp::create(b, l, arguments[0], arguments[1]));
+        return arith::SelectOp::create(b, l, isHidden, zero, weight);
+      });
+  Value sums = buildReduction(
+      builder, loc, rowSizes, zero, rowMap, weights, scoreMap,
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        return arith::AddFOp::create(b, l, arguments[1], arguments[0]);
+      });
+
+  // Axes of the result: batch, query, head, group, feature.
+  SmallVector<OpFoldResult> resultSizes{querySizes[0], querySizes[1],
+                                        querySizes[2], querySizes[3], valueDim};
+  Value mixed = buildReduction(
+      builder, loc, resultSizes, zero, getAxesMap(builder, 6, {0, 3, 1, 2, 5}),
+      {weights, getValue()},
+      {getAxesMap(builder, 6, {0, 1, 2, 3, 4}),
+       getAxesMap(builder, 6, {0, 4, 1, 5})},
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value v = convertFloat(b, l, arguments[1], type);
+        return arith::AddFOp::create(
+            b, l, arguments[2], arith::MulFOp::create(b, l, arguments[0], v));
+      });
+  Value result = buildElementwise(
+      builder, loc, resultSizes, element, {mixed, sums},
+      {builder.getMultiDimIdentityMap(5), getAxesMap(builder, 5, {0, 2, 3, 1})},
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value isHidden = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
+                                               arguments[1], zero);
+        Value quotient =
+            arith::DivFOp::create(b, l, arguments[0], arguments[1]);
+        Value chosen = arith::SelectOp::create(b, l, isHidden, zero, quotient);
+        return convertFloat(b, l, chosen, element);
+      });
+  SmallVector<ReassociationIndices> axes{{0}, {1}, {2, 3}, {4}};
+  return SmallVector<Value>{tensor::CollapseShapeOp::create(
+      builder, loc, getResult().getType(), result, axes)};
+}

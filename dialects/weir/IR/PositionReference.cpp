@@ -5,4 +5,168 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
+
+using namespace mlir;
+using namespace weir;
+
+FailureOr<SmallVector<Value>> PositionsOp::buildReference(OpBuilder &builder) {
+  Location loc = getLoc();
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(builder, loc, getLike());
+  sizes.resize(2);
+  SmallVector<Value> inputs;
+  SmallVector<AffineMap> maps;
+  if (getOffset()) {
+    inputs.push_back(getOffset());
+    maps.push_back(getAxesMap(builder, 2, BatchAxis));
+  }
+  Type i32 = builder.getI32Type();
+  Value result = buildElementwise(
+      builder, loc, sizes, i32, inputs, maps,
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value t = arith::IndexCastOp::create(
+            b, l, i32, linalg::IndexOp::create(b, l, TimeAxis));
+        if (arguments.empty())
+          return t;
+        return arith::AddIOp::create(b, l, arguments[0], t);
+      });
+  return SmallVector<Value>{result};
+}
+
+FailureOr<SmallVector<Value>>
+RopeFrequenciesOp::buildReference(OpBuilder &builder) {
+  std::string error;
+  auto frequencies = computeRopeFrequencies(getBase().convertToDouble(),
+                                            getDims(), getScalingAttr(), error);
+  if (!frequencies)
+    return failure();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  SmallVector<Attribute> values;
+  for (double frequency : *frequencies)
+    values.push_back(builder.getFloatAttr(type.getElementType(), frequency));
+  return SmallVector<Value>{arith::ConstantOp::create(
+      builder, getLoc(), DenseElementsAttr::get(type, values))};
+}
+
+namespace {
+
+/// Where feature `feature` of a head stands in its rotation.
+struct RotaryPlace {
+  Value pair;     ///< the number of its pair
+  Value partner;  ///< the other feature of the pair
+  Value isSecond; ///< i1: it is the second of the two
+};
+
+} // namespace
+
+/// Finds `feature` of heads with `dim` features of which `pairs` pairs rotate.
+/// Features that do not rotate get some place within bounds.
+static RotaryPlace buildPlace(OpBuilder &builder, Location loc,
+                              RotaryLayout layout, Value feature, int64_t dim,
+                              int64_t pairs) {
+  // Features of a pair are `distance` apart.
+  Value distance, pair, isSecond;
+  Value count = buildIndex(builder, loc, pairs);
+  if (layout == RotaryLayout::Half) {
+    distance = count;
+    pair = arith::RemUIOp::create(builder, loc, feature, count);
+    isSecond = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge,
+                                     feature, count);
+  } else {
+    Value two = buildIndex(builder, loc, 2);
+    distance = buildIndex(builder, loc, 1);
+    pair = arith::MinUIOp::create(
+        builder, loc, arith::DivUIOp::create(builder, loc, feature, two),
+        buildIndex(builder, loc, pairs - 1));
+    isSecond = arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::eq,
+        arith::RemUIOp::create(builder, loc, feature, two), distance);
+  }
+  Value partner = arith::SelectOp::create(
+      builder, loc, isSecond,
+      arith::SubIOp::create(builder, loc, feature, distance),
+      arith::AddIOp::create(builder, loc, feature, distance));
+  partner = arith::MinUIOp::create(builder, loc, partner,
+                                   buildIndex(builder, loc, dim - 1));
+  return {pair, partner, isSecond};
+}
+
+FailureOr<SmallVector<Value>> RotaryOp::buildReference(OpBuilder &builder) {
+  auto inputType = cast<RankedTensorType>(getInput().getType());
+  if (!isFloatTensor(getInput()) || !isFloatTensor(getFrequencies()) ||
+      inputType.isDynamicDim(3))
+    return failure();
+  int64_t dim = inputType.getDimSize(3);
+  int64_t pairs =
+      cast<RankedTensorType>(getFrequencies().getType()).getDimSize(0);
+  if (pairs == 0)
+    return SmallVector<Value>{getInput()};
+  Location loc = getLoc();
+  Type element = inputType.getElementType();
+  FloatType type = getAccumulatorType(element);
+  double scale = getScale().convertToDouble();
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(builder, loc, getInput());
+
+  // Cosine and sine are the same for all heads.
+  auto buildTable = [&](bool sine) {
+    SmallVector<OpFoldResult> tableSizes{sizes[BatchAxis], sizes[TimeAxis],
+                                         builder.getIndexAttr(pairs)};
+    return buildElementwise(
+        builder, loc, tableSizes, type, {getPositions(), getFrequencies()},
+        {getAxesMap(builder, 3, {BatchAxis, TimeAxis}),
+         getAxesMap(builder, 3, 2)},
+        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+          Value position = arith::SIToFPOp::create(b, l, type, arguments[0]);
+          Value frequency = convertFloat(b, l, arguments[1], type);
+          Value angle = arith::MulFOp::create(b, l, position, frequency);
+          Value turned = sine ? math::SinOp::create(b, l, angle).getResult()
+                              : math::CosOp::create(b, l, angle).getResult();
+          if (scale == 1)
+            return turned;
+          return arith::MulFOp::create(b, l, turned,
+                                       buildFloat(b, l, type, scale));
+        });
+  };
+  Value cosines = buildTable(/*sine=*/false);
+  Value sines = buildTable(/*sine=*/true);
+
+  Value result = buildElementwise(
+      builder, loc, sizes, element, getInput(),
+      builder.getMultiDimIdentityMap(4),
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value batch = linalg::IndexOp::create(b, l, 0);
+        Value time = linalg::IndexOp::create(b, l, 1);
+        Value head = linalg::IndexOp::create(b, l, 2);
+        Value feature = linalg::IndexOp::create(b, l, 3);
+        RotaryPlace place = buildPlace(b, l, getLayout(), feature, dim, pairs);
+        Value cosine = tensor::ExtractOp::create(
+            b, l, cosines, ValueRange{batch, time, place.pair});
+        Value sine = tensor::ExtractOp::create(
+            b, l, sines, ValueRange{batch, time, place.pair});
+        Value other = tensor::ExtractOp::create(
+            b, l, getInput(), ValueRange{batch, time, head, place.partner});
+        // (x, y) becomes (x cos - y sin, y cos + x sin).
+        Value own = convertFloat(b, l, arguments[0], type);
+        other = convertFloat(b, l, other, type);
+        Value plain = arith::MulFOp::create(b, l, own, cosine);
+        Value crossed = arith::MulFOp::create(b, l, other, sine);
+        Value rotated = arith::SelectOp::create(
+            b, l, place.isSecond, arith::AddFOp::create(b, l, plain, crossed),
+            arith::SubFOp::create(b, l, plain, crossed));
+        rotated = convertFloat(b, l, rotated, element);
+        if (2 * pairs == dim)
+          return rotated;
+        Value rotates =
+            arith::CmpIOp::create(b, l, arith::CmpIPredicate::ult, feature,
+                                  buildIndex(b, l, 2 * pairs));
+        return arith::SelectOp::create(b, l, rotates, rotated, arguments[0]);
+      });
+  return SmallVector<Value>{result};
+}
