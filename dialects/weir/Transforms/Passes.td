@@ -44,9 +44,11 @@ def WidenToF64Pass : Pass<"weir-widen-to-f64", "::mlir::ModuleOp"> {
     lowering behind this pass has rounding errors far below those of f32.
     Numbers from outside stay as they are: weights are read in their own type
     and extended, public arguments are f32 and extended on entry, and public
-    results are truncated at the return. Slots of the state become f64, since
-    rounding them would lose what the wider steps gained. Run it before
-    `weir-lower-to-reference`.
+    results are rounded at the return. The matrices of linear maps and
+    embeddings are not even extended: these convert number by number. Slots of
+    the state become f64, since rounding them would lose what the wider steps
+    gained. Run it before `weir-lower-to-reference`. Bitcasts of f32, and calls
+    of public functions with f32 arguments or results, are errors.
 
     ```mlir
     // old:
@@ -55,12 +57,13 @@ def WidenToF64Pass : Pass<"weir-widen-to-f64", "::mlir::ModuleOp"> {
         : tensor<?x?x8xf32>
     // new:
     %w = weir.weight @w : tensor<8xf32>
-    %wide = arith.extf %w : tensor<8xf32> to tensor<8xf64>
+    %wide = linalg.generic ... ins(%w) { arith.extf } -> tensor<8xf64>
     %y = weir.rms_norm %x weight(%wide : tensor<8xf64>) eps(1.0e-5)
         : tensor<?x?x8xf64>
     ```
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
@@ -93,6 +96,30 @@ def SpecializeTimePass : Pass<"weir-specialize-time", "::mlir::ModuleOp"> {
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def MergeProjectionsPass : Pass<"weir-merge-projections", "::mlir::ModuleOp"> {
+  let summary = "one matrix product for linears that read the same input";
+  let description = [{
+    Linears of one block with the same input whose matrices are weights of the
+    same layer become one, on a parameter that joins theirs (`#weir.concat`), and
+    slices of its result: query, key and value; gate and up. Where some have a
+    bias, the others get zeros. Weights of different element or stored types, and
+    parameters that something else reads too, are left alone.
+
+    ```mlir
+    // old:
+    %q = weir.linear %x, %wq : tensor<?x?x64xf32>, tensor<64x64xf32> -> ...
+    %k = weir.linear %x, %wk : tensor<?x?x64xf32>, tensor<16x64xf32> -> ...
+    // new:
+    weir.param @q_k : tensor<3x80x64xf32> = #weir.concat<[@q, @k], axis = 1>
+    %w = weir.weight @q_k[%layer] : tensor<80x64xf32>
+    %qk = weir.linear %x, %w
+    %q = tensor.extract_slice %qk[0, 0, 0] [%b, %t, 64] [1, 1, 1]
+    %k = tensor.extract_slice %qk[0, 0, 64] [%b, %t, 16] [1, 1, 1]
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
 }
 
 #endif // WEIR_TRANSFORMS_PASSES_TD

@@ -1,0 +1,78 @@
+//===- FloatKernel.cpp - Rows times a panel of float weights -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The reduction is the innermost loop. Each step loads one row of the panel
+// and multiplies it by one broadcast element of each input row. A single row
+// has too few accumulators to keep the multiply-add units busy, so that few
+// rows take several steps at once, each with accumulators of its own, which
+// are added up at the end.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PackedLinearEmitter.h"
+
+using namespace mlir;
+using namespace weir;
+
+/// Multiply-adds in flight that hide their latency on the CPUs at hand: four
+/// or five cycles, two a cycle.
+static constexpr int64_t IndependentChains = 8;
+
+Value PackedLinearEmitter::emitFloatRows(OpBuilder &builder, Panel panel,
+                                         Rows rows, WeightsFn weights,
+                                         Value dest) {
+  int64_t vectors = countVectors(panel);
+  int64_t perStep = rows.count * vectors;
+  int64_t unroll = std::min<int64_t>(
+      llvm::divideCeil(IndependentChains, perStep), reduction);
+
+  Vectors initial = emitInitial(builder, panel, rows.count);
+  initial.resize(perStep * unroll, splat(builder, 0.0f));
+
+  // One step of the reduction on the accumulators from `offset` on.
+  auto step = [&](OpBuilder &b, Value k, int64_t offset, Vectors &sums) {
+    Vectors row;
+    for (int64_t v = 0; v != vectors; ++v)
+      row.push_back(weights(b, k, v));
+    for (int64_t r = 0; r != rows.count; ++r) {
+      Value element = tensor::ExtractOp::create(
+          b, loc, input.tensor, at(b, input, add(b, rows.first, r), k));
+      Value spread = broadcast(b, element);
+      for (int64_t v = 0; v != vectors; ++v) {
+        Value &sum = sums[offset + r * vectors + v];
+        sum = multiplyAdd(b, spread, row[v], sum);
+      }
+    }
+  };
+
+  int64_t whole = reduction / unroll * unroll;
+  auto loop = scf::ForOp::create(
+      builder, loc, index(builder, 0), index(builder, whole),
+      index(builder, unroll), initial,
+      [&](OpBuilder &b, Location, Value k, ValueRange carried) {
+        Vectors sums(carried);
+        for (int64_t u = 0; u != unroll; ++u)
+          step(b, add(b, k, u), u * perStep, sums);
+        scf::YieldOp::create(b, loc, sums);
+      });
+  Vectors sums(loop.getResults());
+  for (int64_t k = whole; k != reduction; ++k)
+    step(builder, index(builder, k), (k - whole) * perStep, sums);
+
+  // Pairwise, so that the additions do not wait for each other either.
+  for (int64_t count = unroll; count > 1;) {
+    int64_t half = llvm::divideCeil(count, 2);
+    for (int64_t i = 0; i != count - half; ++i)
+      for (int64_t j = 0; j != perStep; ++j)
+        sums[i * perStep + j] =
+            arith::AddFOp::create(builder, loc, sums[i * perStep + j],
+                                  sums[(i + half) * perStep + j]);
+    count = half;
+  }
+  sums.resize(perStep);
+  return emitStores(builder, panel, rows, sums, dest);
+}

@@ -1,0 +1,203 @@
+//===- PackWeights.cpp - Weights in the micro-kernels' layout -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each linear is looked at by itself; packed parameters are kept by what they
+// are made of, so that all functions of a module share them. What nobody reads
+// any more gets no place in the weights file.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/IR/Remarks.h"
+#include "weir/Codegen/Passes.h"
+#include "weir/IR/Weir.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace weir {
+#define GEN_PASS_DEF_PACKWEIGHTS
+#include "weir/Codegen/Passes.h.inc"
+} // namespace weir
+
+using namespace mlir;
+using namespace weir;
+
+namespace {
+/// How a matrix is stored.
+struct Storage {
+  int64_t bits;
+  /// Of floats.
+  Type element;
+  /// Whether quants have a min beside their scale.
+  bool hasMins = false;
+};
+
+/// The packed parameters of one matrix.
+struct PackedParams {
+  Storage storage;
+  ParamOp values, scales, mins;
+};
+
+struct PackWeightsPass : weir::impl::PackWeightsBase<PackWeightsPass> {
+  using PackWeightsBase::PackWeightsBase;
+
+  Storage chooseStorage(ParamOp param);
+  PackedParams pack(ParamOp param, SymbolTable &symbols);
+  void packLinear(LinearOp linear, SymbolTable &symbols);
+  void runOnOperation() override;
+
+private:
+  llvm::DenseMap<Operation *, PackedParams> packed;
+};
+} // namespace
+
+Storage PackWeightsPass::chooseStorage(ParamOp param) {
+  Builder builder(param.getContext());
+  RankedTensorType type = param.getTensorType();
+  Type declared = type.getElementType();
+  if (!declared.isBF16() && !declared.isF16())
+    declared = builder.getF32Type();
+  auto asFloat = [](Type element) {
+    return Storage{element.getIntOrFloatBitWidth(), element};
+  };
+  StringRef stored;
+  if (auto attr = param->getAttrOfType<StringAttr>("stored"))
+    stored = attr.getValue();
+
+  Storage storage = asFloat(declared);
+  if (quantize == "bf16") {
+    storage = asFloat(builder.getBF16Type());
+  } else if (quantize == "int8") {
+    storage = {8, {}};
+  } else if (quantize == "int4") {
+    storage = {4, {}, /*hasMins=*/stored != "q4_0"};
+  } else if (quantize == "stored" && !stored.empty()) {
+    bool plain = llvm::StringSwitch<bool>(stored)
+                     .Cases({"f64", "f32", "f16", "bf16"}, true)
+                     .Cases({"i64", "i32", "i16", "i8"}, true)
+                     .Cases({"u64", "u32", "u16", "u8", "bool"}, true)
+                     .Cases({"f8_e4m3", "f8_e5m2"}, true)
+                     .Default(false);
+    if (stored == "bf16")
+      storage = asFloat(builder.getBF16Type());
+    else if (stored == "f16")
+      storage = asFloat(builder.getF16Type());
+    else if (stored == "q4_0" || stored == "q4_1")
+      storage = {4, {}, /*hasMins=*/stored == "q4_1"};
+    else if (!plain)
+      storage = {8, {}};
+  }
+  if (storage.bits < 16 && type.getShape().back() % group != 0) {
+    remark::missed(param.getLoc(),
+                   remark::RemarkOpts::name("QuantizeWeight")
+                       .category("weir-pack-weights"))
+        << "@" << param.getSymName() << " keeps floats: rows of "
+        << std::to_string(type.getShape().back())
+        << " are no multiple of the group";
+    storage = asFloat(declared);
+  }
+  return storage;
+}
+
+PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
+  auto [entry, isNew] = packed.try_emplace(param);
+  PackedParams &result = entry->second;
+  if (!isNew)
+    return result;
+  result.storage = chooseStorage(param);
+  int64_t bits = result.storage.bits;
+
+  ArrayRef<int64_t> shape = param.getTensorType().getShape();
+  SmallVector<int64_t> leading(shape.drop_back(2));
+  leading.push_back(llvm::divideCeil(shape[shape.size() - 2], panel));
+  int64_t reduction = shape.back();
+  OpBuilder builder(param);
+  builder.setInsertionPointAfter(param);
+  auto create = [&](PackPart part, StringRef suffix, ArrayRef<int64_t> trailing,
+                    Type element) {
+    SmallVector<int64_t> extents(leading);
+    extents.append(trailing.begin(), trailing.end());
+    auto init = PackAttr::get(
+        builder.getContext(),
+        FlatSymbolRefAttr::get(param.getSymNameAttr()), part, panel, bits,
+        group);
+    auto part_ = ParamOp::create(
+        builder, param.getLoc(), (param.getSymName() + "_" + suffix).str(),
+        RankedTensorType::get(extents, element), init,
+        param.getSymVisibilityAttr());
+    symbols.insert(part_);
+    return part_;
+  };
+  if (bits >= 16) {
+    result.values = create(PackPart::Values, "values", {reduction, panel},
+                           result.storage.element);
+    return result;
+  }
+  int64_t perLane = 32 / bits;
+  result.values = create(PackPart::Quants, "quants",
+                         {reduction / perLane, panel, 4}, builder.getI8Type());
+  Type scale = halfScales ? Type(builder.getF16Type()) : builder.getF32Type();
+  result.scales = create(PackPart::Scales, "scales", {reduction / group, panel},
+                         scale);
+  if (result.storage.hasMins)
+    result.mins = create(PackPart::Mins, "mins", {reduction / group, panel},
+                         scale);
+  return result;
+}
+
+void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
+  auto weight = linear.getWeight().getDefiningOp<WeightOp>();
+  if (!weight)
+    return;
+  auto param = symbols.lookup<ParamOp>(weight.getParam());
+  Type input =
+      cast<RankedTensorType>(linear.getInput().getType()).getElementType();
+  if (!param || !input.isF32())
+    return;
+  PackedParams parts = pack(param, symbols);
+  OpBuilder builder(linear);
+  Location loc = linear.getLoc();
+  auto read = [&](ParamOp part) -> Value {
+    if (!part)
+      return {};
+    RankedTensorType type = part.getTensorType();
+    if (weight.getLayer())
+      type = RankedTensorType::get(type.getShape().drop_front(),
+                                   type.getElementType());
+    return WeightOp::create(builder, loc, type,
+                            FlatSymbolRefAttr::get(part.getSymNameAttr()),
+                            weight.getLayer());
+  };
+  Value values = read(parts.values), scales = read(parts.scales),
+        mins = read(parts.mins);
+  auto result = PackedLinearOp::create(
+      builder, loc, linear.getResult().getType(), linear.getInput(), values,
+      scales, mins, linear.getBias(), parts.storage.bits, group,
+      linear.getScheduleAttr());
+  linear.replaceAllUsesWith(result.getResult());
+  linear.erase();
+  if (weight->use_empty())
+    weight.erase();
+}
+
+void PackWeightsPass::runOnOperation() {
+  if (!llvm::is_contained({"none", "stored", "bf16", "int8", "int4"},
+                          StringRef(quantize)) ||
+      panel < 1 || group < 8 || group % 8 != 0) {
+    getOperation()->emitError()
+        << "weir-pack-weights has quantize=" << quantize << " panel=" << panel
+        << " group=" << group
+        << ", expected none, stored, bf16, int8 or int4, a positive panel and "
+           "groups of a multiple of 8";
+    return signalPassFailure();
+  }
+  packed.clear();
+  SymbolTable symbols(getOperation());
+  SmallVector<LinearOp> linears;
+  getOperation()->walk([&](LinearOp linear) { linears.push_back(linear); });
+  for (LinearOp linear : linears)
+    packLinear(linear, symbols);
+}
