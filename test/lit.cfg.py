@@ -1,0 +1,77 @@
+"""How lit runs Weir's tests.
+
+`.mlir` files go through weir-opt and FileCheck, `.test` files are shell
+scripts. Unit tests are a suite of their own: test/unit/lit.site.cfg.py.in.
+"""
+
+import os
+import platform
+import sys
+
+import lit.formats
+
+config.name = "Weir"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["unit", "lib", "Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.weir_binary_dir, "test")
+
+# Weir's own tools come before the distribution's.
+config.environment["PATH"] = os.pathsep.join(
+    [
+        os.path.join(config.weir_binary_dir, "bin"),
+        config.llvm_tools_dir,
+        os.environ.get("PATH", ""),
+    ]
+)
+for name in ("WEIR_PARITY", "OMP_NUM_THREADS", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+
+parity = os.environ.get(
+    "WEIR_PARITY",
+    os.path.join(os.path.dirname(config.weir_source_dir), "shared", "parity"),
+)
+if os.path.isdir(parity):
+    config.available_features.add("parity")
+    config.substitutions.append(("%parity", parity))
+
+config.substitutions.append(("%python", sys.executable))
+config.substitutions.append(("%weir_src", config.weir_source_dir))
+
+# `%lower_plainly` turns what the reference lowering leaves into the LLVM
+# dialect with upstream passes alone, and `%run_main` runs @main of that.
+lower = [
+    "-one-shot-bufferize='bufferize-function-boundaries "
+    "function-boundary-type-conversion=identity-layout-map'",
+    "-convert-linalg-to-loops",
+    "-convert-scf-to-cf",
+    "-expand-strided-metadata",
+    "-lower-affine",
+    "-convert-math-to-llvm",
+    "-convert-math-to-libm",
+    "-convert-arith-to-llvm",
+    "-convert-index-to-llvm",
+    "-finalize-memref-to-llvm",
+    "-convert-func-to-llvm",
+    "-convert-cf-to-llvm",
+    "-reconcile-unrealized-casts",
+]
+config.substitutions.append(("%lower_plainly", " ".join(lower)))
+
+suffix = ".dylib" if platform.system() == "Darwin" else ".so"
+runner_libs = [
+    os.path.join(config.llvm_lib_dir, "libmlir_" + name + suffix)
+    for name in ("runner_utils", "c_runner_utils")
+]
+runner = os.path.join(config.llvm_tools_dir, "mlir-runner")
+if os.path.exists(runner) and all(map(os.path.exists, runner_libs)):
+    config.available_features.add("runner")
+    config.substitutions.append(
+        (
+            "%run_main",
+            "mlir-runner -e main -entry-point-result=void -shared-libs="
+            + ",".join(runner_libs),
+        )
+    )
