@@ -54,9 +54,8 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
   let assemblyFormat = [{
     $query `,` $key `,` $value `mask` `(` $mask `)` `scale` `(` $scale `)`
     oilist(`offset` `(` $offset `:` type($offset) `)`
-           | `key_lengths` `(` $key_lengths `:` type($key_lengths) `)`
-           | `schedule` `(` $schedule `)`)
-    (`score` $score^)? attr-dict
+           | `key_lengths` `(` $key_lengths `:` type($key_lengths) `)`)
+    (`schedule` `(` $schedule^ `)`)? (`score` $score^)? attr-dict
     `:` type($query) `,` type($key) `,` type($value) `->` type($result)
   }];
   let hasVerifier = 1;
