@@ -83,7 +83,7 @@ private:
 };
 } // namespace
 
-/// The part of a name before which `names` differ is kept once.
+/// A name for what joins `params`.
 static std::string joinNames(MutableArrayRef<ParamOp> params) {
   std::string joined = params.front().getSymName().str();
   for (ParamOp param : params.drop_front())

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "PackedLinearEmitter.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace weir;

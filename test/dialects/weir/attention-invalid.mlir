@@ -1,0 +1,151 @@
+// RUN: weir-opt %s -split-input-file -verify-diagnostics
+
+func.func @attention_c1_query_rank(%q: tensor<?x?x16xf32>,
+                                   %k: tensor<?x?x2x16xf32>) {
+  // expected-error @below {{has a query of type 'tensor<?x?x16xf32>', expected [batch, time, heads, dim] with static heads and dim}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      : tensor<?x?x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_element_type(%q: tensor<?x?x4x16xf32>,
+                                     %k: tensor<?x?x2x16xf16>) {
+  // expected-error @below {{has a key of type 'tensor<?x?x2x16xf16>' when the query is 'tensor<?x?x4x16xf32>'}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf16>, tensor<?x?x2x16xf16>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_key_features(%q: tensor<?x?x4x16xf32>,
+                                     %k: tensor<?x?x2x8xf32>) {
+  // expected-error @below {{has query heads of 16 features and key heads of 8}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x8xf32>, tensor<?x?x2x8xf32>
+        -> tensor<?x?x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_value_heads(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %v: tensor<?x?x4x16xf32>) {
+  // expected-error @below {{which differ in heads or time}}
+  weir.attention %q, %k, %v mask(<full>) scale(1.0)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x4x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_batches(%q: tensor<2x?x4x16xf32>,
+                                %k: tensor<3x?x2x16xf32>) {
+  // expected-error @below {{has batches of 2 queries and 3 keys}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      : tensor<2x?x4x16xf32>, tensor<3x?x2x16xf32>, tensor<3x?x2x16xf32>
+        -> tensor<2x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_result_type(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %v: tensor<?x?x2x8xf32>) {
+  // expected-error @below {{has result type 'tensor<?x?x4x16xf32>', expected 'tensor<?x?x4x8xf32>'}}
+  weir.attention %q, %k, %v mask(<full>) scale(1.0)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x8xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_group(%q: tensor<?x?x4x16xf32>,
+                              %k: tensor<?x?x3x16xf32>) {
+  // expected-error @below {{has 4 query heads, expected a multiple of the 3 key heads}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      : tensor<?x?x4x16xf32>, tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_no_key_heads(%q: tensor<?x?x4x16xf32>,
+                                     %k: tensor<?x?x0x16xf32>) {
+  // expected-error @below {{has 4 query heads, expected a multiple of the 0 key heads}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      : tensor<?x?x4x16xf32>, tensor<?x?x0x16xf32>, tensor<?x?x0x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_offset_type(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %o: tensor<?xi64>) {
+  // expected-error @below {{has an offset or key lengths of type 'tensor<?xi64>', expected [batch] of i32}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      offset(%o : tensor<?xi64>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_key_lengths_batch(%q: tensor<2x?x4x16xf32>,
+    %k: tensor<2x?x2x16xf32>, %n: tensor<3xi32>) {
+  // expected-error @below {{has an offset or key lengths of type 'tensor<3xi32>', expected [batch] of i32}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      key_lengths(%n : tensor<3xi32>)
+      : tensor<2x?x4x16xf32>, tensor<2x?x2x16xf32>, tensor<2x?x2x16xf32>
+        -> tensor<2x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c7_arguments(%q: tensor<?x?x4x16xf32>,
+                                  %k: tensor<?x?x2x16xf32>) {
+  // expected-error @below {{expected ('f32', index, index, index, index)}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0) score {
+  ^bb0(%s: f32, %b: index):
+    weir.yield %s : f32
+  } : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+      -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c7_yield(%q: tensor<?x?x4x16xf32>,
+                              %k: tensor<?x?x2x16xf32>) {
+  // expected-error @below {{has a score region that does not yield one 'f32'}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0) score {
+  ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    weir.yield %b : index
+  } : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+      -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func private @mask_unknown_leaf() attributes {
+  // expected-error @below {{unknown mask 'diagonal', expected full, causal or window}}
+  m = #weir.mask<diagonal>
+}
+
+// -----
+
+func.func private @mask_empty_window() attributes {
+  // expected-error @below {{a window shows at least one key, found window<0>}}
+  m = #weir.mask<window<0>>
+}

@@ -1,0 +1,48 @@
+// RUN: weir-opt %s | weir-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @plain
+// CHECK: weir.attention %{{.*}}, %{{.*}}, %{{.*}} mask(<causal>) scale(2.500000e-01) : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x8xf32> -> tensor<?x?x4x8xf32>
+func.func @plain(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                 %v: tensor<?x?x2x8xf32>) -> tensor<?x?x4x8xf32> {
+  %0 = weir.attention %q, %k, %v mask(<causal>) scale(0.25)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x8xf32>
+        -> tensor<?x?x4x8xf32>
+  return %0 : tensor<?x?x4x8xf32>
+}
+
+// CHECK-LABEL: func.func @all_parts
+// CHECK: weir.attention
+// CHECK-SAME: offset(%{{.*}} : tensor<?xi32>)
+// CHECK-SAME: key_lengths(%{{.*}} : tensor<?xi32>)
+// CHECK-SAME: schedule(<form = "flash", tiles = [32, 64]>)
+// CHECK-SAME: score {
+// CHECK-NEXT: ^bb0(%[[SCORE:[^:]+]]: f32, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index, %{{.*}}: index):
+// CHECK: weir.yield %{{.*}} : f32
+func.func @all_parts(%q: tensor<?x1x4x16xf32>, %k: tensor<?x?x4x16xf32>,
+                     %v: tensor<?x?x4x16xf32>, %o: tensor<?xi32>,
+                     %l: tensor<?xi32>) -> tensor<?x1x4x16xf32> {
+  %0 = weir.attention %q, %k, %v mask(<causal and window<3>>) scale(0.25)
+      offset(%o : tensor<?xi32>) key_lengths(%l : tensor<?xi32>)
+      schedule(<form = "flash", tiles = [32, 64]>) score {
+  ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    %t = math.tanh %s : f32
+    weir.yield %t : f32
+  } : tensor<?x1x4x16xf32>, tensor<?x?x4x16xf32>, tensor<?x?x4x16xf32>
+      -> tensor<?x1x4x16xf32>
+  return %0 : tensor<?x1x4x16xf32>
+}
+
+// The mask algebra prints with the brackets it needs and no others.
+// CHECK-LABEL: func.func private @masks
+// CHECK-SAME: m0 = #weir.mask<full>
+// CHECK-SAME: m1 = #weir.mask<window<4, 4> or causal and not window<2>>
+// CHECK-SAME: m2 = #weir.mask<(causal or full) and window<8>>
+// CHECK-SAME: m3 = #weir.mask<not (causal or window<4, 0>)>
+// CHECK-SAME: m4 = #weir.mask<not not causal>
+func.func private @masks() attributes {
+  m0 = #weir.mask<full>,
+  m1 = #weir.mask<window<4, 4> or (causal and (not window<2>))>,
+  m2 = #weir.mask<(causal or full) and window<8>>,
+  m3 = #weir.mask<not (causal or window<4, 0>)>,
+  m4 = #weir.mask<not not causal>
+}

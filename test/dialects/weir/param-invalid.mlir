@@ -1,0 +1,71 @@
+// RUN: weir-opt %s -split-input-file -verify-diagnostics
+
+// param_c1_dynamic_shape
+// expected-error @below {{has type 'tensor<?xf32>', expected a static shape}}
+weir.param @p : tensor<?xf32> = #weir.checkpoint<"p">
+
+// -----
+
+// param_c2_no_source
+// expected-error @below {{has no source of numbers: found "p", expected #weir.checkpoint, another parameter or constants}}
+weir.param @p : tensor<4xf32> = "p"
+
+// -----
+
+// param_c2_constant_type
+// expected-error @below {{has constants of type 'tensor<3xf32>' when its type is 'tensor<4xf32>'}}
+weir.param @p : tensor<4xf32> = dense<1.0> : tensor<3xf32>
+
+// -----
+
+// param_c3_layer_count
+// expected-error @below {{stacks 2 tensors when its type is 'tensor<3x4xf32>'}}
+weir.param @p : tensor<3x4xf32> = #weir.checkpoint<"p.*", [0, 1]>
+
+// -----
+
+// param_c3_key_without_star
+// expected-error @below {{stacks layers of "p", expected a '*' in the key}}
+weir.param @p : tensor<2x4xf32> = #weir.checkpoint<"p", [0, 1]>
+
+// -----
+
+weir.slot @s carry : tensor<?x4xf32>
+
+func.func @weight_c1_no_param() {
+  // expected-error @below {{reads @s, which is no weir.param}}
+  weir.weight @s : tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{parameter declared here}}
+weir.param @p : tensor<2x4xf32> = #weir.checkpoint<"p">
+
+func.func @weight_c2_whole() {
+  // expected-error @below {{has type 'tensor<4xf32>', expected 'tensor<2x4xf32>'}}
+  weir.weight @p : tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-note @below {{parameter declared here}}
+weir.param @p : tensor<2x4xf32> = #weir.checkpoint<"p">
+
+func.func @weight_c2_layer(%layer: index) {
+  // expected-error @below {{has type 'tensor<2x4xf32>', expected 'tensor<4xf32>'}}
+  weir.weight @p[%layer] : tensor<2x4xf32>
+  return
+}
+
+// -----
+
+weir.param @p : tensor<f32> = #weir.checkpoint<"p">
+
+func.func @weight_c2_scalar(%layer: index) {
+  // expected-error @below {{takes a layer of @p, which has no axis}}
+  weir.weight @p[%layer] : tensor<f32>
+  return
+}

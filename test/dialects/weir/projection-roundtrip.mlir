@@ -1,0 +1,42 @@
+// RUN: weir-opt %s | weir-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @linear
+// CHECK: weir.linear %{{.*}}, %{{.*}} bias(%{{.*}} : tensor<5xf32>) : tensor<?x?x8xf32>, tensor<5x8xf32> -> tensor<?x?x5xf32>
+// CHECK: weir.linear %{{.*}}, %{{.*}} schedule(<form = "panel", tiles = [12, 32], parallel = true>) : tensor<?x?x8xf32>
+func.func @linear(%x: tensor<?x?x8xf32>, %w: tensor<5x8xf32>, %b: tensor<5xf32>)
+    -> (tensor<?x?x5xf32>, tensor<?x?x5xf32>) {
+  %0 = weir.linear %x, %w bias(%b : tensor<5xf32>)
+      : tensor<?x?x8xf32>, tensor<5x8xf32> -> tensor<?x?x5xf32>
+  %1 = weir.linear %x, %w
+      schedule(<form = "panel", tiles = [12, 32], parallel = true>)
+      : tensor<?x?x8xf32>, tensor<5x8xf32> -> tensor<?x?x5xf32>
+  return %0, %1 : tensor<?x?x5xf32>, tensor<?x?x5xf32>
+}
+
+// CHECK-LABEL: func.func @packed_linear_float
+// CHECK: weir.packed_linear %{{.*}}, %{{.*}} bias(%{{.*}} : tensor<5xf32>) bits(16) group(0) : tensor<?x8xf32>, tensor<2x8x4xbf16> -> tensor<?x5xf32>
+func.func @packed_linear_float(%x: tensor<?x8xf32>, %w: tensor<2x8x4xbf16>,
+                               %b: tensor<5xf32>) -> tensor<?x5xf32> {
+  %0 = weir.packed_linear %x, %w bias(%b : tensor<5xf32>) bits(16) group(0)
+      : tensor<?x8xf32>, tensor<2x8x4xbf16> -> tensor<?x5xf32>
+  return %0 : tensor<?x5xf32>
+}
+
+// CHECK-LABEL: func.func @packed_linear_quantized
+// CHECK: weir.packed_linear %{{.*}}, %{{.*}} scales(%{{.*}} : tensor<2x2x4xf16>) mins(%{{.*}} : tensor<2x2x4xf16>) bits(4) group(8)
+func.func @packed_linear_quantized(%x: tensor<?x16xf32>, %w: tensor<2x2x4x4xi8>,
+    %s: tensor<2x2x4xf16>, %m: tensor<2x2x4xf16>) -> tensor<?x5xf32> {
+  %0 = weir.packed_linear %x, %w scales(%s : tensor<2x2x4xf16>)
+      mins(%m : tensor<2x2x4xf16>) bits(4) group(8)
+      : tensor<?x16xf32>, tensor<2x2x4x4xi8> -> tensor<?x5xf32>
+  return %0 : tensor<?x5xf32>
+}
+
+// CHECK-LABEL: func.func @embedding
+// CHECK: weir.embedding %{{.*}}, %{{.*}} : tensor<?x?xi32>, tensor<7x4xbf16> -> tensor<?x?x4xf32>
+func.func @embedding(%ids: tensor<?x?xi32>, %table: tensor<7x4xbf16>)
+    -> tensor<?x?x4xf32> {
+  %0 = weir.embedding %ids, %table
+      : tensor<?x?xi32>, tensor<7x4xbf16> -> tensor<?x?x4xf32>
+  return %0 : tensor<?x?x4xf32>
+}
