@@ -136,6 +136,17 @@ LogicalResult Compilation::dump(Stage stage) {
   return success();
 }
 
+/// Whether `attribute` belongs to the dialect, which LLVM IR does not know.
+static bool isWeirAttribute(NamedAttribute attribute) {
+  return attribute.getName().strref().starts_with("weir.");
+}
+
+static void removeWeirAttributes(Operation *op) {
+  for (NamedAttribute attribute : llvm::to_vector(op->getDiscardableAttrs()))
+    if (isWeirAttribute(attribute))
+      op->removeDiscardableAttr(attribute.getName());
+}
+
 LogicalResult Compilation::runStage(Stage stage) {
   report(getStageName(stage));
   PassManager pm(&context);
@@ -185,8 +196,23 @@ LogicalResult Compilation::runStage(Stage stage) {
       if (isa<ParamOp, SlotOp>(op))
         op.erase();
     }
-    for (StringRef name : {"weir.weights_bytes", "weir.model"})
-      (*module)->removeAttr(name);
+    removeWeirAttributes(*module);
+    module->walk([](func::FuncOp function) {
+      removeWeirAttributes(function);
+      auto keepForeign = [](DictionaryAttr attributes) {
+        SmallVector<NamedAttribute> kept;
+        if (attributes)
+          llvm::copy_if(attributes, std::back_inserter(kept),
+                        [](NamedAttribute attribute) {
+                          return !isWeirAttribute(attribute);
+                        });
+        return kept;
+      };
+      for (unsigned i = 0; i < function.getNumArguments(); ++i)
+        function.setArgAttrs(i, keepForeign(function.getArgAttrDict(i)));
+      for (unsigned i = 0; i < function.getNumResults(); ++i)
+        function.setResultAttrs(i, keepForeign(function.getResultAttrDict(i)));
+    });
     buildLowerPipeline(pm);
     break;
   }

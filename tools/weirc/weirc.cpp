@@ -26,58 +26,57 @@
 namespace cl = llvm::cl;
 using namespace weir;
 
-static cl::OptionCategory category("weirc options");
+namespace {
+/// The command line. Made in main, behind the removal of the options that the
+/// LLVM libraries register for their own developers.
+struct Options {
+  cl::list<std::string> positional{cl::Positional,
+                                   cl::desc("[run] MODEL [-- RUN-ARGS]")};
+  cl::opt<std::string> output{"o", cl::desc("Write the result to this file"),
+                              cl::value_desc("file")};
+  cl::opt<Emit> emitKind{
+      "emit", cl::desc("What to write:"), cl::init(Emit::Executable),
+      cl::values(clEnumValN(Emit::Executable, "exe", "an executable (default)"),
+                 clEnumValN(Emit::Shared, "shared", "a shared library"),
+                 clEnumValN(Emit::Object, "object", "an object file"),
+                 clEnumValN(Emit::Assembly, "asm", "assembly text"),
+                 clEnumValN(Emit::LLVM, "llvm", "LLVM IR"),
+                 clEnumValN(Emit::MLIR, "mlir", "the module as MLIR"))};
+  cl::opt<Lowering> lowering{
+      "reference", cl::ValueOptional,
+      cl::desc("Use the plain definition of every op, in:"),
+      cl::init(Lowering::Optimized),
+      cl::values(clEnumValN(Lowering::Reference, "f32", "32-bit floats"),
+                 clEnumValN(Lowering::ReferenceF64, "f64", "64-bit floats"),
+                 clEnumValN(Lowering::Reference, "", ""))};
+  cl::opt<std::string> cpu{
+      "target-cpu",
+      cl::desc("CPU to generate code for: native, portable, or LLVM's name"),
+      cl::init("native")};
+  cl::opt<unsigned> threads{
+      "threads", cl::desc("Threads to plan for (default: all cores)"),
+      cl::init(0)};
+  cl::opt<std::string> quantize{
+      "quantize", cl::desc("Weights as: stored, none (f32), bf16, int8, int4"),
+      cl::init("stored")};
+  cl::opt<int64_t> maxLength{
+      "max-length", cl::desc("Longest sequence, in tokens"), cl::init(0)};
+  cl::opt<std::string> entry{
+      "entry", cl::desc("The function of a .mlir file to compile"),
+      cl::value_desc("name")};
+  cl::opt<std::string> stopAfter{
+      "stop-after",
+      cl::desc("Stop behind a stage and write MLIR: input, formed, "
+               "scheduled, tiled, bufferized, lowered"),
+      cl::value_desc("stage")};
+  cl::opt<std::string> dumpStages{"dump-stages",
+                                  cl::desc("Write the module after each stage"),
+                                  cl::value_desc("folder")};
+  cl::opt<bool> quiet{"quiet", cl::desc("Print no progress")};
+};
+} // namespace
 
-static cl::list<std::string> positional(cl::Positional,
-                                        cl::desc("[run] MODEL [-- RUN-ARGS]"),
-                                        cl::cat(category));
-static cl::opt<std::string> output("o",
-                                   cl::desc("Write the result to this file"),
-                                   cl::value_desc("file"), cl::cat(category));
-static cl::opt<Emit> emitKind(
-    "emit", cl::desc("What to write:"), cl::init(Emit::Executable),
-    cl::values(clEnumValN(Emit::Executable, "exe", "an executable (default)"),
-               clEnumValN(Emit::Shared, "shared", "a shared library"),
-               clEnumValN(Emit::Object, "object", "an object file"),
-               clEnumValN(Emit::Assembly, "asm", "assembly text"),
-               clEnumValN(Emit::LLVM, "llvm", "LLVM IR"),
-               clEnumValN(Emit::MLIR, "mlir", "the module as MLIR")),
-    cl::cat(category));
-static cl::opt<Lowering> lowering(
-    "reference", cl::ValueOptional,
-    cl::desc("Use the plain definition of every op, in:"),
-    cl::init(Lowering::Optimized),
-    cl::values(clEnumValN(Lowering::Reference, "f32", "32-bit floats"),
-               clEnumValN(Lowering::ReferenceF64, "f64", "64-bit floats"),
-               clEnumValN(Lowering::Reference, "", "")),
-    cl::cat(category));
-static cl::opt<std::string>
-    cpu("target-cpu",
-        cl::desc("CPU to generate code for: native, portable, or LLVM's name"),
-        cl::init("native"), cl::cat(category));
-static cl::opt<unsigned>
-    threads("threads", cl::desc("Threads to plan for (default: all cores)"),
-            cl::init(0), cl::cat(category));
-static cl::opt<std::string>
-    quantize("quantize",
-             cl::desc("Weights as: stored, none (f32), bf16, int8, int4"),
-             cl::init("stored"), cl::cat(category));
-static cl::opt<int64_t> maxLength("max-length",
-                                  cl::desc("Longest sequence, in tokens"),
-                                  cl::init(0), cl::cat(category));
-static cl::opt<std::string>
-    entry("entry", cl::desc("The function of a .mlir file to compile"),
-          cl::value_desc("name"), cl::cat(category));
-static cl::opt<std::string>
-    stopAfter("stop-after",
-              cl::desc("Stop behind a stage and write MLIR: input, formed, "
-                       "scheduled, tiled, bufferized, lowered"),
-              cl::value_desc("stage"), cl::cat(category));
-static cl::opt<std::string>
-    dumpStages("dump-stages", cl::desc("Write the module after each stage"),
-               cl::value_desc("folder"), cl::cat(category));
-static cl::opt<bool> quiet("quiet", cl::desc("Print no progress"),
-                           cl::cat(category));
+static Options *commandLine;
 
 static int fail(const llvm::Twine &message) {
   llvm::WithColor::error(llvm::errs(), "weirc") << message << '\n';
@@ -184,8 +183,9 @@ static int runModel(const CompileOptions &options, llvm::StringRef model,
   llvm::SmallString<128> cache;
   if (!llvm::sys::path::cache_directory(cache))
     return fail("no cache folder; set HOME or XDG_CACHE_HOME");
-  std::string key = WEIR_VERSION ";" + cpu + ";" + quantize + ";" + entry +
-                    ";" + std::to_string(maxLength) + ";" +
+  std::string key = WEIR_VERSION ";" + commandLine->cpu + ";" +
+                    commandLine->quantize + ";" + commandLine->entry + ";" +
+                    std::to_string(commandLine->maxLength) + ";" +
                     std::to_string(static_cast<int>(options.lowering)) + ";";
   addIdentity(llvm::sys::fs::getMainExecutable(nullptr, (void *)&runModel),
               key);
@@ -196,7 +196,7 @@ static int runModel(const CompileOptions &options, llvm::StringRef model,
     return fail("cannot create " + cache + ": " + code.message());
   llvm::sys::path::append(cache, "model");
   if (!llvm::sys::fs::exists(cache) &&
-      failed(compile(options, model, cache, quiet)))
+      failed(compile(options, model, cache, commandLine->quiet)))
     return 1;
   std::vector<char *> argv = {cache.data()};
   std::string path(cache);
@@ -220,9 +220,11 @@ int main(int argc, char **argv) {
         break;
       }
 
+  cl::ResetCommandLineParser();
+  Options parsed;
+  commandLine = &parsed;
   cl::SetVersionPrinter(
       [](llvm::raw_ostream &os) { os << "weirc " WEIR_VERSION "\n"; });
-  cl::HideUnrelatedOptions(category);
   if (!cl::ParseCommandLineOptions(
           ownArguments, argv,
           "Weir: compiles sequence models to CPU code\n\n"
@@ -233,26 +235,27 @@ int main(int argc, char **argv) {
     return 2;
 
   CompileOptions options;
-  options.emit = emitKind;
-  options.lowering = lowering;
-  options.cpu = cpu;
-  options.threads = threads;
-  options.quantize = quantize;
-  options.entry = entry;
-  options.dumpStages = dumpStages;
+  options.emit = parsed.emitKind;
+  options.lowering = parsed.lowering;
+  options.cpu = parsed.cpu;
+  options.threads = parsed.threads;
+  options.quantize = parsed.quantize;
+  options.entry = parsed.entry;
+  options.dumpStages = parsed.dumpStages;
   options.runtimeDir = findRuntimeDir(argv[0]);
-  if (maxLength < 0)
-    return fail("--max-length is " + llvm::Twine(maxLength) +
+  if (parsed.maxLength < 0)
+    return fail("--max-length is " + llvm::Twine(parsed.maxLength) +
                 ", expected a positive number");
-  if (maxLength > 0)
-    options.maxLength = maxLength;
-  if (!llvm::is_contained({"stored", "none", "bf16", "int8", "int4"}, quantize))
-    return fail("unknown --quantize=" + quantize +
+  if (parsed.maxLength > 0)
+    options.maxLength = parsed.maxLength;
+  if (!llvm::is_contained({"stored", "none", "bf16", "int8", "int4"},
+                          parsed.quantize.getValue()))
+    return fail("unknown --quantize=" + parsed.quantize +
                 ", expected stored, none, bf16, int8 or int4");
-  if (!stopAfter.empty()) {
-    std::optional<Stage> stage = parseStageName(stopAfter);
+  if (!parsed.stopAfter.empty()) {
+    std::optional<Stage> stage = parseStageName(parsed.stopAfter);
     if (!stage || *stage == Stage::Object)
-      return fail("unknown --stop-after=" + stopAfter +
+      return fail("unknown --stop-after=" + parsed.stopAfter +
                   ", expected input, formed, scheduled, tiled, bufferized or "
                   "lowered");
     options.stopAfter = *stage;
@@ -261,19 +264,19 @@ int main(int argc, char **argv) {
     options.stopAfter = Stage::Input;
   }
 
-  bool run = !positional.empty() && positional.front() == "run";
-  if (positional.size() != (run ? 2u : 1u))
+  bool run = !parsed.positional.empty() && parsed.positional.front() == "run";
+  if (parsed.positional.size() != (run ? 2u : 1u))
     return fail("expected one model, found " +
-                llvm::Twine(positional.size() - (run ? 1 : 0)) +
+                llvm::Twine(parsed.positional.size() - (run ? 1 : 0)) +
                 "; see weirc --help");
-  const std::string &model = positional[run ? 1 : 0];
+  const std::string &model = parsed.positional[run ? 1 : 0];
   if (run)
     return runModel(options, model, runArguments);
-  std::string path = output;
+  std::string path = parsed.output;
   if (path.empty()) {
     if (options.emit != Emit::MLIR)
       return fail("expected -o OUT");
     path = "-";
   }
-  return failed(compile(options, model, path, quiet)) ? 1 : 0;
+  return failed(compile(options, model, path, parsed.quiet)) ? 1 : 0;
 }

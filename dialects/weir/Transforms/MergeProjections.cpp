@@ -84,8 +84,8 @@ private:
 } // namespace
 
 /// A name for what joins `params`.
-static std::string joinNames(MutableArrayRef<ParamOp> params) {
-  std::string joined = params.front().getSymName().str();
+static std::string joinNames(ArrayRef<ParamOp> params) {
+  std::string joined = ParamOp(params.front()).getSymName().str();
   for (ParamOp param : params.drop_front())
     joined += ("_" + param.getSymName()).str();
   return joined;

@@ -39,6 +39,43 @@ static constexpr int64_t BufferAlignment = 64;
 static constexpr StringLiteral ThreadCountName = "weir_rt_num_threads";
 static constexpr StringLiteral ThreadIndexName = "weir_rt_thread_index";
 
+/// The extent of axis `axis` of `buffer`, found behind reshapes and casts as
+/// far as that goes.
+static Value buildExtent(OpBuilder &builder, Location loc, Value buffer,
+                         int64_t axis) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (!type.isDynamicDim(axis))
+    return arith::ConstantIndexOp::create(builder, loc, type.getDimSize(axis));
+  if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
+    return alloc.getDynamicSizes()[type.getDynamicDimIndex(axis)];
+  if (auto cast = buffer.getDefiningOp<memref::CastOp>();
+      cast && isa<MemRefType>(cast.getSource().getType()))
+    return buildExtent(builder, loc, cast.getSource(), axis);
+  if (auto collapse = buffer.getDefiningOp<memref::CollapseShapeOp>()) {
+    Value product;
+    for (int64_t source : collapse.getReassociationIndices()[axis]) {
+      Value extent = buildExtent(builder, loc, collapse.getSrc(), source);
+      product = product ? arith::MulIOp::create(builder, loc, product, extent)
+                        : extent;
+    }
+    return product;
+  }
+  return memref::DimOp::create(builder, loc, buffer, axis);
+}
+
+/// Replaces extents of reshaped buffers by extents of what they are made of.
+static void resolveExtents(func::FuncOp function) {
+  function.walk([](memref::DimOp dim) {
+    std::optional<int64_t> axis = dim.getConstantIndex();
+    if (!axis || !dim.getSource().getDefiningOp<memref::CollapseShapeOp>())
+      return;
+    OpBuilder builder(dim);
+    dim.replaceAllUsesWith(
+        buildExtent(builder, dim.getLoc(), dim.getSource(), *axis));
+    dim.erase();
+  });
+}
+
 namespace {
 /// The buffers of one function, and the code that computes their places.
 class ArenaPlan {
@@ -242,6 +279,7 @@ struct PlanMemoryPass : weir::impl::PlanMemoryBase<PlanMemoryPass> {
       if (function.isExternal() || !function.isPublic())
         continue;
       unsigned position = function.getNumArguments();
+      resolveExtents(function);
       ArenaPlan plan(function);
       if (failed(function.insertArgument(position, arenaType,
                                          builder.getDictionaryAttr(role),
