@@ -73,7 +73,9 @@ void weir::buildBufferizePipeline(OpPassManager &pm) {
   bufferize.functionBoundaryTypeConversion =
       bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
-  pm.addPass(bufferization::createDropEquivalentBufferResultsPass());
+  // Folding makes a slot that passed through loops the argument it is.
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createDropSlotResults());
   pm.addPass(memref::createResolveShapedTypeResultDimsPass());
   pm.addNestedPass<func::FuncOp>(createSCFForLoopCanonicalizationPass());
   pm.addPass(createCanonicalizerPass());

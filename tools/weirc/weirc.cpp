@@ -138,6 +138,7 @@ static llvm::LogicalResult compile(CompileOptions options,
   mlir::DialectRegistry registry;
   registerCompilerDialects(registry);
   mlir::MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
   llvm::SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler handler(sources, &context);
   Progress progress(!silent);

@@ -337,8 +337,11 @@ Value AttentionTiler::updateScores(
 Value AttentionTiler::buildMasked(Value scores, Value count, ValueRange point,
                                   Value firstKey, ValueRange invariants) {
   MaskAttrInterface mask = op.getMask().getExpression();
-  if (isa<FullMaskAttr>(mask))
+  // In a buffer that has wrapped the key lengths are no range of entries.
+  bool byLength = op.getOffset() && op.getKeyLengths();
+  if (isa<FullMaskAttr>(mask) && !byLength)
     return scores;
+  Value length = byLength ? getRowEntry(op.getKeyLengths(), point[0]) : Value();
   Value lastKey = sub(add(firstKey, count), constant(1));
   Value covered = mask.buildCoverTest(builder, loc, invariants[FirstQuery],
                                       invariants[LastQuery], firstKey, lastKey);
@@ -356,12 +359,18 @@ Value AttentionTiler::buildMasked(Value scores, Value count, ValueRange point,
   scf::YieldOp::create(builder, loc, scores);
   builder.setInsertionPointToStart(choice.elseBlock());
   Value hidden = minusInfinity();
-  Value masked = updateScores(scores, count, point, firstKey, invariants,
-                              [&](Value score, ValueRange at) {
-                                Value visible = mask.buildPredicate(
-                                    builder, loc, at[2], at[3]);
-                                return select(visible, score, hidden);
-                              });
+  Value masked =
+      updateScores(scores, count, point, firstKey, invariants,
+                   [&](Value score, ValueRange at) {
+                     Value visible =
+                         mask.buildPredicate(builder, loc, at[2], at[3]);
+                     if (length)
+                       // attention_c4
+                       visible = arith::AndIOp::create(
+                           builder, loc, visible,
+                           compare(arith::CmpIPredicate::slt, at[3], length));
+                     return select(visible, score, hidden);
+                   });
   scf::YieldOp::create(builder, loc, masked);
   return choice.getResult(0);
 }
@@ -441,9 +450,12 @@ SmallVector<Value> AttentionOp::buildInvariants(OpBuilder &builder,
     invariants[RingBase] = t.sub(newest, invariants[RingLast]);
   }
   Value lastQuery = t.sub(t.add(firstQuery, count), one);
-  if (getKeyLengths())
+  if (getKeyLengths()) {
     // attention_c4
-    end = t.min(end, t.max(t.getRowEntry(getKeyLengths(), point[0]), zero));
+    Value length = t.max(t.getRowEntry(getKeyLengths(), point[0]), zero);
+    Value shorter = t.min(end, length);
+    end = wrapped ? t.select(wrapped, end, shorter) : shorter;
+  }
   MaskReach reach = getMask().getExpression().getReach();
   Value begin = zero;
   // A buffer that has wrapped is as long as the mask reaches: visit all of it.

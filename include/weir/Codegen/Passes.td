@@ -78,6 +78,26 @@ def LowerCopies : Pass<"weir-lower-copies", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
 }
 
+def DropSlotResults : Pass<"weir-drop-slot-results", "::mlir::ModuleOp"> {
+  let summary = "return no state slot that was updated in place";
+  let description = [{
+    Behind bufferisation a step function returns each slot in the buffer it came
+    in. Those results go; a slot returned in another buffer was copied, which is
+    an error.
+
+    ```mlir
+    // old:
+    func.func @extend(%s: memref<?x?x4xf32> {weir.slot = @kv}, ...)
+        -> (memref<?x8xf32>, memref<?x?x4xf32> {weir.slot = @kv}) {
+      return %y, %s
+    // new:
+    func.func @extend(%s: memref<?x?x4xf32> {weir.slot = @kv}, ...)
+        -> memref<?x8xf32> {
+      return %y
+    ```
+  }];
+}
+
 def PlanMemory : Pass<"weir-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every buffer its place in an arena";
   let description = [{

@@ -10,15 +10,18 @@
 // tensor, and inner loops, as far as the body's argument. Where the argument is
 // reached the value is an update in place already. Otherwise it is written
 // back. The write comes last in the body, so that no read of the old value can
-// follow it.
+// follow it. State slots that a function takes and returns are treated the same
+// way.
 //
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "weir/Codegen/Passes.h"
+#include "weir/IR/Weir.h"
 
 namespace weir {
 #define GEN_PASS_DEF_CARRYINPLACE
@@ -26,6 +29,7 @@ namespace weir {
 } // namespace weir
 
 using namespace mlir;
+using namespace weir;
 
 /// The tensor that `value` is an update of, one step back, or null.
 static Value getUpdated(Value value) {
@@ -65,23 +69,43 @@ static bool isUpdateOf(Value value, Value argument) {
   return false;
 }
 
+/// Writes `operand` of a terminator into `carried` unless it is an update of
+/// it.
+static void writeBack(OpOperand &operand, Value carried) {
+  Value next = operand.get();
+  if (!isa<RankedTensorType>(next.getType()) || isUpdateOf(next, carried))
+    return;
+  OpBuilder builder(operand.getOwner());
+  operand.set(
+      bufferization::MaterializeInDestinationOp::create(
+          builder, operand.getOwner()->getLoc(), next.getType(), next, carried)
+          ->getResult(0));
+}
+
+/// Writes the state slots that `function` returns into those it takes.
+static void writeSlotsBack(func::FuncOp function) {
+  StringRef slotName = WeirDialect::getSlotAttrName();
+  Operation *terminator = function.getBody().front().getTerminator();
+  for (unsigned i = 0; i < function.getNumResults(); ++i) {
+    Attribute slot = function.getResultAttr(i, slotName);
+    for (unsigned j = 0; slot && j < function.getNumArguments(); ++j)
+      if (function.getArgAttr(j, slotName) == slot)
+        writeBack(terminator->getOpOperand(i), function.getArgument(j));
+  }
+}
+
 namespace {
 struct CarryInPlacePass : weir::impl::CarryInPlaceBase<CarryInPlacePass> {
   void runOnOperation() override {
     getOperation().walk([](scf::ForOp loop) {
       auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
-      OpBuilder builder(yield);
-      for (auto [operand, argument] :
-           llvm::zip(yield->getOpOperands(), loop.getRegionIterArgs())) {
-        Value next = operand.get();
-        if (!isa<RankedTensorType>(next.getType()) ||
-            isUpdateOf(next, argument))
-          continue;
-        operand.set(bufferization::MaterializeInDestinationOp::create(
-                        builder, yield.getLoc(), next.getType(), next, argument)
-                        ->getResult(0));
-      }
+      for (auto [operand, carried] :
+           llvm::zip(yield->getOpOperands(), loop.getRegionIterArgs()))
+        writeBack(operand, carried);
     });
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal())
+        writeSlotsBack(function);
   }
 };
 } // namespace

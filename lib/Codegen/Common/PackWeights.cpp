@@ -91,9 +91,8 @@ Storage PackWeightsPass::chooseStorage(ParamOp param) {
       storage = {8, {}};
   }
   if (storage.bits < 16 && type.getShape().back() % group != 0) {
-    remark::missed(param.getLoc(),
-                   remark::RemarkOpts::name("QuantizeWeight")
-                       .category("weir-pack-weights"))
+    remark::missed(param.getLoc(), remark::RemarkOpts::name("QuantizeWeight")
+                                       .category("weir-pack-weights"))
         << "@" << param.getSymName() << " keeps floats: rows of "
         << std::to_string(type.getShape().back())
         << " are no multiple of the group";
@@ -120,14 +119,13 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
                     Type element) {
     SmallVector<int64_t> extents(leading);
     extents.append(trailing.begin(), trailing.end());
-    auto init = PackAttr::get(
-        builder.getContext(),
-        FlatSymbolRefAttr::get(param.getSymNameAttr()), part, panel, bits,
-        group);
-    auto part_ = ParamOp::create(
-        builder, param.getLoc(), (param.getSymName() + "_" + suffix).str(),
-        RankedTensorType::get(extents, element), init,
-        param.getSymVisibilityAttr());
+    auto init = PackAttr::get(builder.getContext(),
+                              FlatSymbolRefAttr::get(param.getSymNameAttr()),
+                              part, panel, bits, group);
+    auto part_ = ParamOp::create(builder, param.getLoc(),
+                                 (param.getSymName() + "_" + suffix).str(),
+                                 RankedTensorType::get(extents, element), init,
+                                 param.getSymVisibilityAttr());
     symbols.insert(part_);
     return part_;
   };
@@ -140,11 +138,11 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
   result.values = create(PackPart::Quants, "quants",
                          {reduction / perLane, panel, 4}, builder.getI8Type());
   Type scale = halfScales ? Type(builder.getF16Type()) : builder.getF32Type();
-  result.scales = create(PackPart::Scales, "scales", {reduction / group, panel},
-                         scale);
+  result.scales =
+      create(PackPart::Scales, "scales", {reduction / group, panel}, scale);
   if (result.storage.hasMins)
-    result.mins = create(PackPart::Mins, "mins", {reduction / group, panel},
-                         scale);
+    result.mins =
+        create(PackPart::Mins, "mins", {reduction / group, panel}, scale);
   return result;
 }
 
