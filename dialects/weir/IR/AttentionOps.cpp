@@ -59,7 +59,7 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("has result type ")
            << result << ", expected " << expected;
   // attention_c2
-  if (query.getDimSize(2) % key.getDimSize(2))
+  if (key.getDimSize(2) == 0 || query.getDimSize(2) % key.getDimSize(2))
     return emitOpError("has ")
            << query.getDimSize(2) << " query heads, expected a multiple of the "
            << key.getDimSize(2) << " key heads";
@@ -82,12 +82,10 @@ LogicalResult AttentionOp::verifyRegions() {
     return success();
   Block &body = getScore().front();
   Type element = cast<RankedTensorType>(getQuery().getType()).getElementType();
-  bool matches = body.getNumArguments() == 5 &&
-                 body.getArgument(0).getType() == element &&
-                 llvm::all_of(body.getArguments().drop_front(),
-                              [](Value index) {
-                                return index.getType().isIndex();
-                              });
+  bool matches =
+      body.getNumArguments() == 5 && body.getArgument(0).getType() == element &&
+      llvm::all_of(body.getArguments().drop_front(),
+                   [](Value index) { return index.getType().isIndex(); });
   if (!matches)
     return emitOpError("has a score region with arguments (")
            << body.getArgumentTypes() << "), expected (" << element

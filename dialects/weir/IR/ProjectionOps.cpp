@@ -88,12 +88,18 @@ LogicalResult PackedLinearOp::verify() {
   if (quantized != static_cast<bool>(getScales()))
     return emitOpError(quantized ? "has quants but no scales"
                                  : "has scales but float values");
+  int64_t group = getGroup();
+  if (quantized && (group <= 0 || getReduction() % group))
+    return emitOpError("has groups of ")
+           << group << " quants, expected a positive count that divides the "
+           << getReduction() << " features the weight reads";
   for (Value part : {getScales(), getMins()}) {
     if (!part)
       continue;
-    SmallVector<int64_t> expected = {
-        values.getDimSize(0), getReduction() / static_cast<int64_t>(getGroup()),
-        getPanel()};
+    if (!quantized)
+      return emitOpError("has mins but float values");
+    SmallVector<int64_t> expected = {values.getDimSize(0),
+                                     getReduction() / group, getPanel()};
     if (cast<RankedTensorType>(part.getType()).getShape() !=
         ArrayRef<int64_t>(expected))
       return emitOpError("has scales or mins of type ")

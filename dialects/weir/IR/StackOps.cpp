@@ -25,11 +25,8 @@ LogicalResult StackOp::verify() {
     if (!llvm::is_contained(getOrder(), kind))
       return emitOpError("has a region for layer kind ")
              << kind << ", which its order never names";
-  return success();
-}
-
-LogicalResult StackOp::verifyRegions() {
-  // stack_c2
+  // stack_c2, here and not with the regions, so that the message comes before
+  // the general one about control flow.
   for (Region &region : getKinds()) {
     Block &body = region.front();
     if (body.getNumArguments() != getNumResults() + 1 ||
@@ -39,7 +36,7 @@ LogicalResult StackOp::verifyRegions() {
       return emitOpError("has a region with arguments (")
              << body.getArgumentTypes() << "), expected (index, "
              << getResultTypes() << ')';
-    auto yield = dyn_cast<YieldOp>(body.getTerminator());
+    auto yield = body.empty() ? nullptr : dyn_cast<YieldOp>(body.back());
     if (!yield || yield.getOperandTypes() != getResultTypes())
       return emitOpError("has a region that does not yield (")
              << getResultTypes() << ')';
