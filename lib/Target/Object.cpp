@@ -40,8 +40,9 @@ llvm::Expected<CPUTarget> weir::resolveCPUTarget(llvm::StringRef name) {
   CPUTarget target;
   target.triple = llvm::sys::getDefaultTargetTriple();
   std::string error;
+  llvm::Triple triple(target.triple);
   const llvm::Target *backend =
-      llvm::TargetRegistry::lookupTarget(target.triple, error);
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
     return makeError(error);
 
@@ -54,7 +55,6 @@ llvm::Expected<CPUTarget> weir::resolveCPUTarget(llvm::StringRef name) {
     return target;
   }
 
-  llvm::Triple triple(target.triple);
   target.cpu = name == "portable" ? (triple.isX86() ? "x86-64-v3" : "generic")
                                   : name.str();
   std::unique_ptr<llvm::MCSubtargetInfo> info(
@@ -79,7 +79,7 @@ weir::createTargetMachine(const CPUTarget &target) {
   std::string error;
   llvm::Triple triple(target.triple);
   const llvm::Target *backend =
-      llvm::TargetRegistry::lookupTarget(target.triple, error);
+      llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
     return makeError(error);
   llvm::TargetOptions options;
