@@ -1,0 +1,130 @@
+// RUN: weir-opt %s --weir-derive-streaming -split-input-file \
+// RUN:   -verify-diagnostics -allow-unregistered-dialect
+
+func.func @bidirectional_attention(
+    %x: tensor<?x?x2x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{cannot derive a streaming step: this attention sees later positions (mask: full)}}
+  %y = weir.attention %x, %x, %x mask(<full>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @window_ahead(
+    %x: tensor<?x?x2x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{this attention sees later positions (mask: window<4, 1>)}}
+  %y = weir.attention %x, %x, %x mask(<window<4, 1>>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @reduction_over_time(
+    // expected-note @below {{the axis comes from this argument}}
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %c0 = arith.constant 0 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?x4xf32>
+  %init = tensor.empty(%b) : tensor<?x4xf32>
+  // expected-error @below {{cannot derive a streaming step: this reduces over time}}
+  %y = linalg.reduce { arith.addf }
+      ins(%x : tensor<?x?x4xf32>) outs(%init : tensor<?x4xf32>) dimensions = [1]
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @shifted_access(
+    // expected-note @below {{the axis comes from this argument}}
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?x4xf32>
+  %t = tensor.dim %x, %c1 : tensor<?x?x4xf32>
+  %init = tensor.empty(%b, %t) : tensor<?x?x4xf32>
+  // expected-error @below {{this reads time at a shifted or scaled index}}
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(b, t, d) -> (b, t + 1, d)>,
+                       affine_map<(b, t, d) -> (b, t, d)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : tensor<?x?x4xf32>) outs(%init : tensor<?x?x4xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    linalg.yield %in : f32
+  } -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @index_along_time(
+    // expected-note @below {{the axis comes from this argument}}
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{this computes with its index along time, which starts anew in each step; weir.positions gives positions}}
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(b, t, d) -> (b, t, d)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      outs(%x : tensor<?x?x4xf32>) {
+  ^bb0(%out: f32):
+    %i = linalg.index 1 : index
+    %j = arith.index_cast %i : index to i32
+    %f = arith.sitofp %j : i32 to f32
+    linalg.yield %f : f32
+  } -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @part_of_time(
+    // expected-note @below {{the axis comes from this argument}}
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x1x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %c0 = arith.constant 0 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?x4xf32>
+  // expected-error @below {{this takes a part of the time axis}}
+  %y = tensor.extract_slice %x[0, 0, 0] [%b, 1, 4] [1, 1, 1]
+      : tensor<?x?x4xf32> to tensor<?x1x4xf32>
+  return %y : tensor<?x1x4xf32>
+}
+
+// -----
+
+func.func @unknown_op(
+    // expected-note @below {{the axis comes from this argument}}
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{time runs through 'test.mix', which does not say how it streams}}
+  %y = "test.mix"(%x) : (tensor<?x?x4xf32>) -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+// expected-error @below {{@no_lengths has no argument with weir.role = "lengths", the valid tokens of each row}}
+func.func @no_lengths(%x: tensor<?x?x4xf32> {weir.name = "x"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  return %x : tensor<?x?x4xf32>
+}

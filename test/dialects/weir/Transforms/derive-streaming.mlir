@@ -1,0 +1,188 @@
+// RUN: weir-opt %s --weir-derive-streaming -split-input-file | FileCheck %s
+
+// Each value whose past is read gets a history; positions start at the tokens
+// seen, and the new ones are counted last.
+
+// CHECK: weir.slot @position position : tensor<?xi32>
+// CHECK: weir.slot @history0 history : tensor<?x?x2x4xf32>
+// CHECK: weir.slot @history1 history : tensor<?x?x2x4xf32>
+// CHECK: func.func @forward
+// CHECK: func.func @extend(
+// CHECK-SAME: %[[Q:[^:]*]]: tensor<?x?x2x4xf32> {weir.name = "q"},
+// CHECK-SAME: %[[K:[^:]*]]: tensor<?x?x2x4xf32> {weir.name = "k"},
+// CHECK-SAME: %[[V:[^:]*]]: tensor<?x?x2x4xf32> {weir.name = "v"},
+// CHECK-SAME: %[[N:[^:]*]]: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
+// CHECK-SAME: %[[P:[^:]*]]: tensor<?xi32> {weir.slot = @position},
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x?x2x4xf32> {weir.slot = @history0},
+// CHECK-SAME: %[[H1:[^:]*]]: tensor<?x?x2x4xf32> {weir.slot = @history1})
+// CHECK-SAME: -> (tensor<?x?x2x4xf32> {weir.name = "y"}, tensor<?xi32> {weir.slot = @position}, tensor<?x?x2x4xf32> {weir.slot = @history0}, tensor<?x?x2x4xf32> {weir.slot = @history1})
+// CHECK-SAME: weir.method = "extend"
+// CHECK-DAG: %[[A0:.*]] = weir.append %[[K]] into %[[H0]] at %[[P]] lengths(%[[N]] :
+// CHECK-DAG: %[[A1:.*]] = weir.append %[[V]] into %[[H1]] at %[[P]] lengths(%[[N]] :
+// CHECK: %[[Y:.*]] = weir.attention %[[Q]], %[[A0]], %[[A1]] mask(<causal>) {{.*}} offset(%[[P]] :
+// CHECK: %[[NEXT:.*]] = linalg.generic {{.*}} ins(%[[N]] : {{.*}} outs(%[[P]] :
+// CHECK: arith.addi
+// CHECK: return %[[Y]], %[[NEXT]], %[[A0]], %[[A1]]
+func.func @forward(
+    %q: tensor<?x?x2x4xf32> {weir.name = "q"},
+    %k: tensor<?x?x2x4xf32> {weir.name = "k"},
+    %v: tensor<?x?x2x4xf32> {weir.name = "v"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %y = weir.attention %q, %k, %v mask(<causal>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+// Two readers of one value share its history, and the one that looks back
+// further says how far.
+
+// CHECK: weir.slot @history0 history lookback(8) : tensor<?x?x2x4xf32>
+// CHECK-NOT: weir.slot
+// CHECK: func.func @extend(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x?x2x4xf32> {weir.name
+// CHECK-SAME: %[[H:[^:]*]]: tensor<?x?x2x4xf32> {weir.slot = @history0}
+// CHECK: %[[A:.*]] = weir.append %[[X]] into %[[H]]
+// CHECK-NOT: weir.append
+// CHECK: weir.attention %{{.*}}, %[[A]], %[[A]] mask(<causal and window<3>>)
+// CHECK: weir.attention %{{.*}}, %[[A]], %[[A]] mask(<causal and window<8>>)
+func.func @forward(
+    %x: tensor<?x?x2x4xf32> {weir.name = "shared_windows"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %y = weir.attention %x, %x, %x mask(<causal and window<3>>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  %z = weir.attention %y, %x, %x mask(<causal and window<8>>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %z : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+// A window beside a plain causal reader bounds nothing.
+
+// CHECK: weir.slot @history0 history : tensor<?x?x2x4xf32>
+func.func @forward(
+    %x: tensor<?x?x2x4xf32> {weir.name = "window_and_all"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %y = weir.attention %x, %x, %x mask(<causal>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  %z = weir.attention %y, %x, %x mask(<causal and window<8>>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %z : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+// Slots of a stack have an entry per layer of their kind and are threaded
+// through both kinds, the one that does not use them included.
+
+// CHECK: weir.slot @position position
+// CHECK: weir.slot @history0 history stacked : tensor<2x?x?x2x4xf32>
+// CHECK: weir.slot @history1 history stacked lookback(4) : tensor<1x?x?x2x4xf32>
+// CHECK: func.func @extend(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x?x2x4xf32> {weir.name = "two_kinds"}
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<2x?x?x2x4xf32> {weir.slot = @history0}
+// CHECK-SAME: %[[H1:[^:]*]]: tensor<1x?x?x2x4xf32> {weir.slot = @history1}
+// CHECK: %[[S:.*]]:3 = weir.stack(%[[X]], %[[H0]], %[[H1]]) order [0, 1, 0]
+// CHECK-NEXT: ^bb0(%[[L:.*]]: index, %[[C:.*]]: tensor<?x?x2x4xf32>, %[[S0:.*]]: tensor<2x?x?x2x4xf32>, %[[S1:.*]]: tensor<1x?x?x2x4xf32>):
+// CHECK: %[[A:.*]] = weir.append %[[C]] into %[[S0]][%[[L]]]
+// CHECK: %[[LAYER:.*]] = tensor.extract_slice %[[A]][%[[L]], 0, 0, 0, 0] [1,
+// CHECK: %[[Y:.*]] = weir.attention %[[C]], %[[LAYER]], %[[LAYER]]
+// CHECK: weir.yield %[[Y]], %[[A]], %[[S1]]
+// CHECK: ^bb0(%{{.*}}: index, %{{.*}}, %[[T0:[^:]*]]: tensor<2x?x?x2x4xf32>, %[[T1:[^:]*]]: tensor<1x?x?x2x4xf32>):
+// CHECK: %[[B:.*]] = weir.append %{{.*}} into %[[T1]]
+// CHECK: weir.yield %{{.*}}, %[[T0]], %[[B]]
+// CHECK: return %[[S]]#0, %{{.*}}, %[[S]]#1, %[[S]]#2
+func.func @forward(
+    %x: tensor<?x?x2x4xf32> {weir.name = "two_kinds"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %y = weir.stack(%x) order [0, 1, 0] : tensor<?x?x2x4xf32> {
+  ^bb0(%layer: index, %a: tensor<?x?x2x4xf32>):
+    %b = weir.attention %a, %a, %a mask(<causal>) scale(0.5)
+        : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+          -> tensor<?x?x2x4xf32>
+    weir.yield %b : tensor<?x?x2x4xf32>
+  }, {
+  ^bb0(%layer: index, %a: tensor<?x?x2x4xf32>):
+    %b = weir.attention %a, %a, %a mask(<causal and window<4>>) scale(0.5)
+        : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+          -> tensor<?x?x2x4xf32>
+    weir.yield %b : tensor<?x?x2x4xf32>
+  }
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+// @extend_last cuts to the last valid token where only it serves the result:
+// in front of the last norm, behind the attention.
+
+weir.param @head : tensor<7x4xf32> = #weir.checkpoint<"head">
+
+// CHECK: func.func @extend(
+// CHECK: weir.positions %{{.*}} offset(
+// CHECK: func.func @extend_last(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x?x4xf32> {weir.name = "narrowed"}
+// CHECK-SAME: %[[N:[^:]*]]: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"}
+// CHECK-SAME: -> (tensor<?x1x7xf32> {weir.name = "logits"}
+// CHECK-SAME: weir.method = "extend_last"
+// CHECK: weir.positions %[[X]] offset({{.*}} : tensor<?x?x4xf32> -> tensor<?x?xi32>
+// CHECK: %[[Y:.*]] = weir.attention {{.*}} -> tensor<?x?x1x4xf32>
+// CHECK: %[[LAST:.*]] = weir.select_last %[[Y]], %[[N]] : tensor<?x?x1x4xf32>, tensor<?xi32> -> tensor<?x1x1x4xf32>
+// CHECK: %[[FLAT:.*]] = tensor.collapse_shape %[[LAST]]
+// CHECK-SAME: into tensor<?x1x4xf32>
+// CHECK: %[[NORM:.*]] = weir.rms_norm %[[FLAT]] {{.*}} : tensor<?x1x4xf32>
+// CHECK: %[[LOGITS:.*]] = weir.linear %[[NORM]], {{.*}} -> tensor<?x1x7xf32>
+// CHECK: return %[[LOGITS]],
+func.func @forward(
+    %x: tensor<?x?x4xf32> {weir.name = "narrowed"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x7xf32> {weir.name = "logits"})
+    attributes {weir.method = "forward"} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?x4xf32>
+  %t = tensor.dim %x, %c1 : tensor<?x?x4xf32>
+  %p = weir.positions %x : tensor<?x?x4xf32> -> tensor<?x?xi32>
+  %f = weir.rope_frequencies base(1.0e4) dims(4) : tensor<2xf32>
+  %h = tensor.expand_shape %x [[0], [1], [2, 3]] output_shape [%b, %t, 1, 4]
+      : tensor<?x?x4xf32> into tensor<?x?x1x4xf32>
+  %r = weir.rotary %h, %p, %f layout(half)
+      : tensor<?x?x1x4xf32>, tensor<?x?xi32>, tensor<2xf32>
+  %y = weir.attention %r, %r, %h mask(<causal>) scale(0.5)
+      : tensor<?x?x1x4xf32>, tensor<?x?x1x4xf32>, tensor<?x?x1x4xf32>
+        -> tensor<?x?x1x4xf32>
+  %z = tensor.collapse_shape %y [[0], [1], [2, 3]]
+      : tensor<?x?x1x4xf32> into tensor<?x?x4xf32>
+  %norm = weir.rms_norm %z eps(1.0e-5) : tensor<?x?x4xf32>
+  %w = weir.weight @head : tensor<7x4xf32>
+  %logits = weir.linear %norm, %w
+      : tensor<?x?x4xf32>, tensor<7x4xf32> -> tensor<?x?x7xf32>
+  return %logits : tensor<?x?x7xf32>
+}
+
+// -----
+
+// A function without time has no step.
+
+// CHECK: func.func @forward
+// CHECK-NOT: func.func
+func.func @forward(%x: tensor<4xf32> {weir.name = "no_time"})
+    -> (tensor<4xf32> {weir.name = "y"}) attributes {weir.method = "forward"} {
+  %y = weir.rms_norm %x eps(1.0e-5) : tensor<4xf32>
+  return %y : tensor<4xf32>
+}
