@@ -1,0 +1,5 @@
+// RUN: weir-opt %s --weir-pack-weights=quantize=int3 -verify-diagnostics
+
+// expected-error @below {{weir-pack-weights has quantize=int3 panel=32 group=32, expected none, stored, bf16, int8 or int4, a positive panel and groups of a multiple of 8}}
+module {
+}
