@@ -16,12 +16,25 @@
 #include "weir-rt/ModelDesc.h"
 #include "weir-rt/WeightsFile.h"
 #include "weir/Frontend/Import.h"
+#include "weir/Frontend/PackedWeights.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileOutputBuffer.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace weir;
+
+/// What the packing of weights calls `type`; none for other than f32, f16 and
+/// bf16.
+static std::optional<StorageType> getFloatType(Type type) {
+  if (type.isF32())
+    return StorageType::F32;
+  if (type.isF16())
+    return StorageType::F16;
+  if (type.isBF16())
+    return StorageType::BF16;
+  return std::nullopt;
+}
 
 /// Writes `values` as elements of `type` to `out`.
 static llvm::Error writeElements(Type type, ArrayRef<float> values,
@@ -34,32 +47,119 @@ static llvm::Error writeElements(Type type, ArrayRef<float> values,
     }
     return llvm::Error::success();
   };
-  if (type.isF32())
-    return store([](float value) { return value; });
+  if (std::optional<StorageType> floats = getFloatType(type))
+    return encodeFloats(
+        *floats, values,
+        MutableArrayRef(out, values.size() * getBytesPerBlock(*floats)));
   if (type.isF64())
     return store([](float value) { return static_cast<double>(value); });
-  if (type.isBF16() || type.isF16())
-    return store([&](float value) {
-      llvm::APFloat number(value);
-      bool lost;
-      number.convert(cast<FloatType>(type).getFloatSemantics(),
-                     llvm::APFloat::rmNearestTiesToEven, &lost);
-      return static_cast<uint16_t>(number.bitcastToAPInt().getZExtValue());
-    });
   if (type.isSignlessInteger(64) || type.isIndex())
     return store([](float value) { return static_cast<int64_t>(value); });
   if (type.isSignlessInteger(32))
     return store([](float value) { return static_cast<int32_t>(value); });
+  // Bytes may be meant signed or unsigned.
+  if (type.isSignlessInteger(8))
+    return store([](float value) {
+      return static_cast<uint8_t>(static_cast<int32_t>(value));
+    });
   std::string name;
   llvm::raw_string_ostream(name) << type;
-  return llvm::createStringError("cannot write weights of element type " +
-                                 name +
-                                 ", expected f32, bf16, f16 or integers");
+  return llvm::createStringError(
+      "cannot write weights of element type " + name +
+      ", expected f32, f64, bf16, f16, index, or integers of 8, 32 or 64 bits");
+}
+
+static_assert(static_cast<int>(PackedPart::Values) ==
+                      static_cast<int>(PackPart::Values) &&
+                  static_cast<int>(PackedPart::Quants) ==
+                      static_cast<int>(PackPart::Quants) &&
+                  static_cast<int>(PackedPart::Scales) ==
+                      static_cast<int>(PackPart::Scales) &&
+                  static_cast<int>(PackedPart::Mins) ==
+                      static_cast<int>(PackPart::Mins),
+              "both number the parts alike");
+
+/// How `param`, whose init is `pack`, is packed. What its quants depend on is
+/// seen from the scales and mins made of the same matrix.
+static llvm::Expected<PackedLayout> getLayout(ParamOp param, PackAttr pack) {
+  PackedLayout layout;
+  layout.part = static_cast<PackedPart>(pack.getPart());
+  layout.panel = pack.getPanel();
+  layout.bits = pack.getBits();
+  layout.group = pack.getGroup();
+  auto setFloats = [&](ParamOp part) {
+    Type element = part.getTensorType().getElementType();
+    std::optional<StorageType> floats = getFloatType(element);
+    if (!floats)
+      return llvm::createStringError("@" + part.getSymName() +
+                                     " is packed as integers, expected f32, "
+                                     "f16 or bf16");
+    layout.floats = *floats;
+    return llvm::Error::success();
+  };
+  if (pack.getPart() == PackPart::Values) {
+    if (llvm::Error error = setFloats(param))
+      return std::move(error);
+    return layout;
+  }
+  auto getAs = [&](PackPart part) {
+    return PackAttr::get(pack.getContext(), pack.getSource(), part,
+                         pack.getPanel(), pack.getBits(), pack.getGroup());
+  };
+  PackAttr scales = getAs(PackPart::Scales), mins = getAs(PackPart::Mins);
+  for (auto other : param->getParentOfType<ModuleOp>().getOps<ParamOp>()) {
+    if (other.getInit() == mins)
+      layout.hasMins = true;
+    if (other.getInit() == scales)
+      if (llvm::Error error = setFloats(other))
+        return std::move(error);
+  }
+  // Mins are rounded as scales are, so one type must do.
+  if (pack.getPart() == PackPart::Mins) {
+    StorageType ofScales = layout.floats;
+    if (llvm::Error error = setFloats(param))
+      return std::move(error);
+    if (layout.floats != ofScales)
+      return llvm::createStringError("scales and mins of different types");
+  }
+  if (pack.getPart() == PackPart::Quants &&
+      !param.getTensorType().getElementType().isSignlessInteger(8))
+    return llvm::createStringError("quants are packed as i8");
+  return layout;
+}
+
+/// Fills `out` with the numbers of `param`, a part of a packed matrix.
+static llvm::Error writePackedParam(ParamOp param, PackAttr pack,
+                                    const SymbolTable &symbols,
+                                    Checkpoint *checkpoint, uint8_t *out) {
+  auto matrix = symbols.lookup<ParamOp>(pack.getSource().getAttr());
+  if (!matrix)
+    return llvm::createStringError("packs @" + pack.getSource().getValue() +
+                                   ", which there is not");
+  llvm::Expected<WeightRef> source =
+      buildParamSource(matrix, symbols, checkpoint);
+  if (!source)
+    return source.takeError();
+  llvm::Expected<PackedLayout> layout = getLayout(param, pack);
+  if (!layout)
+    return layout.takeError();
+  llvm::Expected<int64_t> bytes = getPackedBytes(*layout, (*source)->shape());
+  if (!bytes)
+    return bytes.takeError();
+  RankedTensorType type = param.getTensorType();
+  int64_t declared = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  if (*bytes != declared)
+    return llvm::createStringError("packed it has " + std::to_string(*bytes) +
+                                   " bytes, its type says " +
+                                   std::to_string(declared));
+  return packWeights(*source, *layout, MutableArrayRef(out, *bytes));
 }
 
 /// Fills `out` with the numbers of `param`.
 static llvm::Error writeParam(ParamOp param, const SymbolTable &symbols,
                               Checkpoint *checkpoint, uint8_t *out) {
+  if (auto pack = dyn_cast<PackAttr>(param.getInit()))
+    return writePackedParam(param, pack, symbols, checkpoint, out);
   RankedTensorType type = param.getTensorType();
   llvm::Expected<WeightRef> source =
       buildParamSource(param, symbols, checkpoint);
