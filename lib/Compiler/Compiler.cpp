@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "weir/Compiler/Compiler.h"
+#include "StoredTypes.h"
 #include "WeightsWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/SymbolTable.h"
@@ -105,6 +106,8 @@ LogicalResult Compilation::load(llvm::StringRef path) {
   if (failed(imported))
     return failure();
   module = std::move(*imported);
+  if (llvm::Error error = annotateStoredTypes(*module, *checkpoint))
+    return fail(std::move(error));
   llvm::Expected<std::vector<uint8_t>> tokenizer =
       importTokenizerBlob(*checkpoint);
   if (!tokenizer)
