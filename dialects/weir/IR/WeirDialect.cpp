@@ -29,3 +29,9 @@ void WeirDialect::initialize() {
 #include "weir/IR/WeirOps.cpp.inc"
       >();
 }
+
+/// Folds make numbers, which are constants of arith.
+Operation *WeirDialect::materializeConstant(OpBuilder &builder, Attribute value,
+                                            Type type, Location loc) {
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}

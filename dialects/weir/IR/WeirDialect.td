@@ -37,6 +37,7 @@ def Weir_Dialect : Dialect {
     "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"
   ];
   let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
   let extraClassDeclaration = [{
     void registerAttributes();
     static ::llvm::StringRef getNameAttrName() { return "weir.name"; }

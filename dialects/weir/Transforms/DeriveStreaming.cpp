@@ -227,9 +227,9 @@ FailureOr<Value> StepBuilder::getHistory(Value value, const HistoryNeed &need) {
   if (need.kind == HistoryNeed::Kind::Last)
     slots[slot].lookback = need.count;
   Value before = getSlotValue(scope, slot);
-  scope.current[slot] = AppendOp::create(scope.builder, loc, before.getType(),
-                                         before, scope.layer, block, offset,
-                                         lengths);
+  scope.current[slot] =
+      AppendOp::create(scope.builder, loc, before.getType(), before,
+                       scope.layer, block, offset, lengths);
   Value history = readLayer(scope, slot, loc);
   histories[value] = {slot, history};
   return history;

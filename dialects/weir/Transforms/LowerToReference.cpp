@@ -40,8 +40,10 @@ struct ReplaceByDefinition : OpInterfaceRewritePattern<ReferenceInterface> {
 
 struct LowerToReferencePass
     : weir::impl::LowerToReferencePassBase<LowerToReferencePass> {
+  using LowerToReferencePassBase::LowerToReferencePassBase;
+
   void runOnOperation() override {
-    if (failed(lowerToReference(getOperation())))
+    if (failed(lowerToReference(getOperation(), pointwiseOnly)))
       signalPassFailure();
   }
 };
@@ -52,11 +54,22 @@ void weir::populateReferencePatterns(RewritePatternSet &patterns) {
   patterns.add<ReplaceByDefinition>(patterns.getContext());
 }
 
-LogicalResult weir::lowerToReference(Operation *root) {
+/// Whether `op` treats positions one by one and has no schedule to follow.
+static bool isPlainPointwise(Operation *op) {
+  auto streaming = dyn_cast<StreamingInterface>(op);
+  return streaming && streaming.isTimePointwise() &&
+         llvm::none_of(op->getName().getAttributeNames(), [](StringAttr name) {
+           return name.getValue() == "schedule";
+         });
+}
+
+LogicalResult weir::lowerToReference(Operation *root, bool pointwiseOnly) {
   // One walk, innermost ops first, so that regions an op inlines into its
   // definition hold upstream ops only. No folding: the oracle stays plain.
   IRRewriter rewriter(root->getContext());
   WalkResult result = root->walk([&](ReferenceInterface op) {
+    if (pointwiseOnly && !isPlainPointwise(op))
+      return WalkResult::advance();
     rewriter.setInsertionPoint(op);
     FailureOr<SmallVector<Value>> values = op.buildReference(rewriter);
     if (failed(values)) {

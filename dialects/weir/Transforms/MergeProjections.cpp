@@ -128,8 +128,8 @@ static ParamOp joinParams(ArrayRef<ParamOp> parts, int64_t axis,
     if (last->isBeforeInBlock(part))
       last = part;
   }
-  auto init = ConcatAttr::get(builder.getContext(), axis,
-                              builder.getArrayAttr(names));
+  auto init =
+      ConcatAttr::get(builder.getContext(), axis, builder.getArrayAttr(names));
   return params.get(init, first.clone(shape), joinNames(parts), last,
                     last->getAttrOfType<StringAttr>("stored"));
 }
@@ -153,10 +153,9 @@ static ParamOp joinBiases(ArrayRef<Projection> group, Params &params) {
     RankedTensorType type = like.clone(shape);
     auto zeros = DenseElementsAttr::get(
         type, Builder(like.getContext()).getZeroAttr(like.getElementType()));
-    parts.push_back(params.get(zeros, type,
-                               ParamOp(projection.param).getSymName() +
-                                   "_no_bias",
-                               projection.param, nullptr));
+    parts.push_back(params.get(
+        zeros, type, ParamOp(projection.param).getSymName() + "_no_bias",
+        projection.param, nullptr));
   }
   return joinParams(parts, like.getRank() - 1, params);
 }
@@ -191,9 +190,9 @@ static void mergeGroup(ArrayRef<Projection> group, Params &params) {
   auto inputType = cast<RankedTensorType>(first.getInput().getType());
   SmallVector<int64_t> shape(inputType.getShape());
   shape.back() = cast<RankedTensorType>(weight.getType()).getDimSize(0);
-  auto merged = LinearOp::create(builder, loc, inputType.clone(shape),
-                                 first.getInput(), weight, biasValue,
-                                 ScheduleAttr());
+  auto merged =
+      LinearOp::create(builder, loc, inputType.clone(shape), first.getInput(),
+                       weight, biasValue, ScheduleAttr());
 
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(builder, loc, first.getInput());

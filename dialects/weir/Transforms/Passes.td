@@ -30,7 +30,14 @@ def LowerToReferencePass : Pass<"weir-lower-to-reference"> {
       linalg.yield %entry
     }
     ```
+
+    With `pointwise-only`, rewrites only ops that treat positions one by one and
+    take no schedule, such as norms: those have no better form than `linalg`.
   }];
+  let options = [
+    Option<"pointwiseOnly", "pointwise-only", "bool", "false",
+           "leave ops that look across time or take a schedule">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
@@ -83,16 +90,37 @@ def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def HoistInvariantsPass : Pass<"weir-hoist-invariants"> {
+  let summary = "move what all layers share out of a stack";
+  let description = [{
+    Operations in a region of `weir.stack` that have no side effect and depend
+    on nothing in the stack, such as the cosines of rotary positions, move in
+    front of it and run once.
+
+    ```mlir
+    // old:
+    %y = weir.stack (%x) order [0, 0] : tensor<?x?x8xf32> {
+    ^bb0(%layer: index, %h: tensor<?x?x8xf32>):
+      %cos = linalg.generic ins(%positions, %frequencies) ...
+    // new:
+    %cos = linalg.generic ins(%positions, %frequencies) ...
+    %y = weir.stack (%x) order [0, 0] : tensor<?x?x8xf32> {
+    ```
+  }];
+}
+
 def SpecializeTimePass : Pass<"weir-specialize-time", "::mlir::ModuleOp"> {
   let summary = "copy step functions for a fixed number of tokens";
   let description = [{
     Adds to each function of method `extend` or `extend_last` a copy whose time
     extent is `time`, named `<name>_t<time>`; with `batch` also fixed,
-    `<name>_b<batch>_t<time>`.
+    `<name>_b<batch>_t<time>`. With `method`, only functions of that method.
   }];
   let options = [
     Option<"time", "time", "int64_t", "1", "tokens of a step">,
-    Option<"batch", "batch", "int64_t", "0", "rows, or 0 for any number">
+    Option<"batch", "batch", "int64_t", "0", "rows, or 0 for any number">,
+    Option<"method", "method", "std::string", "\"\"",
+           "the method to specialise; empty for both">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];

@@ -119,7 +119,9 @@ struct SpecializeTimePass
       auto method =
           function->getAttrOfType<StringAttr>(WeirDialect::getMethodAttrName());
       if (!method || function.isExternal() ||
-          (method.getValue() != "extend" && method.getValue() != "extend_last"))
+          (method.getValue() != "extend" &&
+           method.getValue() != "extend_last") ||
+          (!this->method.empty() && this->method != method.getValue()))
         continue;
       if (failed(specializeStep(function, options)))
         return signalPassFailure();
