@@ -36,29 +36,77 @@ std::optional<Stage> weir::parseStageName(llvm::StringRef name) {
   return std::nullopt;
 }
 
+/// Blocks of tokens that steps of one sequence are compiled for, besides any
+/// length: decoding, short prompts, long ones.
+static constexpr int64_t BlockLengths[] = {1, 16, 128};
+
 void weir::buildFormPipeline(OpPassManager &pm, const FormOptions &options) {
+  bool optimized = options.lowering == Lowering::Optimized;
+  if (optimized)
+    pm.addPass(createMergeProjectionsPass());
   DeriveStreamingPassOptions streaming;
   streaming.require = false;
   pm.addPass(createDeriveStreamingPass(streaming));
-  if (options.lowering == Lowering::Optimized)
-    pm.addPass(createSpecializeTimePass());
+  if (optimized) {
+    pm.addPass(createCanonicalizerPass());
+    for (int64_t length : BlockLengths) {
+      SpecializeTimePassOptions specialize;
+      specialize.time = length;
+      specialize.batch = 1;
+      specialize.method = "extend_last";
+      pm.addPass(createSpecializeTimePass(specialize));
+    }
+  }
   pm.addPass(createSymbolDCEPass());
+}
+
+/// Bits of the target's widest vectors of floats.
+static int64_t getVectorBits(const CPUTarget &target) {
+  return target.has("avx512f") ? 512 : target.has("avx") ? 256 : 128;
 }
 
 void weir::buildSchedulePipeline(OpPassManager &pm,
                                  const ScheduleOptions &options) {
   if (options.lowering == Lowering::ReferenceF64)
     pm.addPass(createWidenToF64Pass());
+  if (options.lowering != Lowering::Optimized)
+    return;
+  PackWeightsOptions pack;
+  pack.panel = 2 * getVectorBits(options.target) / 32;
+  pack.quantize = options.quantize;
+  pm.addPass(createPackWeights(pack));
+  SelectScheduleOptions schedule;
+  schedule.vectorBits = getVectorBits(options.target);
+  schedule.threads = options.threads;
+  pm.addNestedPass<func::FuncOp>(createSelectSchedule(schedule));
 }
 
 void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
+  bool optimized = options.lowering == Lowering::Optimized;
+  int64_t vectorBits = getVectorBits(options.target);
+  if (optimized) {
+    LowerToReferencePassOptions pointwise;
+    pointwise.pointwiseOnly = true;
+    pm.addPass(createLowerToReferencePass(pointwise));
+    pm.addPass(createHoistInvariantsPass());
+    pm.addPass(createTileBlockMaps());
+    LowerPackedLinearOptions kernels;
+    kernels.vectorBits = vectorBits;
+    kernels.fma = options.target.has("fma") || vectorBits == 512;
+    kernels.numChunks = 4 * options.threads;
+    pm.addPass(createLowerPackedLinear(kernels));
+  }
   pm.addPass(createLowerToReferencePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLoopInvariantCodeMotionPass());
-  if (options.lowering == Lowering::Optimized) {
+  if (optimized) {
     pm.addNestedPass<func::FuncOp>(createLinalgElementwiseOpFusionPass());
-    pm.addPass(createCanonicalizerPass());
+    VectorizeContractionsOptions contractions;
+    contractions.vectorBits = vectorBits;
+    contractions.rows = vectorBits == 512 ? 12 : 6;
+    pm.addPass(createVectorizeContractions(contractions));
+    pm.addPass(createExpandExp());
     pm.addPass(createCSEPass());
   }
 }

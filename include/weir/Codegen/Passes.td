@@ -117,6 +117,36 @@ def PlanMemory : Pass<"weir-plan-memory", "::mlir::ModuleOp"> {
     "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
+  let summary = "choose tiles, forms and where threads come in";
+  let description = [{
+    Writes `#weir.schedule` on every op that takes one and has none, and
+    `weir.time_block`, the positions that `weir-block-time` takes at once, on
+    functions with dynamic time. Later passes only read these, and a person may
+    write them by hand. Each choice is a remark with its reason.
+
+    - `weir.packed_linear`: with static rows, chunks of panels spread over
+      threads. With dynamic rows it runs within a block of positions that
+      `weir-block-time` gives to one thread.
+    - `weir.attention`: `row` for a single query, `flash` for more, with as many
+      queries in a tile as fill whole vectors with the heads of a group.
+
+    ```mlir
+    // old:
+    %y = weir.packed_linear %x, %w bits(32) group(32)
+       : tensor<1x1x64xf32>, tensor<4x64x32xf32> -> tensor<1x1x128xf32>
+    // new:
+    %y = weir.packed_linear %x, %w bits(32) group(32)
+       schedule(<form = "panel", tiles = [1, 32], parallel = true>) ...
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "512",
+           "Width of the target's vectors">,
+    Option<"threads", "threads", "int64_t", "2", "Threads to plan for">,
+  ];
+}
+
 def TileBlockMaps : Pass<"weir-tile-block-maps"> {
   let summary = "turn block maps into loops over tiles";
   let description = [{
