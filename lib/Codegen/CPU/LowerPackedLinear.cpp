@@ -217,8 +217,9 @@ struct LowerPackedLinearPass
     if (vectorBits < 128 || !llvm::isPowerOf2_64(vectorBits) ||
         (compute != "f32" && compute != "int8") || numChunks < 1) {
       emitError(getOperation()->getLoc())
-          << "weir-lower-packed-linear has vector-bits=" << vectorBits
-          << " compute=" << compute << " num-chunks=" << numChunks
+          << "weir-lower-packed-linear has vector-bits="
+          << vectorBits.getValue() << " compute=" << compute
+          << " num-chunks=" << numChunks.getValue()
           << ", expected a power of two from 128 on, f32 or int8, and at "
              "least 1";
       return signalPassFailure();

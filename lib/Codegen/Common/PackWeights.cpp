@@ -186,8 +186,8 @@ void PackWeightsPass::runOnOperation() {
                           StringRef(quantize)) ||
       panel < 1 || group < 8 || group % 8 != 0) {
     getOperation()->emitError()
-        << "weir-pack-weights has quantize=" << quantize << " panel=" << panel
-        << " group=" << group
+        << "weir-pack-weights has quantize=" << quantize
+        << " panel=" << panel.getValue() << " group=" << group.getValue()
         << ", expected none, stored, bf16, int8 or int4, a positive panel and "
            "groups of a multiple of 8";
     return signalPassFailure();
