@@ -9,6 +9,7 @@
 #include "StoredTypes.h"
 #include "WeightsWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"
@@ -200,8 +201,12 @@ LogicalResult Compilation::runStage(Stage stage) {
         op.erase();
     }
     removeWeirAttributes(*module);
-    module->walk([](func::FuncOp function) {
+    module->walk([&](func::FuncOp function) {
       removeWeirAttributes(function);
+      // The model table calls C wrappers; runtime functions have none.
+      if (function.isPublic() && !function.isExternal())
+        function->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(),
+                          builder.getUnitAttr());
       auto keepForeign = [](DictionaryAttr attributes) {
         SmallVector<NamedAttribute> kept;
         if (attributes)

@@ -10,7 +10,6 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
@@ -37,8 +36,8 @@ std::optional<Stage> weir::parseStageName(llvm::StringRef name) {
 }
 
 /// Blocks of tokens that steps of one sequence are compiled for, besides any
-/// length: decoding, short prompts, long ones.
-static constexpr int64_t BlockLengths[] = {1, 16, 128};
+/// length: decoding. Tiles of longer blocks do not depend on their number.
+static constexpr int64_t BlockLengths[] = {1};
 
 void weir::buildFormPipeline(OpPassManager &pm, const FormOptions &options) {
   bool optimized = options.lowering == Lowering::Optimized;
@@ -90,18 +89,20 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     pm.addPass(createLowerToReferencePass(pointwise));
     pm.addPass(createHoistInvariantsPass());
     pm.addPass(createTileBlockMaps());
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+    pm.addNestedPass<func::FuncOp>(createLinalgElementwiseOpFusionPass());
+    pm.addPass(createTileAndFuse());
     LowerPackedLinearOptions kernels;
     kernels.vectorBits = vectorBits;
     kernels.fma = options.target.has("fma") || vectorBits == 512;
-    kernels.numChunks = 4 * options.threads;
+    kernels.vnni = options.target.has("avx512vnni") && vectorBits == 512;
     pm.addPass(createLowerPackedLinear(kernels));
   }
   pm.addPass(createLowerToReferencePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addPass(createLoopInvariantCodeMotionPass());
   if (optimized) {
-    pm.addNestedPass<func::FuncOp>(createLinalgElementwiseOpFusionPass());
     VectorizeContractionsOptions contractions;
     contractions.vectorBits = vectorBits;
     contractions.rows = vectorBits == 512 ? 12 : 6;
@@ -139,13 +140,13 @@ void weir::buildLowerPipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createForallToParallelLoopPass());
   pm.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
   pm.addPass(createConvertSCFToOpenMPPass());
+  pm.addPass(createInlineScopes());
   pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addNestedPass<func::FuncOp>(LLVM::createLLVMRequestCWrappersPass());
   pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());
   pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());

@@ -87,7 +87,7 @@ static llvm::Expected<PackedLayout> getLayout(ParamOp param, PackAttr pack) {
   layout.panel = pack.getPanel();
   layout.bits = pack.getBits();
   layout.group = pack.getGroup();
-  auto setFloats = [&](ParamOp part) {
+  auto setFloats = [&](ParamOp part) -> llvm::Error {
     Type element = part.getTensorType().getElementType();
     std::optional<StorageType> floats = getFloatType(element);
     if (!floats)

@@ -129,6 +129,18 @@ bool Session::chooseLimits(std::string &error) {
   return true;
 }
 
+/// The batch that `desc` is compiled for, or WEIR_DYNAMIC.
+static int64_t fixedBatch(const weir_function_desc &desc) {
+  for (int32_t i = 0; i < desc.num_args; ++i) {
+    const weir_value_desc &arg = desc.args[i];
+    int32_t axis = findAxis(arg, WEIR_AXIS_BATCH);
+    if (arg.role != WEIR_ROLE_SLOT && axis >= 0 &&
+        arg.shape[axis] != WEIR_DYNAMIC)
+      return arg.shape[axis];
+  }
+  return WEIR_DYNAMIC;
+}
+
 bool Session::collectFunctions(std::string &error) {
   const weir_model_desc &model = owner->model();
   int64_t shortest = INT64_MAX;
@@ -146,13 +158,26 @@ bool Session::collectFunctions(std::string &error) {
             std::to_string(shortest);
     return false;
   }
+  const weir_function_desc *misfit = nullptr;
   for (uint32_t i = 0; i < model.num_functions; ++i) {
     const weir_function_desc &desc = model.functions[i];
     if (!isExtend(desc) ||
         (desc.time != WEIR_DYNAMIC && desc.time > opts.maxBlock))
       continue;
+    int64_t batch = fixedBatch(desc);
+    if (batch != WEIR_DYNAMIC && batch != opts.batch) {
+      misfit = &desc;
+      continue;
+    }
     if (!addFunction(desc, error))
       return false;
+  }
+  if (functions.empty() && misfit) {
+    error = std::string("function '") + misfit->name +
+            "' is compiled for a batch of " +
+            std::to_string(fixedBatch(*misfit)) + ", not " +
+            std::to_string(opts.batch);
+    return false;
   }
   return true;
 }
@@ -164,15 +189,6 @@ bool Session::addFunction(const weir_function_desc &desc, std::string &error) {
   function.inputArgs.assign(inputList.size(), -1);
   for (int32_t i = 0; i < desc.num_args; ++i) {
     const weir_value_desc &arg = desc.args[i];
-    int32_t batchAxis = findAxis(arg, WEIR_AXIS_BATCH);
-    if (arg.role != WEIR_ROLE_SLOT && batchAxis >= 0 &&
-        arg.shape[batchAxis] != WEIR_DYNAMIC &&
-        arg.shape[batchAxis] != opts.batch) {
-      error = where + " is compiled for a batch of " +
-              std::to_string(arg.shape[batchAxis]) + ", not " +
-              std::to_string(opts.batch);
-      return false;
-    }
     if (arg.role == WEIR_ROLE_LENGTHS)
       function.lengthsArg = i;
     if (arg.role == WEIR_ROLE_ARENA)

@@ -57,12 +57,13 @@ static LogicalResult readType(Operation *op, Type type, ValueInterface &value) {
   return success();
 }
 
-/// Names the batch and time axes of a value of a sequence function.
-static void labelSequenceAxes(ValueInterface &value) {
-  if (value.shape.size() >= 1 && value.shape[0] == WEIR_DYNAMIC)
+/// Names the batch and time axes of a value of a sequence function. Those of
+/// steps may have fixed extents.
+static void labelSequenceAxes(ValueInterface &value, bool isStep) {
+  if (value.shape.size() >= 1 && (isStep || value.shape[0] == WEIR_DYNAMIC))
     value.axes[0] = WEIR_AXIS_BATCH;
   if (value.shape.size() >= 2 &&
-      (value.shape[1] == WEIR_DYNAMIC || value.shape[1] == 1))
+      (isStep || value.shape[1] == WEIR_DYNAMIC || value.shape[1] == 1))
     value.axes[1] = WEIR_AXIS_TIME;
 }
 
@@ -119,8 +120,9 @@ LogicalResult FunctionReader::readValue(func::FuncOp function, Type type,
              << role << ", expected \"lengths\"";
     value.role = WEIR_ROLE_LENGTHS;
   }
-  if (function->hasAttr(WeirDialect::getMethodAttrName()))
-    labelSequenceAxes(value);
+  if (auto method = function->getAttrOfType<StringAttr>(
+          WeirDialect::getMethodAttrName()))
+    labelSequenceAxes(value, method.getValue() != "forward");
   return success();
 }
 

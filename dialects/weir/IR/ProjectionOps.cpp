@@ -21,14 +21,18 @@ static LogicalResult verifyBias(Operation *op, Value bias, int64_t extent) {
   return success();
 }
 
-/// Checks that `result` is `input` with the last axis replaced by `extent`.
+/// Checks that `result` is `input` with the last axis replaced by `extent`; of
+/// quantised inputs, in f32.
 static LogicalResult verifyLastAxisReplaced(Operation *op,
                                             RankedTensorType input,
                                             RankedTensorType result,
                                             int64_t extent) {
   SmallVector<int64_t> shape(input.getShape());
   shape.back() = extent;
-  auto expected = RankedTensorType::get(shape, input.getElementType());
+  Type element = input.getElementType();
+  if (element.isInteger(8))
+    element = Float32Type::get(op->getContext());
+  auto expected = RankedTensorType::get(shape, element);
   if (result != expected)
     return op->emitOpError("has result type ")
            << result << ", expected " << expected;
@@ -66,6 +70,35 @@ int64_t PackedLinearOp::getReduction() {
   return type.getDimSize(1) * perEntry;
 }
 
+/// Verifies (C6) of `weir.packed_linear`.
+static LogicalResult verifyQuantizedInput(PackedLinearOp op, bool quantized) {
+  auto input = cast<RankedTensorType>(op.getInput().getType());
+  bool isBytes = input.getElementType().isInteger(8);
+  // packed_linear_c6
+  if (isBytes != static_cast<bool>(op.getInputScales()) ||
+      isBytes != static_cast<bool>(op.getInputSums()))
+    return op.emitOpError("has an input of type ")
+           << input << (isBytes ? " without" : " with")
+           << " input scales and sums, expected them for inputs of i8 alone";
+  if (!isBytes)
+    return success();
+  if (!quantized)
+    return op.emitOpError("has an input of i8 and float values, expected "
+                          "quants");
+  SmallVector<int64_t> expected(input.getShape());
+  expected.back() = op.getReduction() / op.getGroup();
+  Builder builder(op.getContext());
+  for (auto [part, element] :
+       {std::pair<Value, Type>(op.getInputScales(), builder.getF32Type()),
+        {op.getInputSums(), builder.getI32Type()}}) {
+    auto type = RankedTensorType::get(expected, element);
+    if (part.getType() != type)
+      return op.emitOpError("has input scales or sums of type ")
+             << part.getType() << ", expected " << type;
+  }
+  return success();
+}
+
 LogicalResult PackedLinearOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType());
   auto values = cast<RankedTensorType>(getValues().getType());
@@ -80,6 +113,9 @@ LogicalResult PackedLinearOp::verify() {
                     (getBits() != 4 && getBits() != 8)))
     return emitOpError("has ") << getBits() << "-bit values of type " << values
                                << ", expected [panels, K/n, panel, 4] of i8";
+  if (ShapedType::isDynamicShape(values.getShape().drop_front()))
+    return emitOpError("has values of type ")
+           << values << ", expected static extents behind the panels";
   if (input.getRank() < 1 || input.getShape().back() != getReduction())
     return emitOpError("has an input of type ")
            << input << " when the weight reads " << getReduction()
@@ -107,15 +143,64 @@ LogicalResult PackedLinearOp::verify() {
   }
   // packed_linear_c3
   int64_t features = result.getRank() ? result.getShape().back() : 0;
-  int64_t padded = values.getDimSize(0) * getPanel();
-  if (features > padded || features <= padded - getPanel())
-    return emitOpError("has ")
-           << features << " output features in " << values.getDimSize(0)
-           << " panels of " << getPanel();
-  if (failed(verifyLastAxisReplaced(*this, input, result, features)))
+  if (!ShapedType::isDynamic(features) && !values.isDynamicDim(0)) {
+    int64_t padded = values.getDimSize(0) * getPanel();
+    if (features > padded || features <= padded - getPanel())
+      return emitOpError("has ")
+             << features << " output features in " << values.getDimSize(0)
+             << " panels of " << getPanel();
+  }
+  // packed_linear_c6
+  if (failed(verifyQuantizedInput(*this, quantized)) ||
+      failed(verifyLastAxisReplaced(*this, input, result, features)))
     return failure();
   // packed_linear_c4
-  return verifyBias(*this, getBias(), features);
+  if (failed(verifyBias(*this, getBias(), features)))
+    return failure();
+  // packed_linear_c5
+  if (getInit() && getInit().getType() != result)
+    return emitOpError("has outs of type ")
+           << getInit().getType() << ", expected the result's " << result;
+  if (!getInit() && ShapedType::isDynamic(features))
+    return emitOpError("has a dynamic last axis, expected outs that have it");
+  return success();
+}
+
+void QuantizeOp::build(OpBuilder &builder, OperationState &state, Value input,
+                       int64_t group) {
+  auto type = cast<RankedTensorType>(input.getType());
+  SmallVector<int64_t> groups(type.getShape());
+  groups.back() /= group;
+  build(builder, state, type.clone(builder.getI8Type()),
+        RankedTensorType::get(groups, builder.getF32Type()),
+        RankedTensorType::get(groups, builder.getI32Type()), input, group);
+}
+
+LogicalResult QuantizeOp::verify() {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  int64_t group = getGroup();
+  // quantize_c1
+  if (!type.getElementType().isF32() || type.getRank() < 1 ||
+      ShapedType::isDynamic(type.getShape().back()) || group < 1 ||
+      type.getShape().back() % group != 0)
+    return emitOpError("has an input of type ")
+           << type << " in groups of " << group
+           << ", expected f32 with a last axis of whole groups";
+  // quantize_c2
+  SmallVector<int64_t> groups(type.getShape());
+  groups.back() /= group;
+  Builder builder(getContext());
+  for (auto [result, shape, element] :
+       {std::tuple<Value, ArrayRef<int64_t>, Type>(
+            getQuants(), type.getShape(), builder.getI8Type()),
+        {getScales(), groups, builder.getF32Type()},
+        {getSums(), groups, builder.getI32Type()}}) {
+    auto expected = RankedTensorType::get(shape, element);
+    if (result.getType() != expected)
+      return emitOpError("has a result of type ")
+             << result.getType() << ", expected " << expected;
+  }
+  return success();
 }
 
 LogicalResult EmbeddingOp::verify() {

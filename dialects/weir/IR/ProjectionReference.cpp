@@ -7,6 +7,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
@@ -141,31 +142,127 @@ static Value buildReadPacked(OpBuilder &builder, Location loc,
       builder, loc, arith::MulFOp::create(builder, loc, quant, scale), min);
 }
 
+/// The element of `op`'s input at the loops of the product, as a `type`.
+static Value buildReadInput(OpBuilder &builder, Location loc, PackedLinearOp op,
+                            FloatType type, Value element, Value k,
+                            ArrayRef<Value> row) {
+  if (!op.getInputScales())
+    return convertFloat(builder, loc, element, type);
+  Value group = arith::DivUIOp::create(
+      builder, loc, k, buildIndex(builder, loc, op.getGroup()));
+  SmallVector<Value> place(row);
+  place.push_back(group);
+  Value scale =
+      tensor::ExtractOp::create(builder, loc, op.getInputScales(), place);
+  Value quant = arith::SIToFPOp::create(builder, loc, type, element);
+  return arith::MulFOp::create(builder, loc, quant, scale);
+}
+
 FailureOr<SmallVector<Value>>
 PackedLinearOp::buildReference(OpBuilder &builder) {
-  for (Value operand : {getInput(), getScales(), getMins(), getBias()})
+  for (Value operand : {getScales(), getMins(), getBias()})
     if (operand && !isFloatTensor(operand))
       return failure();
   Location loc = getLoc();
-  Type element = cast<RankedTensorType>(getInput().getType()).getElementType();
+  auto resultType = cast<RankedTensorType>(getResult().getType());
+  Type element = resultType.getElementType();
   FloatType type = getAccumulatorType(element);
-  int64_t features =
-      cast<RankedTensorType>(getResult().getType()).getShape().back();
-  ProductShape shape(builder, loc, getInput(), features);
+  ProductShape shape(builder, loc, getInput(), 1);
   unsigned rank = shape.sizes.size();
+  shape.sizes.back() =
+      getInit() ? tensor::getMixedSize(builder, loc, getInit(), rank - 1)
+                : OpFoldResult(
+                      builder.getIndexAttr(resultType.getShape().back()));
+  // The reduction's extent is in the input alone.
   Value sums = buildReduction(
       builder, loc, shape.sizes, buildFloat(builder, loc, type, 0),
       shape.result, getInput(), shape.input,
       [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        SmallVector<Value> row;
+        for (unsigned axis = 0; axis + 1 < rank; ++axis)
+          row.push_back(linalg::IndexOp::create(b, l, axis));
         Value n = linalg::IndexOp::create(b, l, rank - 1);
         Value k = linalg::IndexOp::create(b, l, rank);
         Value w = buildReadPacked(b, l, *this, type, n, k);
-        Value x = convertFloat(b, l, arguments[0], type);
+        Value x = buildReadInput(b, l, *this, type, arguments[0], k, row);
         return arith::AddFOp::create(b, l, arguments[1],
                                      arith::MulFOp::create(b, l, x, w));
       });
   return SmallVector<Value>{
       buildBiasAndRound(builder, loc, sums, getBias(), element)};
+}
+
+FailureOr<SmallVector<Value>> QuantizeOp::buildReference(OpBuilder &builder) {
+  Location loc = getLoc();
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(builder, loc, getInput());
+  unsigned rank = sizes.size();
+  auto type = cast<RankedTensorType>(getInput().getType());
+  int64_t groups = type.getShape().back() / getGroup();
+  FloatType f32 = builder.getF32Type();
+  Type i8 = builder.getI8Type(), i32 = builder.getI32Type();
+
+  // Everything runs on [..., groups, group].
+  SmallVector<ReassociationIndices> split;
+  for (unsigned axis = 0; axis + 1 < rank; ++axis)
+    split.push_back({axis});
+  split.push_back({rank - 1, rank});
+  SmallVector<int64_t> shape(type.getShape().drop_back());
+  shape.append({groups, static_cast<int64_t>(getGroup())});
+  SmallVector<OpFoldResult> splitSizes(ArrayRef(sizes).drop_back());
+  splitSizes.push_back(builder.getIndexAttr(groups));
+  splitSizes.push_back(builder.getIndexAttr(getGroup()));
+  Value grouped = tensor::ExpandShapeOp::create(
+      builder, loc, RankedTensorType::get(shape, f32), getInput(), split,
+      splitSizes);
+  ArrayRef<OpFoldResult> perGroup = ArrayRef(splitSizes).drop_back();
+  AffineMap full = builder.getMultiDimIdentityMap(rank + 1);
+  AffineMap byGroup = full.dropResult(rank);
+  AffineMap identity = builder.getMultiDimIdentityMap(rank);
+
+  Value largest = buildReduction(
+      builder, loc, perGroup, buildFloat(builder, loc, f32, 0), byGroup,
+      grouped, full, [](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value size = math::AbsFOp::create(b, l, in[0]);
+        return arith::MaximumFOp::create(b, l, size, in[1]);
+      });
+  Value scales = buildElementwise(
+      builder, loc, perGroup, f32, largest, identity,
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        return arith::MulFOp::create(b, l, in[0],
+                                     buildFloat(b, l, f32, 1.0 / 127));
+      });
+  Value inverses = buildElementwise(
+      builder, loc, perGroup, f32, largest, identity,
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        // quantize_c3: of a group that is all but zero it would overflow.
+        Value usable =
+            arith::CmpFOp::create(b, l, arith::CmpFPredicate::OGE, in[0],
+                                  buildFloat(b, l, f32, 1e-30));
+        Value inverse = arith::DivFOp::create(
+            b, l, buildFloat(b, l, f32, 127), in[0]);
+        return arith::SelectOp::create(b, l, usable, inverse,
+                                       buildFloat(b, l, f32, 0));
+      });
+  Value groupedQuants = buildElementwise(
+      builder, loc, splitSizes, i8, {grouped, inverses}, {full, byGroup},
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value scaled = arith::MulFOp::create(b, l, in[0], in[1]);
+        Value rounded = math::RoundEvenOp::create(b, l, scaled);
+        Value number = arith::FPToSIOp::create(b, l, i32, rounded);
+        return arith::TruncIOp::create(b, l, i8, number);
+      });
+  Value zero = arith::ConstantOp::create(builder, loc,
+                                         builder.getI32IntegerAttr(0));
+  Value sums = buildReduction(
+      builder, loc, perGroup, zero, byGroup, groupedQuants, full,
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        return arith::AddIOp::create(
+            b, l, arith::ExtSIOp::create(b, l, i32, in[0]), in[1]);
+      });
+  Value quants =
+      tensor::CollapseShapeOp::create(builder, loc, groupedQuants, split);
+  return SmallVector<Value>{quants, scales, sums};
 }
 
 FailureOr<SmallVector<Value>> EmbeddingOp::buildReference(OpBuilder &builder) {

@@ -10,6 +10,7 @@
 
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/TilingInterface.td"
 include "weir/IR/WeirAttrs.td"
 include "weir/IR/WeirDialect.td"
 include "weir/IR/WeirInterfaces.td"
@@ -59,33 +60,88 @@ def Weir_LinearOp : Weir_PointwiseOp<"linear"> {
   let hasVerifier = 1;
 }
 
+def Weir_QuantizeOp : Weir_PointwiseOp<"quantize", [
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+      ["reifyResultShapes"]>,
+    DeclareOpInterfaceMethods<TilingInterface, [
+      "getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
+      "getResultTilePosition"]>]> {
+  let summary = "symmetric 8-bit quantisation of groups along the last axis";
+  let description = [{
+    For each group g of `group` neighbours along the last axis,
+
+    ```
+    scales[..., g] = max |input| / 127
+    quants[..., i] = round_to_even(input[..., i] / scales[..., g])
+    sums[..., g]   = sum of the group's quants
+    ```
+
+    It is what `weir.packed_linear` reads when weights and activations are both
+    multiplied as bytes.
+
+    - (C1) `input` is of f32, its last axis a static multiple of `group`.
+    - (C2) `quants` is of i8 with `input`'s shape; `scales` and `sums` are of
+      f32 and i32 with the groups as their last axis.
+    - (C3) A group whose largest magnitude is below 1e-30 gives zeros. One that
+      holds what is not finite gives a scale that is not.
+  }];
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$group);
+  let results = (outs AnyRankedTensor:$quants, AnyRankedTensor:$scales,
+    AnyRankedTensor:$sums);
+  let assemblyFormat = [{
+    $input `group` `(` $group `)` attr-dict `:` type($input) `->`
+    type($quants) `,` type($scales) `,` type($sums)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$input, "int64_t":$group)>];
+  let hasVerifier = 1;
+}
+
 def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
-    AttrSizedOperandSegments]> {
+    AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+      ["reifyResultShapes"]>,
+    DeclareOpInterfaceMethods<TilingInterface, [
+      "getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
+      "getResultTilePosition", "generateResultTileValue"]>]> {
   let summary = "matrix product with a weight in a micro-kernel's layout";
   let description = [{
     What `weir.linear` becomes once its weight is packed; see `#weir.pack` for
     the layouts. `values` alone is a float weight; `values` of integers with
     `scales` (and `mins`) is a blockwise-affine one, with `bits` and `group`.
+    The input is of floats, or of quants that `weir.quantize` made, with their
+    scales and sums. `init` is a tensor whose contents do not matter and in
+    whose place the result is written.
+
+    Tiles are cut along all axes of the result; on the last one at multiples of
+    the panel.
 
     - (C1) `values` is `[N/panel, K, panel]` of floats, or holds `bits`-wide
-      quants as `#weir.pack` describes.
+      quants as `#weir.pack` describes. N/panel may be dynamic.
     - (C2) `scales` and `mins`, where given, are `[N/panel, K/group, panel]`
       of f32 or f16; without `mins` quants have their zero point in the middle.
     - (C3) The last axis of `result` is at most `N/panel * panel` and above
       `(N/panel - 1) * panel`: the padding is not part of the result.
     - (C4) `bias`, where given, is `[N]`.
+    - (C5) `init`, where given, has the type of `result`; it must be where the
+      last axis of `result` is dynamic.
+    - (C6) `input_scales` and `input_sums` are there together, exactly when
+      `input` is of i8; they are `[..., K/group]` of f32 and i32, and `values`
+      holds quants.
   }];
-  let arguments = (ins AnyRankedTensor:$input, AnyStaticShapeTensor:$values,
-    Optional<AnyStaticShapeTensor>:$scales, Optional<AnyStaticShapeTensor>:$mins,
-    Optional<AnyRankedTensor>:$bias, I64Attr:$bits, I64Attr:$group,
-    OptionalAttr<Weir_ScheduleAttr>:$schedule);
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$values,
+    Optional<AnyRankedTensor>:$scales, Optional<AnyRankedTensor>:$mins,
+    Optional<AnyRankedTensor>:$bias, Optional<AnyRankedTensor>:$input_scales,
+    Optional<AnyRankedTensor>:$input_sums, Optional<AnyRankedTensor>:$init,
+    I64Attr:$bits, I64Attr:$group, OptionalAttr<Weir_ScheduleAttr>:$schedule);
   let results = (outs AnyRankedTensor:$result);
-  let builders = [];
   let assemblyFormat = [{
     $input `,` $values oilist(
       `scales` `(` $scales `:` type($scales) `)`
       | `mins` `(` $mins `:` type($mins) `)`
-      | `bias` `(` $bias `:` type($bias) `)`)
+      | `bias` `(` $bias `:` type($bias) `)`
+      | `input_scales` `(` $input_scales `:` type($input_scales) `)`
+      | `input_sums` `(` $input_sums `:` type($input_sums) `)`
+      | `outs` `(` $init `:` type($init) `)`)
     `bits` `(` $bits `)` `group` `(` $group `)`
     (`schedule` `(` $schedule^ `)`)? attr-dict
     `:` type($input) `,` type($values) `->` type($result)

@@ -54,13 +54,10 @@ void weir::populateReferencePatterns(RewritePatternSet &patterns) {
   patterns.add<ReplaceByDefinition>(patterns.getContext());
 }
 
-/// Whether `op` treats positions one by one and has no schedule to follow.
+/// Whether `op` treats positions one by one and is not cut into tiles as it is.
 static bool isPlainPointwise(Operation *op) {
   auto streaming = dyn_cast<StreamingInterface>(op);
-  return streaming && streaming.isTimePointwise() &&
-         llvm::none_of(op->getName().getAttributeNames(), [](StringAttr name) {
-           return name.getValue() == "schedule";
-         });
+  return streaming && streaming.isTimePointwise() && !isa<TilingInterface>(op);
 }
 
 LogicalResult weir::lowerToReference(Operation *root, bool pointwiseOnly) {

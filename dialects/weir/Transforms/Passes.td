@@ -32,11 +32,12 @@ def LowerToReferencePass : Pass<"weir-lower-to-reference"> {
     ```
 
     With `pointwise-only`, rewrites only ops that treat positions one by one and
-    take no schedule, such as norms: those have no better form than `linalg`.
+    are not cut into tiles as they are (`TilingInterface`), such as norms: those
+    have no better form than `linalg`.
   }];
   let options = [
     Option<"pointwiseOnly", "pointwise-only", "bool", "false",
-           "leave ops that look across time or take a schedule">
+           "leave ops that look across time or are tiled as they are">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",

@@ -22,7 +22,7 @@ void populateReferencePatterns(mlir::RewritePatternSet &patterns);
 /// Replaces all ops nested in `root` that implement `ReferenceInterface` by
 /// their definitions. Fails, with a diagnostic at the op, where a definition
 /// cannot be built. With `pointwiseOnly`, leaves ops that look across time or
-/// that take a schedule.
+/// that implement `TilingInterface`.
 mlir::LogicalResult lowerToReference(mlir::Operation *root,
                                      bool pointwiseOnly = false);
 

@@ -120,14 +120,12 @@ def PlanMemory : Pass<"weir-plan-memory", "::mlir::ModuleOp"> {
 def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
   let summary = "choose tiles, forms and where threads come in";
   let description = [{
-    Writes `#weir.schedule` on every op that takes one and has none, and
-    `weir.time_block`, the positions that `weir-block-time` takes at once, on
-    functions with dynamic time. Later passes only read these, and a person may
-    write them by hand. Each choice is a remark with its reason.
+    Writes `#weir.schedule` on every op that takes one and has none. Later
+    passes only read it, and a person may write it by hand. Each choice is a
+    remark with its reason.
 
-    - `weir.packed_linear`: with static rows, chunks of panels spread over
-      threads. With dynamic rows it runs within a block of positions that
-      `weir-block-time` gives to one thread.
+    - `weir.packed_linear`: `panel`, with tiles of [rows, columns]. Columns are
+      whole panels, cut evenly into a few pieces per thread.
     - `weir.attention`: `row` for a single query, `flash` for more, with as many
       queries in a tile as fill whole vectors with the heads of a group.
 
@@ -137,7 +135,7 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
        : tensor<1x1x64xf32>, tensor<4x64x32xf32> -> tensor<1x1x128xf32>
     // new:
     %y = weir.packed_linear %x, %w bits(32) group(32)
-       schedule(<form = "panel", tiles = [1, 32], parallel = true>) ...
+       schedule(<form = "panel", tiles = [128, 32], parallel = true>) ...
     ```
   }];
   let options = [
@@ -145,6 +143,34 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
            "Width of the target's vectors">,
     Option<"threads", "threads", "int64_t", "2", "Threads to plan for">,
   ];
+}
+
+def TileAndFuse : Pass<"weir-tile-and-fuse"> {
+  let summary = "spread products, norms and what surrounds them over threads";
+  let description = [{
+    Turns work outside of parallel loops into `scf.forall` over tiles: scheduled
+    `weir.packed_linear`s together with the element-wise operations that alone
+    read them (activation, gate, residual), cut along columns; and operations
+    with many elements (norms, rotary positions), cut along rows, together with
+    what they alone read. An operation with little to do stays.
+
+    ```mlir
+    // old:
+    %g = weir.packed_linear %x, %wg ... schedule(<form = "panel", ...>)
+    %u = weir.packed_linear %x, %wu ... schedule(<form = "panel", ...>)
+    %y = linalg.generic ins(%g, %u) { silu(g) * u }
+    // new:
+    %y = scf.forall (%n) = (0) to (1536) step (192) shared_outs(%out = %e) {
+      %gt = weir.packed_linear %x, %wg_slice ...
+      %ut = weir.packed_linear %x, %wu_slice ...
+      %yt = linalg.generic ins(%gt, %ut) outs(%out_slice) { silu(g) * u }
+      scf.forall.in_parallel {
+        tensor.parallel_insert_slice %yt into %out[0, 0, %n] ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def TileBlockMaps : Pass<"weir-tile-block-maps"> {
@@ -243,6 +269,25 @@ def ExpandExp : Pass<"weir-expand-exp"> {
     "::mlir::math::MathDialect"];
 }
 
+def InlineScopes : Pass<"weir-inline-scopes"> {
+  let summary = "remove scopes of stack memory that hold none";
+  let description = [{
+    The conversion of parallel loops to OpenMP wraps their bodies in
+    `memref.alloca_scope`, which cannot hold the control flow that loops within
+    become. Scopes without a `memref.alloca` of their own are replaced by their
+    bodies.
+
+    ```mlir
+    // old:
+    memref.alloca_scope {
+      scf.for ...
+    }
+    // new:
+    scf.for ...
+    ```
+  }];
+}
+
 def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
   let summary = "lay weights out for the micro-kernels, quantised if asked for";
   let description = [{
@@ -287,17 +332,16 @@ def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
 def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
   let summary = "write the micro-kernels of packed matrix products";
   let description = [{
-    Turns `weir.packed_linear` on static extents into loops of vector
-    operations on tensors: over panels, over tiles of rows (12 rows of 32
-    columns with 32 registers of 512 bits), over the reduction. The bias is
-    where accumulators start. A single row takes several steps of the reduction
-    at once. With `parallel` in its schedule, chunks of panels become an
-    `scf.forall`. Padded columns are not written.
+    Turns `weir.packed_linear` into loops of vector operations on tensors: over
+    panels, over tiles of rows (12 rows of 32 columns with 32 registers of 512
+    bits), over the reduction. Rows and panels may be dynamic; a last tile of
+    fewer rows computes its last row several times. The bias is where
+    accumulators start. A single row takes several steps of the reduction at
+    once. Padded columns are not written.
 
     Quantised weights are turned into f32 in registers for a single row, and
-    panel by panel into a buffer for several; with `compute=int8` the input is
-    quantised to int8 instead, in the same groups, and multiplied by integer dot
-    products (AVX-VNNI or AVX512-VNNI, which the target must have).
+    panel by panel into a buffer for several. Where the input is quantised too,
+    both are multiplied by integer dot products, which the target must have.
 
     ```mlir
     // old:
@@ -318,15 +362,12 @@ def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
            "Width of the target's vectors">,
     Option<"fma", "fma", "bool", "true",
            "Whether the target multiplies and adds in one instruction">,
-    Option<"compute", "compute", "std::string", "\"f32\"",
-           "What quantised weights are multiplied in: f32 or int8">,
-    Option<"numChunks", "num-chunks", "int64_t", "4",
-           "Pieces a parallel op is cut into">,
+    Option<"vnni", "vnni", "bool", "true",
+           "Whether the target has integer dot products of bytes">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
-    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
-    "::mlir::vector::VectorDialect"];
+    "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // WEIR_CODEGEN_PASSES_TD

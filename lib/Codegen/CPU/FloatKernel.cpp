@@ -25,12 +25,12 @@ static constexpr int64_t IndependentChains = 8;
 Value PackedLinearEmitter::emitFloatRows(OpBuilder &builder, Panel panel,
                                          Rows rows, WeightsFn weights,
                                          Value dest) {
-  int64_t vectors = countVectors(panel);
-  int64_t perStep = rows.count * vectors;
+  int64_t count = rows.size();
+  int64_t perStep = count * vectors;
   int64_t unroll = std::min<int64_t>(
       llvm::divideCeil(IndependentChains, perStep), reduction);
 
-  Vectors initial = emitInitial(builder, panel, rows.count);
+  Vectors initial = emitInitial(builder, panel, count);
   initial.resize(perStep * unroll, splat(builder, 0.0f));
 
   // One step of the reduction on the accumulators from `offset` on.
@@ -38,10 +38,8 @@ Value PackedLinearEmitter::emitFloatRows(OpBuilder &builder, Panel panel,
     Vectors row;
     for (int64_t v = 0; v != vectors; ++v)
       row.push_back(weights(b, k, v));
-    for (int64_t r = 0; r != rows.count; ++r) {
-      Value element = tensor::ExtractOp::create(
-          b, loc, input.tensor, at(b, input, add(b, rows.first, r), k));
-      Value spread = broadcast(b, element);
+    for (int64_t r = 0; r != count; ++r) {
+      Value spread = broadcast(b, extract(b, input, rows[r], k));
       for (int64_t v = 0; v != vectors; ++v) {
         Value &sum = sums[offset + r * vectors + v];
         sum = multiplyAdd(b, spread, row[v], sum);
@@ -64,14 +62,14 @@ Value PackedLinearEmitter::emitFloatRows(OpBuilder &builder, Panel panel,
     step(builder, index(builder, k), (k - whole) * perStep, sums);
 
   // Pairwise, so that the additions do not wait for each other either.
-  for (int64_t count = unroll; count > 1;) {
-    int64_t half = llvm::divideCeil(count, 2);
-    for (int64_t i = 0; i != count - half; ++i)
+  for (int64_t copies = unroll; copies > 1;) {
+    int64_t half = llvm::divideCeil(copies, 2);
+    for (int64_t i = 0; i != copies - half; ++i)
       for (int64_t j = 0; j != perStep; ++j)
         sums[i * perStep + j] =
             arith::AddFOp::create(builder, loc, sums[i * perStep + j],
                                   sums[(i + half) * perStep + j]);
-    count = half;
+    copies = half;
   }
   sums.resize(perStep);
   return emitStores(builder, panel, rows, sums, dest);

@@ -7,14 +7,17 @@
 //
 // Loops over panels, then over tiles of rows, then over the reduction: a panel
 // stays in the second-level cache while all rows pass it, and each weight is
-// read from memory once. With `parallel` in the schedule, chunks of panels are
-// spread over threads. What happens inside a tile is up to the kernels.
+// read from memory once. What happens inside a tile is up to the kernels.
+//
+// The tile of rows has one size. Where it does not divide the rows, the last
+// tile is filled up with the last row, which is then computed several times
+// and written with the same numbers: one body of code serves any number of
+// rows, and no row is read that does not exist.
 //
 //===----------------------------------------------------------------------===//
 
 #include "PackedLinearEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "weir/Codegen/Passes.h"
 
 namespace weir {
@@ -25,67 +28,74 @@ namespace weir {
 using namespace mlir;
 using namespace weir;
 
-MatrixView PackedLinearEmitter::viewAsMatrix(OpBuilder &builder, Value tensor) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  int64_t rank = type.getRank();
-  if (rank == 1) {
-    auto matrix = RankedTensorType::get({1, type.getDimSize(0)},
-                                        type.getElementType());
-    SmallVector<ReassociationIndices> joined = {{0, 1}};
-    return {tensor::ExpandShapeOp::create(builder, loc, matrix, tensor, joined),
-            0, 2};
+/// The indices of the row numbered `row` on the axes before the last.
+SmallVector<Value> PackedLinearEmitter::getRow(OpBuilder &builder, Value row) {
+  SmallVector<unsigned> large;
+  for (auto [axis, extent] : llvm::enumerate(extents))
+    if (!isConstantIntValue(extent, 1))
+      large.push_back(axis);
+  SmallVector<Value> indices(extents.size());
+  for (Value &entry : indices)
+    entry = index(builder, 0);
+  while (large.size() > 1) {
+    unsigned axis = large.pop_back_val();
+    Value extent =
+        getValueOrCreateConstantIndexOp(builder, loc, extents[axis]);
+    indices[axis] = arith::RemUIOp::create(builder, loc, row, extent);
+    row = arith::DivUIOp::create(builder, loc, row, extent);
   }
-  // With one axis of rows, indices do; no reshape that bufferisation might
-  // copy for.
-  int64_t rowAxis = 0, large = 0;
-  for (int64_t axis = 0; axis + 1 < rank; ++axis)
-    if (type.getDimSize(axis) != 1) {
-      rowAxis = axis;
-      ++large;
-    }
-  if (large <= 1)
-    return {tensor, rowAxis, rank};
-  ReassociationIndices leading;
-  for (int64_t axis = 0; axis + 1 < rank; ++axis)
-    leading.push_back(axis);
-  SmallVector<ReassociationIndices> joined = {leading, {rank - 1}};
-  return {tensor::CollapseShapeOp::create(builder, loc, tensor, joined), 0, 2};
+  if (!large.empty())
+    indices[large.front()] = row;
+  return indices;
 }
 
-Value PackedLinearEmitter::emitRowTiles(OpBuilder &builder, int64_t tile,
+/// Runs `kernel` on all rows, at most `largest` at a time.
+Value PackedLinearEmitter::emitRowTiles(OpBuilder &builder, int64_t largest,
                                         Value dest, RowsFn kernel) {
-  int64_t whole = rows / tile * tile;
-  if (whole == tile) {
-    dest = kernel(builder, {index(builder, 0), tile}, dest);
-  } else if (whole != 0) {
-    auto loop = scf::ForOp::create(
-        builder, loc, index(builder, 0), index(builder, whole),
-        index(builder, tile), dest,
-        [&](OpBuilder &b, Location, Value row, ValueRange carried) {
-          Value next = kernel(b, {row, tile}, carried.front());
-          scf::YieldOp::create(b, loc, next);
-        });
-    dest = loop.getResult(0);
-  }
-  if (whole != rows)
-    dest = kernel(builder, {index(builder, whole), rows - whole}, dest);
-  return dest;
+  int64_t tile = largest;
+  if (staticRows)
+    tile = llvm::divideCeil(*staticRows, llvm::divideCeil(*staticRows, largest));
+  bool even = staticRows && *staticRows % tile == 0;
+  auto emitTile = [&](OpBuilder &b, Value first, Value into) {
+    SmallVector<SmallVector<Value>> rows;
+    Value last = even ? Value()
+                      : Value(arith::SubIOp::create(b, loc, rowCount,
+                                                    index(b, 1)));
+    for (int64_t r = 0; r != tile; ++r) {
+      Value row = add(b, first, r);
+      if (last && r > 0)
+        row = arith::MinUIOp::create(b, loc, row, last);
+      rows.push_back(getRow(b, row));
+    }
+    return kernel(b, rows, into);
+  };
+  if (staticRows && *staticRows == tile)
+    return emitTile(builder, index(builder, 0), dest);
+  auto loop = scf::ForOp::create(
+      builder, loc, index(builder, 0), rowCount, index(builder, tile), dest,
+      [&](OpBuilder &b, Location, Value row, ValueRange carried) {
+        scf::YieldOp::create(b, loc, emitTile(b, row, carried.front()));
+      });
+  return loop.getResult(0);
 }
 
 Value PackedLinearEmitter::emitPanel(OpBuilder &builder, Panel panel,
                                      Value dest) {
-  int64_t vectors = panelWidth / lanes;
-  if (inputQuants) {
-    // A tile needs two sets of accumulators, and a few registers for weights.
-    int64_t tile = std::max<int64_t>(
-        1, (target.registers - target.registers / 4) / (2 * vectors));
-    return emitRowTiles(builder, tile, dest,
-                        [&](OpBuilder &b, Rows tileRows, Value into) {
-                          return emitIntegerRows(b, panel, tileRows, into);
+  // Three quarters of the registers accumulate: 12 rows of 32 columns with
+  // 32 registers of 16 lanes.
+  int64_t tile = std::max<int64_t>(1, target.registers * 3 / 4 / vectors);
+  if (op.getInputScales()) {
+    // A tile needs two sets of accumulators.
+    return emitRowTiles(builder, std::max<int64_t>(1, tile / 2), dest,
+                        [&](OpBuilder &b, Rows rows, Value into) {
+                          return emitIntegerRows(b, panel, rows, into);
                         });
   }
-  if (scales && rows == 1)
-    return emitQuantRow(builder, panel, dest);
+  if (scales && staticRows == 1)
+    return emitQuantRow(builder, panel,
+                        SmallVector<SmallVector<Value>>{
+                            getRow(builder, index(builder, 0))},
+                        dest);
 
   Value scratch = scales ? emitDequantizedPanel(builder, panel) : Value();
   auto weights = [&](OpBuilder &b, Value k, int64_t v) {
@@ -94,118 +104,56 @@ Value PackedLinearEmitter::emitPanel(OpBuilder &builder, Panel panel,
       return readFloats(b, scratch, ValueRange{k, column});
     return readFloats(b, values, ValueRange{panel.index, k, column});
   };
-  // Three quarters of the registers accumulate: 12 rows of 32 columns with
-  // 32 registers of 16 lanes.
-  int64_t tile =
-      std::max<int64_t>(1, target.registers * 3 / 4 / vectors);
   return emitRowTiles(builder, tile, dest,
-                      [&](OpBuilder &b, Rows tileRows, Value into) {
-                        return emitFloatRows(b, panel, tileRows, weights, into);
+                      [&](OpBuilder &b, Rows rows, Value into) {
+                        return emitFloatRows(b, panel, rows, weights, into);
                       });
-}
-
-/// Panels [begin, end), all of whose columns exist, into `dest`, whose first
-/// column is that of panel `begin`.
-Value PackedLinearEmitter::emitPanels(OpBuilder &builder, Value begin,
-                                      Value end, Value dest) {
-  auto loop = scf::ForOp::create(
-      builder, loc, begin, end, index(builder, 1), dest,
-      [&](OpBuilder &b, Location, Value panel, ValueRange carried) {
-        Value local = arith::SubIOp::create(b, loc, panel, begin);
-        Panel whole = {panel, scale(b, local, panelWidth), panelWidth};
-        Value next = emitPanel(b, whole, carried.front());
-        scf::YieldOp::create(b, loc, next);
-      });
-  return loop.getResult(0);
-}
-
-/// The first `count` panels in chunks over threads.
-Value PackedLinearEmitter::emitParallelPanels(OpBuilder &builder, int64_t count,
-                                              Value dest) {
-  int64_t perChunk = llvm::divideCeil(count, target.chunks);
-  int64_t chunks = llvm::divideCeil(count, perChunk);
-  auto type = cast<RankedTensorType>(dest.getType());
-  bool even = count % perChunk == 0;
-
-  SmallVector<OpFoldResult> upper = {builder.getIndexAttr(chunks)};
-  auto forall = scf::ForallOp::create(builder, loc, upper, dest, std::nullopt);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(forall.getBody());
-  Value begin = scale(builder, forall.getInductionVar(0), perChunk);
-  Value end = add(builder, begin, perChunk);
-  if (!even)
-    end = arith::MinSIOp::create(builder, loc, end, index(builder, count));
-
-  SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(type.getRank(), builder.getIndexAttr(1));
-  SmallVector<OpFoldResult> sizes;
-  for (int64_t extent : type.getShape())
-    sizes.push_back(builder.getIndexAttr(extent));
-  offsets.back() = scale(builder, begin, panelWidth);
-  if (even)
-    sizes.back() = builder.getIndexAttr(perChunk * panelWidth);
-  else
-    sizes.back() =
-        scale(builder, arith::SubIOp::create(builder, loc, end, begin),
-              panelWidth);
-  Value chunk = tensor::ExtractSliceOp::create(
-      builder, loc, forall.getRegionIterArgs().front(), offsets, sizes,
-      strides);
-  chunk = emitPanels(builder, begin, end, chunk);
-  builder.setInsertionPointToEnd(forall.getTerminator().getBody());
-  tensor::ParallelInsertSliceOp::create(builder, loc, chunk,
-                                        forall.getRegionIterArgs().front(),
-                                        offsets, sizes, strides);
-  return forall.getResult(0);
 }
 
 Value PackedLinearEmitter::emit(OpBuilder &builder) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
-  if (type.getNumElements() == 0)
-    return tensor::EmptyOp::create(builder, loc, type.getShape(),
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(builder, loc, op.getInput());
+  Value dest = op.getInit();
+  if (!dest) {
+    SmallVector<OpFoldResult> destSizes(sizes);
+    destSizes.back() = builder.getIndexAttr(type.getShape().back());
+    dest = tensor::EmptyOp::create(builder, loc, destSizes,
                                    type.getElementType());
-  input = viewAsMatrix(builder, op.getInput());
-  SmallVector<int64_t> shape(
-      cast<RankedTensorType>(input.tensor.getType()).getShape());
-  shape.back() = features;
-  result = input;
+  }
+  if (type.hasStaticShape() && type.getNumElements() == 0)
+    return dest;
+  extents.assign(sizes.begin(), std::prev(sizes.end()));
+  rowCount = index(builder, 1);
+  if (staticRows)
+    rowCount = index(builder, *staticRows);
+  else
+    for (OpFoldResult extent : extents)
+      if (!isConstantIntValue(extent, 1)) {
+        Value next = getValueOrCreateConstantIndexOp(builder, loc, extent);
+        rowCount = getConstantIntValue(rowCount) == 1
+                       ? next
+                       : Value(arith::MulIOp::create(builder, loc, rowCount,
+                                                     next));
+      }
+  input = op.getInput();
   values = op.getValues();
   scales = op.getScales();
   mins = op.getMins();
   if (scales) {
     SmallVector<ReassociationIndices> joined = {{0}, {1}, {2, 3}};
     values = tensor::CollapseShapeOp::create(builder, loc, values, joined);
-    if (target.compute == QuantCompute::Integer)
-      emitQuantizedInput(builder);
-    else if (rows == 1)
+    if (!op.getInputScales() && staticRows == 1)
       emitGroupSums(builder);
   }
-
-  Value dest =
-      tensor::EmptyOp::create(builder, loc, shape, type.getElementType());
-  int64_t whole = features / panelWidth;
-  bool parallel = op.getSchedule() && op.getSchedule()->getParallel();
-  if (parallel && whole > 1 && target.chunks > 1)
-    dest = emitParallelPanels(builder, whole, dest);
-  else if (whole > 0)
-    dest = emitPanels(builder, index(builder, 0), index(builder, whole), dest);
-  if (whole != panels) {
-    Panel last = {index(builder, whole), index(builder, whole * panelWidth),
-                  features - whole * panelWidth};
-    dest = emitPanel(builder, last, dest);
-  }
-
-  if (dest.getType() == type)
-    return dest;
-  if (type.getRank() == 1) {
-    SmallVector<ReassociationIndices> joined = {{0, 1}};
-    return tensor::CollapseShapeOp::create(builder, loc, type, dest, joined);
-  }
-  ReassociationIndices leading;
-  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis)
-    leading.push_back(axis);
-  SmallVector<ReassociationIndices> joined = {leading, {type.getRank() - 1}};
-  return tensor::ExpandShapeOp::create(builder, loc, type, dest, joined);
+  Value panels = builder.createOrFold<tensor::DimOp>(loc, op.getValues(), 0);
+  auto loop = scf::ForOp::create(
+      builder, loc, index(builder, 0), panels, index(builder, 1), dest,
+      [&](OpBuilder &b, Location, Value panel, ValueRange carried) {
+        Panel place = {panel, scale(b, panel, panelWidth)};
+        scf::YieldOp::create(b, loc, emitPanel(b, place, carried.front()));
+      });
+  return loop.getResult(0);
 }
 
 namespace {
@@ -214,23 +162,18 @@ struct LowerPackedLinearPass
   using LowerPackedLinearBase::LowerPackedLinearBase;
 
   void runOnOperation() override {
-    if (vectorBits < 128 || !llvm::isPowerOf2_64(vectorBits) ||
-        (compute != "f32" && compute != "int8") || numChunks < 1) {
+    if (vectorBits < 128 || !llvm::isPowerOf2_64(vectorBits)) {
       emitError(getOperation()->getLoc())
           << "weir-lower-packed-linear has vector-bits="
-          << vectorBits.getValue() << " compute=" << compute
-          << " num-chunks=" << numChunks.getValue()
-          << ", expected a power of two from 128 on, f32 or int8, and at "
-             "least 1";
+          << vectorBits.getValue()
+          << ", expected a power of two from 128 on";
       return signalPassFailure();
     }
     MicroKernelTarget target;
     target.vectorBits = vectorBits;
     target.registers = vectorBits >= 512 ? 32 : 16;
     target.hasFMA = fma;
-    target.compute =
-        compute == "int8" ? QuantCompute::Integer : QuantCompute::Float;
-    target.chunks = numChunks;
+    target.hasVNNI = vnni;
 
     SmallVector<PackedLinearOp> ops;
     getOperation()->walk([&](PackedLinearOp op) { ops.push_back(op); });
@@ -239,6 +182,9 @@ struct LowerPackedLinearPass
         return signalPassFailure();
       OpBuilder builder(op);
       Value value = PackedLinearEmitter(op, target).emit(builder);
+      if (value.getType() != op.getResult().getType())
+        value = tensor::CastOp::create(builder, op.getLoc(),
+                                       op.getResult().getType(), value);
       op.replaceAllUsesWith(value);
       op.erase();
     }

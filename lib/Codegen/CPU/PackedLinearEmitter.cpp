@@ -12,7 +12,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "PackedLinearEmitter.h"
-#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace weir;
@@ -21,14 +20,19 @@ PackedLinearEmitter::PackedLinearEmitter(PackedLinearOp op,
                                          const MicroKernelTarget &target)
     : op(op), target(target), loc(op.getLoc()) {
   auto type = cast<RankedTensorType>(op.getInput().getType());
+  auto result = cast<RankedTensorType>(op.getResult().getType());
   reduction = op.getReduction();
-  rows = 1;
-  for (int64_t extent : type.getShape().drop_back())
-    rows *= extent;
-  features = cast<RankedTensorType>(op.getResult().getType()).getShape().back();
-  panels = cast<RankedTensorType>(op.getValues().getType()).getDimSize(0);
+  ArrayRef<int64_t> leading = type.getShape().drop_back();
+  if (!ShapedType::isDynamicShape(leading)) {
+    staticRows = 1;
+    for (int64_t extent : leading)
+      *staticRows *= extent;
+  }
   panelWidth = op.getPanel();
+  int64_t columns = result.getShape().back();
+  wholePanels = !ShapedType::isDynamic(columns) && columns % panelWidth == 0;
   lanes = target.getLanes();
+  vectors = panelWidth / lanes;
   bits = op.getBits();
   group = op.getGroup();
   Builder builder(op.getContext());
@@ -40,16 +44,16 @@ PackedLinearEmitter::PackedLinearEmitter(PackedLinearOp op,
 LogicalResult PackedLinearEmitter::check(PackedLinearOp op,
                                          const MicroKernelTarget &target) {
   auto type = cast<RankedTensorType>(op.getInput().getType());
-  if (!type.hasStaticShape())
-    return op.emitOpError("has an input of type ")
-           << type
-           << ", expected static extents; run weir-block-time before "
-              "weir-lower-packed-linear";
-  if (!type.getElementType().isF32())
+  if (op.getInputScales()) {
+    if (!target.hasVNNI)
+      return op.emitOpError("has inputs of i8 when the target has no VNNI; "
+                            "compile with --compute=f32");
+  } else if (!type.getElementType().isF32()) {
     return op.emitOpError("has inputs of ")
            << type.getElementType()
            << ", expected f32; keep activations in f32 or lower this op by "
               "weir-lower-to-reference";
+  }
   Type element =
       cast<RankedTensorType>(op.getValues().getType()).getElementType();
   if (!element.isF32() && !element.isBF16() && !element.isF16() &&
@@ -124,17 +128,17 @@ Value PackedLinearEmitter::multiplyAdd(OpBuilder &builder, Value lhs, Value rhs,
   return arith::AddFOp::create(builder, loc, product, acc);
 }
 
-/// Reads `count` neighbours on the last axis, which are there.
+/// Reads `count` neighbours on the last axis; without `inBounds`, zero for
+/// those that do not exist.
 Value PackedLinearEmitter::readVector(OpBuilder &builder, Value tensor,
-                                      ValueRange at, int64_t count) {
+                                      ValueRange at, int64_t count,
+                                      bool inBounds) {
   Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
   Value padding = arith::ConstantOp::create(builder, loc,
                                             builder.getZeroAttr(element));
-  bool inBounds = true;
-  return vector::TransferReadOp::create(builder, loc,
-                                        VectorType::get({count}, element),
-                                        tensor, at, padding,
-                                        ArrayRef<bool>(inBounds));
+  return vector::TransferReadOp::create(
+      builder, loc, VectorType::get({count}, element), tensor, at, padding,
+      ArrayRef<bool>(inBounds));
 }
 
 /// Reads a register of floats of any width as f32.
@@ -146,56 +150,48 @@ Value PackedLinearEmitter::readFloats(OpBuilder &builder, Value tensor,
   return arith::ExtFOp::create(builder, loc, floats, vector);
 }
 
-/// Writes `vector` on the last axis, where there is room for it.
+/// Writes `vector` on the last axis; without `inBounds`, as far as there is
+/// room.
 Value PackedLinearEmitter::writeVector(OpBuilder &builder, Value vector,
-                                       Value tensor, ValueRange at) {
-  bool inBounds = true;
+                                       Value tensor, ValueRange at,
+                                       bool inBounds) {
   return vector::TransferWriteOp::create(builder, loc, vector, tensor, at,
                                          ArrayRef<bool>(inBounds))
       .getResult();
 }
 
-/// The indices of an element of a matrix.
-SmallVector<Value> PackedLinearEmitter::at(OpBuilder &builder,
-                                           const MatrixView &view, Value row,
-                                           Value column) {
-  SmallVector<Value> indices(view.rank, Value());
-  for (int64_t axis = 0; axis + 1 < view.rank; ++axis)
-    indices[axis] = axis == view.rowAxis ? row : index(builder, 0);
-  indices.back() = column;
+/// The indices of an element in `row`.
+SmallVector<Value> PackedLinearEmitter::at(ArrayRef<Value> row, Value column) {
+  SmallVector<Value> indices(row);
+  indices.push_back(column);
   return indices;
 }
 
-/// Vectors that hold the columns of `panel`.
-int64_t PackedLinearEmitter::countVectors(const Panel &panel) const {
-  return llvm::divideCeil(panel.columns, lanes);
+/// An element of `tensor`, whose axes before the last are those of the rows.
+Value PackedLinearEmitter::extract(OpBuilder &builder, Value tensor,
+                                   ArrayRef<Value> row, Value column) {
+  return tensor::ExtractOp::create(builder, loc, tensor, at(row, column));
 }
 
-/// Accumulators of `count` rows, row-major: the bias, or zero.
+/// Accumulators of `rows` rows, row-major: the bias, or zero.
 PackedLinearEmitter::Vectors
 PackedLinearEmitter::emitInitial(OpBuilder &builder, const Panel &panel,
-                                 int64_t count) {
+                                 int64_t rows) {
   Vectors row;
-  Value zero = splat(builder, 0.0f);
-  for (int64_t v = 0, e = countVectors(panel); v != e; ++v) {
+  for (int64_t v = 0; v != vectors; ++v) {
     if (!op.getBias()) {
-      row.push_back(zero);
+      row.push_back(splat(builder, 0.0f));
       continue;
     }
-    Value column =
-        add(builder, scale(builder, panel.index, panelWidth), v * lanes);
-    int64_t valid = std::min(lanes, panel.columns - v * lanes);
-    Value part = readVector(builder, op.getBias(), column, valid);
-    if (!getElementTypeOrSelf(part).isF32())
-      part = arith::ExtFOp::create(
-          builder, loc, VectorType::get({valid}, builder.getF32Type()), part);
-    if (valid < lanes)
-      part = vector::InsertStridedSliceOp::create(
-          builder, loc, part, zero, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1});
+    Value column = add(builder, panel.column, v * lanes);
+    Value part =
+        readVector(builder, op.getBias(), column, lanes, wholePanels);
+    if (part.getType() != floats)
+      part = arith::ExtFOp::create(builder, loc, floats, part);
     row.push_back(part);
   }
   Vectors all;
-  for (int64_t r = 0; r != count; ++r)
+  for (int64_t r = 0; r != rows; ++r)
     llvm::append_range(all, row);
   return all;
 }
@@ -204,19 +200,10 @@ PackedLinearEmitter::emitInitial(OpBuilder &builder, const Panel &panel,
 Value PackedLinearEmitter::emitStores(OpBuilder &builder, const Panel &panel,
                                       Rows rows, ArrayRef<Value> accumulators,
                                       Value dest) {
-  int64_t vectors = countVectors(panel);
-  for (int64_t r = 0; r != rows.count; ++r)
-    for (int64_t v = 0; v != vectors; ++v) {
-      Value vector = accumulators[r * vectors + v];
-      int64_t valid = std::min(lanes, panel.columns - v * lanes);
-      if (valid < lanes)
-        vector = vector::ExtractStridedSliceOp::create(
-            builder, loc, vector, ArrayRef<int64_t>{0},
-            ArrayRef<int64_t>{valid}, ArrayRef<int64_t>{1});
-      Value column = add(builder, panel.column, v * lanes);
-      dest = writeVector(
-          builder, vector, dest,
-          at(builder, result, add(builder, rows.first, r), column));
-    }
+  for (auto [r, row] : llvm::enumerate(rows))
+    for (int64_t v = 0; v != vectors; ++v)
+      dest = writeVector(builder, accumulators[r * vectors + v], dest,
+                         at(row, add(builder, panel.column, v * lanes)),
+                         wholePanels);
   return dest;
 }

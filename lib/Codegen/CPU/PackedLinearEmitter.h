@@ -16,12 +16,6 @@
 
 namespace weir {
 
-/// How quantised weights meet float activations.
-enum class QuantCompute {
-  Float,  ///< weights become f32
-  Integer ///< activations become int8, by groups, for integer dot products
-};
-
 /// What the micro-kernels need to know of the machine and the caller's plan.
 struct MicroKernelTarget {
   /// Width of a vector register.
@@ -31,25 +25,18 @@ struct MicroKernelTarget {
   /// Whether multiply-add is one instruction; without it `vector.fma` would
   /// become a library call for every lane.
   bool hasFMA = true;
-  QuantCompute compute = QuantCompute::Float;
-  /// Pieces that an op with `parallel` is cut into.
-  int64_t chunks = 4;
+  /// Whether unsigned by signed bytes multiply and add in one instruction, of
+  /// AVX512-VNNI (`avx512`) or AVX-VNNI.
+  bool hasVNNI = true;
 
   /// f32 elements of a register.
   int64_t getLanes() const { return vectorBits / 32; }
 };
 
-/// A tensor seen as a matrix: all axes but the last are rows.
-struct MatrixView {
-  mlir::Value tensor;
-  /// The axis that counts rows; the others before the last have extent 1.
-  int64_t rowAxis = 0;
-  int64_t rank = 2;
-};
-
-/// Writes the loops and vector operations of one `weir.packed_linear` on static
-/// extents. Every method builds at its builder's insertion point; those that
-/// take a destination tensor return its new value.
+/// Writes the loops and vector operations of one `weir.packed_linear`. Rows,
+/// which are all axes of the input but the last, and columns may be dynamic;
+/// the reduction is static. Every method builds at its builder's insertion
+/// point; those that take a destination tensor return its new value.
 class PackedLinearEmitter {
 public:
   PackedLinearEmitter(PackedLinearOp op, const MicroKernelTarget &target);
@@ -64,17 +51,12 @@ public:
 private:
   using Vectors = llvm::SmallVector<mlir::Value, 32>;
 
-  /// The columns of one panel that exist, and where they go.
+  /// A panel of the weight, and the column of the result it begins at.
   struct Panel {
-    mlir::Value index;  ///< which panel
-    mlir::Value column; ///< column of the destination it begins at
-    int64_t columns;    ///< columns, at most the panel's width
+    mlir::Value index, column;
   };
-  /// Neighbouring rows computed together.
-  struct Rows {
-    mlir::Value first;
-    int64_t count;
-  };
+  /// Rows computed together, each by its indices on the axes before the last.
+  using Rows = llvm::ArrayRef<llvm::SmallVector<mlir::Value>>;
   using RowsFn =
       llvm::function_ref<mlir::Value(mlir::OpBuilder &, Rows, mlir::Value)>;
   /// The `v`-th vector of weights at step `k` of the reduction.
@@ -82,26 +64,24 @@ private:
       llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Value, int64_t)>;
 
   // Loops (LowerPackedLinear.cpp).
-  MatrixView viewAsMatrix(mlir::OpBuilder &builder, mlir::Value tensor);
-  mlir::Value emitPanels(mlir::OpBuilder &builder, mlir::Value begin,
-                         mlir::Value end, mlir::Value dest);
-  mlir::Value emitParallelPanels(mlir::OpBuilder &builder, int64_t count,
-                                 mlir::Value dest);
   mlir::Value emitPanel(mlir::OpBuilder &builder, Panel panel,
                         mlir::Value dest);
-  mlir::Value emitRowTiles(mlir::OpBuilder &builder, int64_t tile,
+  mlir::Value emitRowTiles(mlir::OpBuilder &builder, int64_t largest,
                            mlir::Value dest, RowsFn kernel);
+  llvm::SmallVector<mlir::Value> getRow(mlir::OpBuilder &builder,
+                                        mlir::Value row);
 
   // Float weights (FloatKernel.cpp).
   mlir::Value emitFloatRows(mlir::OpBuilder &builder, Panel panel, Rows rows,
                             WeightsFn weights, mlir::Value dest);
 
-  // Quantised weights (QuantKernel.cpp).
+  // Quantised weights and float inputs (QuantKernel.cpp).
   void emitGroupSums(mlir::OpBuilder &builder);
-  void emitQuantizedInput(mlir::OpBuilder &builder);
   mlir::Value emitDequantizedPanel(mlir::OpBuilder &builder, Panel panel);
-  mlir::Value emitQuantRow(mlir::OpBuilder &builder, Panel panel,
+  mlir::Value emitQuantRow(mlir::OpBuilder &builder, Panel panel, Rows rows,
                            mlir::Value dest);
+
+  // Quantised weights and inputs (IntegerKernel.cpp).
   mlir::Value emitIntegerRows(mlir::OpBuilder &builder, Panel panel, Rows rows,
                               mlir::Value dest);
 
@@ -115,15 +95,17 @@ private:
   mlir::Value multiplyAdd(mlir::OpBuilder &builder, mlir::Value lhs,
                           mlir::Value rhs, mlir::Value acc);
   mlir::Value readVector(mlir::OpBuilder &builder, mlir::Value tensor,
-                         mlir::ValueRange at, int64_t count);
+                         mlir::ValueRange at, int64_t count,
+                         bool inBounds = true);
   mlir::Value readFloats(mlir::OpBuilder &builder, mlir::Value tensor,
                          mlir::ValueRange at);
   mlir::Value writeVector(mlir::OpBuilder &builder, mlir::Value vector,
-                          mlir::Value tensor, mlir::ValueRange at);
-  llvm::SmallVector<mlir::Value> at(mlir::OpBuilder &builder,
-                                    const MatrixView &view, mlir::Value row,
+                          mlir::Value tensor, mlir::ValueRange at,
+                          bool inBounds = true);
+  llvm::SmallVector<mlir::Value> at(llvm::ArrayRef<mlir::Value> row,
                                     mlir::Value column);
-  int64_t countVectors(const Panel &panel) const;
+  mlir::Value extract(mlir::OpBuilder &builder, mlir::Value tensor,
+                      llvm::ArrayRef<mlir::Value> row, mlir::Value column);
   Vectors emitInitial(mlir::OpBuilder &builder, const Panel &panel,
                       int64_t rows);
   mlir::Value emitStores(mlir::OpBuilder &builder, const Panel &panel,
@@ -133,20 +115,24 @@ private:
   PackedLinearOp op;
   MicroKernelTarget target;
   mlir::Location loc;
-  int64_t rows, reduction, features, panels, panelWidth, lanes, bits, group;
+  /// Vectors in a panel.
+  int64_t vectors;
+  int64_t reduction, panelWidth, lanes, bits, group;
   mlir::VectorType floats, integers;
-  MatrixView input, result;
+  /// The number of rows, when it is static.
+  std::optional<int64_t> staticRows;
+  /// Extents of the axes before the last, and their product.
+  llvm::SmallVector<mlir::OpFoldResult> extents;
+  mlir::Value rowCount;
+  /// Whether all columns of the last panel are known to exist.
+  bool wholePanels;
+  mlir::Value input;
   /// Weights; quants with their last two axes joined.
   mlir::Value values, scales, mins;
   /// Without mins, the quant that stands for zero.
   int64_t zeroPoint;
-  /// Sums of the input's groups `[rows, K/group]`, f32: of the input itself, or
-  /// of its quantised values times their scale.
+  /// Sums of a single row's groups, `[K/group]` of f32.
   mlir::Value groupSums;
-  /// The input in int8: four neighbours along K in each i32 `[rows, K/4]`,
-  /// scales `[rows, K/group]`, and, without mins, what quants' zero point adds
-  /// to each group's dot product, `[rows, K/group]` of i32.
-  mlir::Value inputQuants, inputScales, inputOffsets;
 };
 
 } // namespace weir

@@ -173,7 +173,8 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
         mins = read(parts.mins);
   auto result = PackedLinearOp::create(
       builder, loc, linear.getResult().getType(), linear.getInput(), values,
-      scales, mins, linear.getBias(), parts.storage.bits, group,
+      scales, mins, linear.getBias(), /*input_scales=*/Value(),
+      /*input_sums=*/Value(), /*init=*/Value(), parts.storage.bits, group,
       linear.getScheduleAttr());
   linear.replaceAllUsesWith(result.getResult());
   linear.erase();

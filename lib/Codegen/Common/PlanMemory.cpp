@@ -21,6 +21,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "weir/Codegen/Passes.h"
 #include "weir/IR/Weir.h"
 
@@ -101,6 +102,9 @@ private:
   func::FuncOp function;
   SmallVector<memref::AllocOp> buffers;
   SmallVector<bool> isPrivate;
+  /// Of each buffer, the bounds of its dynamic extents where these are not
+  /// known themselves.
+  SmallVector<SmallVector<std::optional<int64_t>>> bounds;
 };
 } // namespace
 
@@ -110,42 +114,67 @@ static bool isInParallelLoop(Operation *op) {
          op->getParentOfType<scf::ForallOp>();
 }
 
-/// Checks that `extent` follows from the extents of the function's arguments.
-static LogicalResult checkComputable(memref::AllocOp buffer, Value extent,
-                                     Block &entry) {
+/// The operation that keeps `extent` from following from the extents of the
+/// arguments of `entry` alone; null when nothing does, or when it is an
+/// argument of another block itself.
+static FailureOr<Operation *> findObstacle(Value extent, Block &entry) {
+  if (auto argument = dyn_cast<BlockArgument>(extent);
+      argument && argument.getOwner() != &entry)
+    return failure();
   SetVector<Operation *> slice;
   BackwardSliceOptions options;
   options.inclusive = true;
   options.omitBlockArguments = true;
   if (failed(getBackwardSlice(extent, &slice, options)))
-    return buffer.emitOpError("has an extent that cannot be traced");
-  if (auto argument = dyn_cast<BlockArgument>(extent);
-      argument && argument.getOwner() != &entry)
-    return buffer.emitOpError("has an extent that depends on a loop counter; "
-                              "expected one that follows from the extents of "
-                              "the function's arguments");
+    return failure();
   for (Operation *op : slice) {
     bool pure = isMemoryEffectFree(op) && op->getNumRegions() == 0;
     for (Value operand : op->getOperands())
       if (auto argument = dyn_cast<BlockArgument>(operand))
         pure &= argument.getOwner() == &entry;
-    if (!pure) {
-      InFlightDiagnostic diagnostic = buffer.emitOpError(
-          "has an extent that depends on data or on a loop; expected one that "
-          "follows from the extents of the function's arguments");
-      diagnostic.attachNote(op->getLoc()) << "through this operation: " << *op;
-      return diagnostic;
-    }
+    if (!pure)
+      return op;
   }
-  return success();
+  return nullptr;
+}
+
+/// How `extent` of `buffer` is known before the function runs: as a computation
+/// on the extents of the arguments (no value), or by a bound, such as that of a
+/// tile cut short at the end.
+static FailureOr<std::optional<int64_t>>
+boundExtent(memref::AllocOp buffer, Value extent, Block &entry) {
+  FailureOr<Operation *> obstacle = findObstacle(extent, entry);
+  if (succeeded(obstacle) && !*obstacle)
+    return std::optional<int64_t>();
+  FailureOr<int64_t> bound = ValueBoundsConstraintSet::computeConstantBound(
+      presburger::BoundType::UB, extent, /*stopCondition=*/nullptr,
+      /*closedUB=*/true);
+  if (succeeded(bound) && *bound >= 0)
+    return std::optional<int64_t>(*bound);
+  if (failed(obstacle))
+    return buffer.emitOpError("has an extent that depends on a loop counter; "
+                              "expected one that follows from the extents of "
+                              "the function's arguments, or is bounded");
+  InFlightDiagnostic diagnostic = buffer.emitOpError(
+      "has an extent that depends on data or on a loop; expected one that "
+      "follows from the extents of the function's arguments, or is bounded");
+  diagnostic.attachNote((*obstacle)->getLoc())
+      << "through this operation: " << **obstacle;
+  return diagnostic;
 }
 
 LogicalResult ArenaPlan::collect() {
   Block &entry = function.getBody().front();
   WalkResult walk = function.walk([&](memref::AllocOp buffer) {
-    for (Value extent : buffer.getDynamicSizes())
-      if (failed(checkComputable(buffer, extent, entry)))
+    SmallVector<std::optional<int64_t>> extentBounds;
+    for (Value extent : buffer.getDynamicSizes()) {
+      FailureOr<std::optional<int64_t>> bound =
+          boundExtent(buffer, extent, entry);
+      if (failed(bound))
         return WalkResult::interrupt();
+      extentBounds.push_back(*bound);
+    }
+    bounds.push_back(std::move(extentBounds));
     for (Operation *user : buffer->getUsers())
       if (isa<scf::YieldOp>(user) && isa<scf::ForOp>(user->getParentOp())) {
         buffer.emitOpError("outlives an iteration of the loop it is made in; "
@@ -167,7 +196,8 @@ std::pair<Value, Value> ArenaPlan::emitSizes(OpBuilder &builder,
   mapping.map(function.getArguments().take_front(arguments.size()), arguments);
   Value ends[2] = {arith::ConstantIndexOp::create(builder, loc, 0),
                    arith::ConstantIndexOp::create(builder, loc, 0)};
-  for (auto [buffer, isPrivateBuffer] : llvm::zip(buffers, isPrivate)) {
+  for (auto [buffer, isPrivateBuffer, extentBounds] :
+       llvm::zip(buffers, isPrivate, bounds)) {
     MemRefType type = buffer.getType();
     int64_t bytes = type.getElementType().isIndex()
                         ? 8
@@ -178,16 +208,22 @@ std::pair<Value, Value> ArenaPlan::emitSizes(OpBuilder &builder,
         builder, loc,
         buffer.getDynamicSizes().empty() ? llvm::alignTo(bytes, BufferAlignment)
                                          : bytes);
-    for (Value extent : buffer.getDynamicSizes()) {
-      SetVector<Operation *> slice;
-      BackwardSliceOptions options;
-      options.inclusive = true;
-      (void)getBackwardSlice(extent, &slice, options);
-      for (Operation *op : slice)
-        if (!mapping.contains(op->getResult(0)))
-          builder.clone(*op, mapping);
-      size = arith::MulIOp::create(builder, loc, size,
-                                   mapping.lookupOrDefault(extent));
+    for (auto [extent, bound] :
+         llvm::zip(buffer.getDynamicSizes(), extentBounds)) {
+      Value factor;
+      if (bound) {
+        factor = arith::ConstantIndexOp::create(builder, loc, *bound);
+      } else {
+        SetVector<Operation *> slice;
+        BackwardSliceOptions options;
+        options.inclusive = true;
+        (void)getBackwardSlice(extent, &slice, options);
+        for (Operation *op : slice)
+          if (!mapping.contains(op->getResult(0)))
+            builder.clone(*op, mapping);
+        factor = mapping.lookupOrDefault(extent);
+      }
+      size = arith::MulIOp::create(builder, loc, size, factor);
     }
     if (!buffer.getDynamicSizes().empty()) {
       Value slack =

@@ -52,18 +52,26 @@ ScheduleAttr SelectSchedulePass::makeSchedule(StringRef form,
                            parallel);
 }
 
+/// Rows of a tile: enough to pay for turning a panel of quants into floats,
+/// few enough that their inputs stay in the second-level cache.
+static constexpr int64_t RowsPerTile = 128;
+
 Choice SelectSchedulePass::choose(PackedLinearOp linear) {
-  auto input = cast<RankedTensorType>(linear.getInput().getType());
-  int64_t panel = linear.getPanel();
-  if (!input.hasStaticShape())
-    return {makeSchedule("rows", {12, panel}, /*parallel=*/false),
-            "rows are cut into blocks, one thread each"};
-  int64_t rows =
-      input.getNumElements() / std::max<int64_t>(1, input.getShape().back());
-  return {makeSchedule("panel", {std::min<int64_t>(rows, 12), panel},
+  int64_t panels =
+      cast<RankedTensorType>(linear.getValues().getType()).getDimSize(0);
+  // Some pieces per thread even out what threads are held up by; with pieces
+  // of equal size no thread waits for a remainder.
+  int64_t wanted = std::max<int64_t>(1, panels / (4 * threads));
+  int64_t perTile = wanted;
+  while (panels % perTile != 0 && 2 * perTile > wanted)
+    --perTile;
+  if (panels % perTile != 0)
+    perTile = wanted;
+  return {makeSchedule("panel", {RowsPerTile, perTile * linear.getPanel()},
                        /*parallel=*/true),
-          std::to_string(rows) + " rows are one block; panels are spread over "
-                                 "threads, so each weight is read once"};
+          std::to_string(panels) + " panels in pieces of " +
+              std::to_string(perTile) + " for " + std::to_string(threads) +
+              " threads; each weight is read once"};
 }
 
 Choice SelectSchedulePass::choose(AttentionOp attention) {
@@ -101,14 +109,4 @@ void SelectSchedulePass::runOnOperation() {
         remark::RemarkOpts::name("Schedule").category("weir-select-schedule"))
         << choice.schedule.getForm().getValue() << ": " << choice.reason;
   });
-  bool hasDynamicTime =
-      llvm::any_of(function.getArgumentTypes(), [](Type type) {
-        auto tensor = dyn_cast<RankedTensorType>(type);
-        return tensor && tensor.getRank() >= 2 && tensor.isDynamicDim(TimeAxis);
-      });
-  if (function->hasAttr(WeirDialect::getMethodAttrName()) && hasDynamicTime &&
-      !function->hasAttr("weir.time_block"))
-    function->setAttr(
-        "weir.time_block",
-        IntegerAttr::get(IntegerType::get(&getContext(), 64), 24));
 }
