@@ -88,10 +88,12 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     pointwise.pointwiseOnly = true;
     pm.addPass(createLowerToReferencePass(pointwise));
     pm.addPass(createHoistInvariantsPass());
-    pm.addPass(createTileBlockMaps());
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCSEPass());
+    // Before block maps become loops: within these, operations update tensors
+    // that they read, which fusion would let them read too late.
     pm.addNestedPass<func::FuncOp>(createLinalgElementwiseOpFusionPass());
+    pm.addPass(createTileBlockMaps());
     pm.addPass(createTileAndFuse());
     LowerPackedLinearOptions kernels;
     kernels.vectorBits = vectorBits;
