@@ -108,10 +108,13 @@ private:
 };
 } // namespace
 
-/// Whether one buffer must become one per thread.
-static bool isInParallelLoop(Operation *op) {
-  return op->getParentOfType<scf::ParallelOp>() ||
-         op->getParentOfType<scf::ForallOp>();
+/// The innermost parallel loop around `op`, for which one buffer must become
+/// one per thread, or null.
+static Operation *getParallelLoop(Operation *op) {
+  while ((op = op->getParentOp()))
+    if (isa<scf::ParallelOp, scf::ForallOp>(op))
+      return op;
+  return nullptr;
 }
 
 /// The operation that keeps `extent` from following from the extents of the
@@ -182,7 +185,7 @@ LogicalResult ArenaPlan::collect() {
         return WalkResult::interrupt();
       }
     buffers.push_back(buffer);
-    isPrivate.push_back(isInParallelLoop(buffer));
+    isPrivate.push_back(getParallelLoop(buffer) != nullptr);
     return WalkResult::advance();
   });
   return failure(walk.wasInterrupted());
@@ -251,28 +254,41 @@ static func::FuncOp getRuntimeFunction(ModuleOp module, StringRef name) {
   return function;
 }
 
+/// The part of `arena` that belongs to the thread running `loop`. It is found
+/// once at the head of the loop's body, so that buffers within have constant
+/// distances from each other, from which LLVM sees that they do not overlap.
+static Value buildThreadArena(Operation *loop, Value arena, Value sharedBytes,
+                              Value privateBytes) {
+  func::FuncOp threadIndex = getRuntimeFunction(
+      loop->getParentOfType<ModuleOp>(), ThreadIndexName);
+  OpBuilder builder = OpBuilder::atBlockBegin(&loop->getRegion(0).front());
+  Location loc = loop->getLoc();
+  Value thread = func::CallOp::create(builder, loc, threadIndex)->getResult(0);
+  Value start = arith::MulIOp::create(builder, loc, thread, privateBytes);
+  start = arith::AddIOp::create(builder, loc, start, sharedBytes);
+  return memref::ViewOp::create(builder, loc,
+                                cast<MemRefType>(arena.getType()), arena, start,
+                                ValueRange{privateBytes});
+}
+
 void ArenaPlan::apply(Value arena) {
   OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
   SmallVector<Value> offsets;
   auto [sharedBytes, privateBytes] =
       emitSizes(builder, function.getArguments().drop_back(), offsets);
-  func::FuncOp threadIndex;
-  if (llvm::is_contained(isPrivate, true))
-    threadIndex = getRuntimeFunction(function->getParentOfType<ModuleOp>(),
-                                     ThreadIndexName);
+  llvm::SmallDenseMap<Operation *, Value> threadArenas;
   for (auto [i, buffer] : llvm::enumerate(buffers)) {
-    builder.setInsertionPoint(buffer);
-    Location loc = buffer.getLoc();
-    Value offset = offsets[i];
-    if (isPrivate[i]) {
-      Value thread =
-          func::CallOp::create(builder, loc, threadIndex)->getResult(0);
-      Value start = arith::MulIOp::create(builder, loc, thread, privateBytes);
-      start = arith::AddIOp::create(builder, loc, start, sharedBytes);
-      offset = arith::AddIOp::create(builder, loc, offset, start);
+    Value from = arena;
+    if (Operation *loop = getParallelLoop(buffer)) {
+      Value &threadArena = threadArenas[loop];
+      if (!threadArena)
+        threadArena = buildThreadArena(loop, arena, sharedBytes, privateBytes);
+      from = threadArena;
     }
-    Value view = memref::ViewOp::create(builder, loc, buffer.getType(), arena,
-                                        offset, buffer.getDynamicSizes());
+    builder.setInsertionPoint(buffer);
+    Value view =
+        memref::ViewOp::create(builder, buffer.getLoc(), buffer.getType(), from,
+                               offsets[i], buffer.getDynamicSizes());
     buffer.replaceAllUsesWith(view);
   }
 }
