@@ -109,6 +109,9 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     contractions.vectorBits = vectorBits;
     contractions.rows = vectorBits == 512 ? 12 : 6;
     pm.addPass(createVectorizeContractions(contractions));
+    VectorizeGenericsOptions generics;
+    generics.vectorBits = vectorBits;
+    pm.addPass(createVectorizeGenerics(generics));
     pm.addPass(createExpandExp());
     pm.addPass(createCSEPass());
   }

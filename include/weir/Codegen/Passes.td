@@ -247,6 +247,37 @@ def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
     "::mlir::vector::VectorDialect"];
 }
 
+def VectorizeGenerics : Pass<"weir-vectorize-generics"> {
+  let summary = "turn element-wise operations and row reductions into vectors";
+  let description = [{
+    Rewrites `linalg.generic` on tensors whose bodies are element-wise to loops,
+    the last of them over vectors. Operands must run along their last axis with
+    the last loop, or not at all. Reductions over the last loop (sum, maximum,
+    minimum) run in a vector that is added up behind it, so that sums are in
+    another order than written. Other operations stay as they are.
+
+    ```mlir
+    // old:
+    %s = linalg.generic ins(%x : tensor<8x576xf32>) outs(%z : tensor<8xf32>)
+      { %0 = arith.mulf %in, %in ; %1 = arith.addf %out, %0 }
+    // new:
+    scf.for %i = 0 to 8 iter_args(%t = %z) {
+      %v = scf.for %k = 0 to 576 step 16 iter_args(%a = zero) {
+        %r = vector.transfer_read %x[%i, %k] : vector<16xf32>
+        ... arith.addf : vector<16xf32>
+      }
+      vector.reduction <add>, %v ; tensor.insert %sum into %t[%i]
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "512",
+           "Width of the target's vectors">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 def ExpandExp : Pass<"weir-expand-exp"> {
   let summary = "compute exp of f32 by arithmetic that vectorises";
   let description = [{
