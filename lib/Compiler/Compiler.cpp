@@ -170,6 +170,7 @@ LogicalResult Compilation::runStage(Stage stage) {
     schedule.target = target;
     schedule.threads = options.threads;
     schedule.quantize = options.quantize;
+    schedule.compute = options.compute;
     buildSchedulePipeline(pm, schedule);
     break;
   }

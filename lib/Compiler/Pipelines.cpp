@@ -64,6 +64,12 @@ static int64_t getVectorBits(const CPUTarget &target) {
   return target.has("avx512f") ? 512 : target.has("avx") ? 256 : 128;
 }
 
+/// Whether the kernels have integer dot products on `target`.
+static bool hasByteProducts(const CPUTarget &target) {
+  return getVectorBits(target) == 512 ? target.has("avx512vnni")
+                                      : target.has("avxvnni");
+}
+
 void weir::buildSchedulePipeline(OpPassManager &pm,
                                  const ScheduleOptions &options) {
   if (options.lowering == Lowering::ReferenceF64)
@@ -74,6 +80,9 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
   pack.panel = 2 * getVectorBits(options.target) / 32;
   pack.quantize = options.quantize;
   pm.addPass(createPackWeights(pack));
+  if (options.compute == "int8" ||
+      (options.compute.empty() && hasByteProducts(options.target)))
+    pm.addPass(createQuantizeActivations());
   SelectScheduleOptions schedule;
   schedule.vectorBits = getVectorBits(options.target);
   schedule.threads = options.threads;
@@ -84,9 +93,7 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
   bool optimized = options.lowering == Lowering::Optimized;
   int64_t vectorBits = getVectorBits(options.target);
   if (optimized) {
-    LowerToReferencePassOptions pointwise;
-    pointwise.pointwiseOnly = true;
-    pm.addPass(createLowerToReferencePass(pointwise));
+    pm.addPass(createLowerPointwisePass());
     pm.addPass(createHoistInvariantsPass());
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCSEPass());
@@ -98,7 +105,7 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     LowerPackedLinearOptions kernels;
     kernels.vectorBits = vectorBits;
     kernels.fma = options.target.has("fma") || vectorBits == 512;
-    kernels.vnni = options.target.has("avx512vnni") && vectorBits == 512;
+    kernels.vnni = hasByteProducts(options.target);
     pm.addPass(createLowerPackedLinear(kernels));
   }
   pm.addPass(createLowerToReferencePass());

@@ -17,7 +17,7 @@
 
 using namespace weir::rt;
 
-bool Buffer::allocate(size_t bytes) {
+bool Buffer::allocate(size_t bytes, bool sparse) {
   release();
   if (bytes == 0)
     return true;
@@ -27,9 +27,9 @@ bool Buffer::allocate(size_t bytes) {
     return false;
   ptr = memory;
   length = bytes;
-  // Fewer TLB misses where the kernel grants it; no harm where it does not.
-  if (bytes >= (size_t(4) << 20))
-    madvise(ptr, length, MADV_HUGEPAGE);
+  // The kernel would clear a huge page for the first entry of every layer.
+  if (sparse)
+    madvise(ptr, length, MADV_NOHUGEPAGE);
   return true;
 }
 

@@ -31,8 +31,9 @@ public:
   Buffer(const Buffer &) = delete;
   Buffer &operator=(const Buffer &) = delete;
 
-  /// Replaces the contents by `bytes` zeros; false when memory is out.
-  bool allocate(size_t bytes);
+  /// Replaces the contents by `bytes` zeros; false when memory is out. Little
+  /// of `sparse` memory is ever touched: it comes in small pages.
+  bool allocate(size_t bytes, bool sparse = false);
 
   /// Like allocate, but keeps a buffer that is already large enough as it is.
   bool ensure(size_t bytes) { return bytes <= length || allocate(bytes); }

@@ -74,7 +74,7 @@ bool State::create(const weir_model_desc &model, const StateShape &shape,
     }
     int64_t bytes;
     if (!byteSize(slot.shape, slot.elementBytes, bytes) ||
-        !slot.memory.allocate(static_cast<size_t>(bytes))) {
+        !slot.memory.allocate(static_cast<size_t>(bytes), /*sparse=*/true)) {
       error = "cannot allocate " + where + " of shape " +
               shapeToString(slot.shape) +
               ": choose a smaller maximum length or batch";

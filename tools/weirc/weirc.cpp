@@ -59,6 +59,10 @@ struct Options {
   cl::opt<std::string> quantize{
       "quantize", cl::desc("Weights as: stored, none (f32), bf16, int8, int4"),
       cl::init("stored")};
+  cl::opt<std::string> compute{
+      "compute",
+      cl::desc("Multiply in: f32, bf16, int8 (default: int8 with quantised "
+               "weights where the CPU can, else f32)")};
   cl::opt<int64_t> maxLength{
       "max-length", cl::desc("Longest sequence, in tokens"), cl::init(0)};
   cl::opt<std::string> entry{
@@ -241,6 +245,7 @@ int main(int argc, char **argv) {
   options.cpu = parsed.cpu;
   options.threads = parsed.threads;
   options.quantize = parsed.quantize;
+  options.compute = parsed.compute;
   options.entry = parsed.entry;
   options.dumpStages = parsed.dumpStages;
   options.runtimeDir = findRuntimeDir(argv[0]);

@@ -97,6 +97,35 @@ static RotaryPlace buildPlace(OpBuilder &builder, Location loc,
   return {pair, partner, isSecond};
 }
 
+/// Cosine or sine of the angle of each position and pair,
+/// `[batch, time, pairs]`.
+static Value buildTable(OpBuilder &builder, RotaryOp op, bool sine) {
+  Location loc = op.getLoc();
+  Type element =
+      cast<RankedTensorType>(op.getInput().getType()).getElementType();
+  FloatType type = getAccumulatorType(element);
+  double scale = op.getScale().convertToDouble();
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(builder, loc, op.getInput());
+  sizes.resize(2);
+  sizes.push_back(tensor::getMixedSize(builder, loc, op.getFrequencies(), 0));
+  return buildElementwise(
+      builder, loc, sizes, type, {op.getPositions(), op.getFrequencies()},
+      {getAxesMap(builder, 3, {BatchAxis, TimeAxis}),
+       getAxesMap(builder, 3, 2)},
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value position = arith::SIToFPOp::create(b, l, type, arguments[0]);
+        Value frequency = convertFloat(b, l, arguments[1], type);
+        Value angle = arith::MulFOp::create(b, l, position, frequency);
+        Value turned = sine ? math::SinOp::create(b, l, angle).getResult()
+                            : math::CosOp::create(b, l, angle).getResult();
+        if (scale == 1)
+          return turned;
+        return arith::MulFOp::create(b, l, turned,
+                                     buildFloat(b, l, type, scale));
+      });
+}
+
 FailureOr<SmallVector<Value>> RotaryOp::buildReference(OpBuilder &builder) {
   auto inputType = cast<RankedTensorType>(getInput().getType());
   if (!isFloatTensor(getInput()) || !isFloatTensor(getFrequencies()) ||
@@ -110,32 +139,12 @@ FailureOr<SmallVector<Value>> RotaryOp::buildReference(OpBuilder &builder) {
   Location loc = getLoc();
   Type element = inputType.getElementType();
   FloatType type = getAccumulatorType(element);
-  double scale = getScale().convertToDouble();
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(builder, loc, getInput());
 
   // Cosine and sine are the same for all heads.
-  auto buildTable = [&](bool sine) {
-    SmallVector<OpFoldResult> tableSizes{sizes[BatchAxis], sizes[TimeAxis],
-                                         builder.getIndexAttr(pairs)};
-    return buildElementwise(
-        builder, loc, tableSizes, type, {getPositions(), getFrequencies()},
-        {getAxesMap(builder, 3, {BatchAxis, TimeAxis}),
-         getAxesMap(builder, 3, 2)},
-        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-          Value position = arith::SIToFPOp::create(b, l, type, arguments[0]);
-          Value frequency = convertFloat(b, l, arguments[1], type);
-          Value angle = arith::MulFOp::create(b, l, position, frequency);
-          Value turned = sine ? math::SinOp::create(b, l, angle).getResult()
-                              : math::CosOp::create(b, l, angle).getResult();
-          if (scale == 1)
-            return turned;
-          return arith::MulFOp::create(b, l, turned,
-                                       buildFloat(b, l, type, scale));
-        });
-  };
-  Value cosines = buildTable(/*sine=*/false);
-  Value sines = buildTable(/*sine=*/true);
+  Value cosines = buildTable(builder, *this, /*sine=*/false);
+  Value sines = buildTable(builder, *this, /*sine=*/true);
 
   Value result = buildElementwise(
       builder, loc, sizes, element, getInput(),
@@ -168,5 +177,81 @@ FailureOr<SmallVector<Value>> RotaryOp::buildReference(OpBuilder &builder) {
                                   buildIndex(b, l, 2 * pairs));
         return arith::SelectOp::create(b, l, rotates, rotated, arguments[0]);
       });
+  return SmallVector<Value>{result};
+}
+
+FailureOr<SmallVector<Value>> RotaryOp::buildLowering(OpBuilder &builder) {
+  auto inputType = cast<RankedTensorType>(getInput().getType());
+  if (!isFloatTensor(getInput()) || !isFloatTensor(getFrequencies()) ||
+      inputType.isDynamicDim(3))
+    return failure();
+  int64_t dim = inputType.getDimSize(3);
+  int64_t pairs =
+      cast<RankedTensorType>(getFrequencies().getType()).getDimSize(0);
+  if (pairs == 0)
+    return SmallVector<Value>{getInput()};
+  Location loc = getLoc();
+  Type element = inputType.getElementType();
+  FloatType type = getAccumulatorType(element);
+  Value cosines = buildTable(builder, *this, /*sine=*/false);
+  Value sines = buildTable(builder, *this, /*sine=*/true);
+
+  bool half = getLayout() == RotaryLayout::Half;
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(builder, loc, getInput());
+  SmallVector<OpFoldResult> pairSizes(sizes);
+  pairSizes.back() = builder.getIndexAttr(pairs);
+  SmallVector<OpFoldResult> strides(4, builder.getIndexAttr(1));
+  strides.back() = builder.getIndexAttr(half ? 1 : 2);
+  auto getOffsets = [&](int64_t last) {
+    SmallVector<OpFoldResult> offsets(4, builder.getIndexAttr(0));
+    offsets.back() = builder.getIndexAttr(last);
+    return offsets;
+  };
+  int64_t second = half ? pairs : 1;
+  Value parts[2], places[2];
+  Value result = tensor::EmptyOp::create(builder, loc, sizes, element);
+  for (int64_t i : {0, 1}) {
+    parts[i] = tensor::ExtractSliceOp::create(
+        builder, loc, getInput(), getOffsets(i * second), pairSizes, strides);
+    places[i] = tensor::ExtractSliceOp::create(
+        builder, loc, result, getOffsets(i * second), pairSizes, strides);
+  }
+  AffineMap identity = builder.getMultiDimIdentityMap(4);
+  AffineMap table = getAxesMap(builder, 4, {BatchAxis, TimeAxis, 3});
+  auto rotated = linalg::GenericOp::create(
+      builder, loc, TypeRange{places[0].getType(), places[1].getType()},
+      ValueRange{parts[0], parts[1], cosines, sines},
+      ValueRange{places[0], places[1]},
+      ArrayRef<AffineMap>{identity, identity, table, table, identity, identity},
+      SmallVector<utils::IteratorType>(4, utils::IteratorType::parallel),
+      [&](OpBuilder &b, Location l, ValueRange in) {
+        auto multiply = [&](Value x, Value y) -> Value {
+          return arith::MulFOp::create(b, l, x, y);
+        };
+        // (x, y) becomes (x cos - y sin, y cos + x sin).
+        Value x = convertFloat(b, l, in[0], type);
+        Value y = convertFloat(b, l, in[1], type);
+        Value first = arith::SubFOp::create(b, l, multiply(x, in[2]),
+                                            multiply(y, in[3]));
+        Value last = arith::AddFOp::create(b, l, multiply(y, in[2]),
+                                           multiply(x, in[3]));
+        linalg::YieldOp::create(b, l,
+                                ValueRange{convertFloat(b, l, first, element),
+                                           convertFloat(b, l, last, element)});
+      });
+  for (int64_t i : {0, 1})
+    result = tensor::InsertSliceOp::create(builder, loc, rotated.getResult(i),
+                                           result, getOffsets(i * second),
+                                           pairSizes, strides);
+  if (int64_t rest = dim - 2 * pairs) {
+    SmallVector<OpFoldResult> restSizes(sizes);
+    restSizes.back() = builder.getIndexAttr(rest);
+    strides.back() = builder.getIndexAttr(1);
+    Value kept = tensor::ExtractSliceOp::create(
+        builder, loc, getInput(), getOffsets(2 * pairs), restSizes, strides);
+    result = tensor::InsertSliceOp::create(
+        builder, loc, kept, result, getOffsets(2 * pairs), restSizes, strides);
+  }
   return SmallVector<Value>{result};
 }

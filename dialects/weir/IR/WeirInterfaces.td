@@ -27,7 +27,15 @@ def Weir_ReferenceInterface : OpInterface<"ReferenceInterface"> {
       value per result.
     }],
     "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>",
-    "buildReference", (ins "::mlir::OpBuilder &":$builder)>];
+    "buildReference", (ins "::mlir::OpBuilder &":$builder)>,
+    InterfaceMethod<[{
+      Builds the same in a form that vectorises better, where there is one: it
+      may spell out what the definition says in an index. By default the
+      definition itself.
+    }],
+    "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>",
+    "buildLowering", (ins "::mlir::OpBuilder &":$builder), "",
+    [{ return $_op.buildReference(builder); }]>];
 }
 
 def Weir_StreamingInterface : OpInterface<"StreamingInterface"> {

@@ -77,6 +77,11 @@ def Weir_RotaryOp : Weir_PointwiseOp<"rotary", [
     `:` type($input) `,` type($positions) `,` type($frequencies)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Reads the two features of each pair as two slices.
+    ::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>
+    buildLowering(::mlir::OpBuilder &builder);
+  }];
 }
 
 #endif // WEIR_IR_WEIRPOSITIONOPS_TD

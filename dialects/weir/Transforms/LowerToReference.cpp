@@ -40,10 +40,8 @@ struct ReplaceByDefinition : OpInterfaceRewritePattern<ReferenceInterface> {
 
 struct LowerToReferencePass
     : weir::impl::LowerToReferencePassBase<LowerToReferencePass> {
-  using LowerToReferencePassBase::LowerToReferencePassBase;
-
   void runOnOperation() override {
-    if (failed(lowerToReference(getOperation(), pointwiseOnly)))
+    if (failed(lowerToReference(getOperation())))
       signalPassFailure();
   }
 };
@@ -54,19 +52,11 @@ void weir::populateReferencePatterns(RewritePatternSet &patterns) {
   patterns.add<ReplaceByDefinition>(patterns.getContext());
 }
 
-/// Whether `op` treats positions one by one and is not cut into tiles as it is.
-static bool isPlainPointwise(Operation *op) {
-  auto streaming = dyn_cast<StreamingInterface>(op);
-  return streaming && streaming.isTimePointwise() && !isa<TilingInterface>(op);
-}
-
-LogicalResult weir::lowerToReference(Operation *root, bool pointwiseOnly) {
+LogicalResult weir::lowerToReference(Operation *root) {
   // One walk, innermost ops first, so that regions an op inlines into its
   // definition hold upstream ops only. No folding: the oracle stays plain.
   IRRewriter rewriter(root->getContext());
   WalkResult result = root->walk([&](ReferenceInterface op) {
-    if (pointwiseOnly && !isPlainPointwise(op))
-      return WalkResult::advance();
     rewriter.setInsertionPoint(op);
     FailureOr<SmallVector<Value>> values = op.buildReference(rewriter);
     if (failed(values)) {

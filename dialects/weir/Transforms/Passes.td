@@ -30,15 +30,7 @@ def LowerToReferencePass : Pass<"weir-lower-to-reference"> {
       linalg.yield %entry
     }
     ```
-
-    With `pointwise-only`, rewrites only ops that treat positions one by one and
-    are not cut into tiles as they are (`TilingInterface`), such as norms: those
-    have no better form than `linalg`.
   }];
-  let options = [
-    Option<"pointwiseOnly", "pointwise-only", "bool", "false",
-           "leave ops that look across time or are tiled as they are">
-  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
@@ -89,6 +81,30 @@ def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def LowerPointwisePass : Pass<"weir-lower-pointwise"> {
+  let summary = "rewrite ops that treat positions one by one";
+  let description = [{
+    Rewrites ops that treat time positions one by one, such as norms and rotary
+    positions, to `linalg` on tensors, in the form that vectorises best
+    (`buildLowering` of `ReferenceInterface`). Left are ops that look across
+    time and those that are cut into tiles as they are (`TilingInterface`).
+
+    ```mlir
+    // old:
+    %y = weir.rotary %x, %positions, %frequencies layout(half) : ...
+    // new:
+    %a = tensor.extract_slice %x[0, 0, 0, 0] ...
+    %b = tensor.extract_slice %x[0, 0, 0, 32] ...
+    %r:2 = linalg.generic ins(%a, %b, %cosines, %sines) ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
 }
 
 def HoistInvariantsPass : Pass<"weir-hoist-invariants"> {

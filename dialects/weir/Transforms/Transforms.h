@@ -21,10 +21,8 @@ void populateReferencePatterns(mlir::RewritePatternSet &patterns);
 
 /// Replaces all ops nested in `root` that implement `ReferenceInterface` by
 /// their definitions. Fails, with a diagnostic at the op, where a definition
-/// cannot be built. With `pointwiseOnly`, leaves ops that look across time or
-/// that implement `TilingInterface`.
-mlir::LogicalResult lowerToReference(mlir::Operation *root,
-                                     bool pointwiseOnly = false);
+/// cannot be built.
+mlir::LogicalResult lowerToReference(mlir::Operation *root);
 
 /// Makes all functions of `module` compute in f64 where they compute in f32;
 /// see `weir-widen-to-f64`. Fails, with a diagnostic, on ops that hold f32

@@ -360,6 +360,26 @@ def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
   ];
 }
 
+def QuantizeActivations : Pass<"weir-quantize-activations"> {
+  let summary = "quantise what products with quantised weights read";
+  let description = [{
+    Gives every `weir.packed_linear` with quantised weights and a float input
+    the quants that `weir.quantize` makes of its input, in the weights' groups.
+    Products of one block that read the same share them. This changes results:
+    it is what `--compute=int8` asks for.
+
+    ```mlir
+    // old:
+    %y = weir.packed_linear %x, %w scales(%s) bits(4) group(32)
+       : tensor<1x1x576xf32>, ... -> tensor<1x1x1536xf32>
+    // new:
+    %q, %t, %u = weir.quantize %x group(32) : tensor<1x1x576xf32> -> ...
+    %y = weir.packed_linear %q, %w scales(%s) input_scales(%t) input_sums(%u)
+       bits(4) group(32) : tensor<1x1x576xi8>, ... -> tensor<1x1x1536xf32>
+    ```
+  }];
+}
+
 def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
   let summary = "write the micro-kernels of packed matrix products";
   let description = [{

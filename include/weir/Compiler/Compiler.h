@@ -32,6 +32,8 @@ struct CompileOptions {
   unsigned threads = 0;
   /// `stored`, `none`, `bf16`, `int8` or `int4`.
   std::string quantize = "stored";
+  /// See `ScheduleOptions::compute`.
+  std::string compute;
   /// Longest sequence; none takes the model's own.
   std::optional<int64_t> maxLength;
   /// The public function of a `.mlir` file to compile; empty takes all.

@@ -59,6 +59,9 @@ struct ScheduleOptions {
   unsigned threads = 2;
   /// `none`, `stored`, `bf16`, `int8` or `int4`.
   std::string quantize = "none";
+  /// What products are computed in: `f32`, `bf16` or `int8`; empty for int8
+  /// with quantised weights where the target has the instructions, else f32.
+  std::string compute;
 };
 
 /// Options of the stage `tiled`.

@@ -114,6 +114,12 @@ bool GenericVectorizer::check() {
          map.getResults().back() !=
              getAffineDimExpr(inner, map.getContext())))
       return false;
+  // Elements apart are left to LLVM, which shuffles them.
+  for (Value operand : op->getOperands())
+    if (auto slice = operand.getDefiningOp<tensor::ExtractSliceOp>())
+      if (!slice.getStaticStrides().empty() &&
+          slice.getStaticStrides().back() != 1)
+        return false;
   Block &body = *op.getBody();
   for (Operation &inside : body.without_terminator())
     if (!OpTrait::hasElementwiseMappableTraits(&inside) &&
