@@ -29,6 +29,7 @@
 #include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Iterators.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "weir/Codegen/Passes.h"
 #include "weir/IR/Weir.h"
@@ -235,6 +236,12 @@ static LogicalResult tile(RewriterBase &rewriter, TilePlan &plan) {
   for (Value result : plan.root->getResults())
     if (Value replacement = tiled->replacements.lookup(result))
       rewriter.replaceAllUsesWith(result, replacement);
+  // Slices of what was fused are left over and would keep it alive.
+  for (LoopLikeOpInterface loop : tiled->loops)
+    loop->walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
+      if (op != loop && isOpTriviallyDead(op))
+        rewriter.eraseOp(op);
+    });
   return success();
 }
 

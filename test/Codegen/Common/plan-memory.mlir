@@ -58,8 +58,8 @@ func.func @dynamic_extents(%x: memref<?x8xf32>) {
 // CHECK: %[[THREAD:.*]] = func.call @weir_rt_thread_index() : () -> index
 // CHECK: %[[START:.*]] = arith.muli %[[THREAD]], %[[BYTES:.*]] : index
 // CHECK: %[[PART:.*]] = arith.addi %[[START]], %[[SHARED:.*]] : index
-// CHECK: %[[AT:.*]] = arith.addi %{{.*}}, %[[PART]] : index
-// CHECK: memref.view %[[ARENA]][%[[AT]]][] : memref<?xi8> to memref<16xf32>
+// CHECK: %[[OWN:.*]] = memref.view %[[ARENA]][%[[PART]]][%[[BYTES]]]
+// CHECK: memref.view %[[OWN]][%{{.*}}][] : memref<?xi8> to memref<16xf32>
 // CHECK-LABEL: func.func @buffer_per_thread__arena
 // CHECK: %[[THREADS:.*]] = call @weir_rt_num_threads() : () -> index
 // CHECK: arith.muli %[[THREADS]], %{{.*}}
@@ -108,5 +108,25 @@ func.func @extent_of_a_reshaped_buffer(%x: memref<?x8xf32>, %k: index) {
 // CHECK: memref.alloc
 func.func private @private_functions_have_no_arena() {
   %a = memref.alloc() : memref<4xf32>
+  return
+}
+
+// -----
+
+// A tile cut short at the end takes no more than a whole one.
+
+// CHECK-LABEL: func.func @bounded_extent
+// CHECK-LABEL: func.func @bounded_extent__arena
+// CHECK: %[[BOUND:.*]] = arith.constant 128 : index
+// CHECK: arith.muli %{{.*}}, %[[BOUND]]
+func.func @bounded_extent(%x: memref<?x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c128 = arith.constant 128 : index
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  scf.for %i = %c0 to %n step %c128 {
+    %m = affine.min affine_map<(d0)[s0] -> (s0 - d0, 128)>(%i)[%n]
+    %a = memref.alloc(%m) : memref<?x8xf32>
+    memref.dealloc %a : memref<?x8xf32>
+  }
   return
 }

@@ -1,0 +1,40 @@
+// RUN: weir-opt %s \
+// RUN:   --pass-pipeline='builtin.module(func.func(weir-select-schedule{threads=2}))' \
+// RUN:   | FileCheck %s
+// RUN: weir-opt %s \
+// RUN:   --pass-pipeline='builtin.module(func.func(weir-select-schedule))' \
+// RUN:   --remark-format=emitRemark --remarks-filter='weir.*' -o /dev/null 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=REMARK
+
+// 18 panels for two threads are nine pieces of two: all of one size.
+// CHECK-LABEL: func.func @even_pieces
+// CHECK: schedule(<form = "panel", tiles = [128, 64], parallel = true>)
+// REMARK: Remark=panel, {{.*}}18 panels in pieces of 2 for 2 threads; each weight is read once
+func.func @even_pieces(%x: tensor<1x1x64xf32>, %w: tensor<18x64x32xf32>)
+    -> tensor<1x1x576xf32> {
+  %y = weir.packed_linear %x, %w bits(32) group(32)
+      : tensor<1x1x64xf32>, tensor<18x64x32xf32> -> tensor<1x1x576xf32>
+  return %y : tensor<1x1x576xf32>
+}
+
+// What is written by hand stays.
+// CHECK-LABEL: func.func @by_hand
+// CHECK: schedule(<form = "panel", tiles = [12, 32]>)
+func.func @by_hand(%x: tensor<1x1x64xf32>, %w: tensor<18x64x32xf32>)
+    -> tensor<1x1x576xf32> {
+  %y = weir.packed_linear %x, %w bits(32) group(32)
+      schedule(<form = "panel", tiles = [12, 32]>)
+      : tensor<1x1x64xf32>, tensor<18x64x32xf32> -> tensor<1x1x576xf32>
+  return %y : tensor<1x1x576xf32>
+}
+
+// CHECK-LABEL: func.func @many_queries
+// CHECK: schedule(<form = "flash", tiles = [32, 64], parallel = true>)
+// REMARK: Remark=flash, {{.*}}32 queries by 3 heads of a group fill 3 pairs of vectors
+func.func @many_queries(%q: tensor<?x?x9x64xf32>, %k: tensor<?x?x3x64xf32>)
+    -> tensor<?x?x9x64xf32> {
+  %o = weir.attention %q, %k, %k mask(<causal>) scale(0.125)
+      : tensor<?x?x9x64xf32>, tensor<?x?x3x64xf32>, tensor<?x?x3x64xf32>
+        -> tensor<?x?x9x64xf32>
+  return %o : tensor<?x?x9x64xf32>
+}
