@@ -155,3 +155,85 @@ func.func @embedding_c2_result_shape(%ids: tensor<?xi32>, %t: tensor<7x4xf32>) {
   weir.embedding %ids, %t : tensor<?xi32>, tensor<7x4xf32> -> tensor<?x7xf32>
   return
 }
+
+// -----
+
+func.func @packed_linear_c1_dynamic_reduction(%x: tensor<?x8xf32>,
+                                              %w: tensor<2x?x4xf32>) {
+  // expected-error @below {{has values of type 'tensor<2x?x4xf32>', expected static extents behind the panels}}
+  weir.packed_linear %x, %w bits(32) group(0)
+      : tensor<?x8xf32>, tensor<2x?x4xf32> -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c5_outs_type(%x: tensor<?x8xf32>,
+    %w: tensor<2x8x4xf32>, %o: tensor<?x6xf32>) {
+  // expected-error @below {{has outs of type 'tensor<?x6xf32>', expected the result's 'tensor<?x5xf32>'}}
+  weir.packed_linear %x, %w outs(%o : tensor<?x6xf32>) bits(32) group(0)
+      : tensor<?x8xf32>, tensor<2x8x4xf32> -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c5_no_outs(%x: tensor<?x8xf32>,
+                                    %w: tensor<?x8x4xf32>) {
+  // expected-error @below {{has a dynamic last axis, expected outs that have it}}
+  weir.packed_linear %x, %w bits(32) group(0)
+      : tensor<?x8xf32>, tensor<?x8x4xf32> -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c6_no_input_scales(%x: tensor<?x8xi8>,
+    %w: tensor<2x1x4x4xi8>, %s: tensor<2x1x4xf32>) {
+  // expected-error @below {{has an input of type 'tensor<?x8xi8>' without input scales and sums, expected them for inputs of i8 alone}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xf32>) bits(4) group(8)
+      : tensor<?x8xi8>, tensor<2x1x4x4xi8> -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c6_float_values(%x: tensor<?x8xi8>,
+    %w: tensor<2x8x4xf32>, %xs: tensor<?x1xf32>, %xt: tensor<?x1xi32>) {
+  // expected-error @below {{has an input of i8 and float values, expected quants}}
+  weir.packed_linear %x, %w input_scales(%xs : tensor<?x1xf32>)
+      input_sums(%xt : tensor<?x1xi32>) bits(32) group(8)
+      : tensor<?x8xi8>, tensor<2x8x4xf32> -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c6_scale_shape(%x: tensor<?x8xi8>,
+    %w: tensor<2x1x4x4xi8>, %s: tensor<2x1x4xf32>, %xs: tensor<?x2xf32>,
+    %xt: tensor<?x1xi32>) {
+  // expected-error @below {{has input scales or sums of type 'tensor<?x2xf32>', expected 'tensor<?x1xf32>'}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xf32>)
+      input_scales(%xs : tensor<?x2xf32>) input_sums(%xt : tensor<?x1xi32>)
+      bits(4) group(8)
+      : tensor<?x8xi8>, tensor<2x1x4x4xi8> -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_c1_partial_group(%x: tensor<?x12xf32>) {
+  // expected-error @below {{has an input of type 'tensor<?x12xf32>' in groups of 8, expected f32 with a last axis of whole groups}}
+  weir.quantize %x group(8)
+      : tensor<?x12xf32> -> tensor<?x12xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+func.func @quantize_c2_scale_shape(%x: tensor<?x16xf32>) {
+  // expected-error @below {{has a result of type 'tensor<?x1xf32>', expected 'tensor<?x2xf32>'}}
+  weir.quantize %x group(8)
+      : tensor<?x16xf32> -> tensor<?x16xi8>, tensor<?x1xf32>, tensor<?x2xi32>
+  return
+}

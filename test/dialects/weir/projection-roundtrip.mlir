@@ -40,3 +40,27 @@ func.func @embedding(%ids: tensor<?x?xi32>, %table: tensor<7x4xbf16>)
       : tensor<?x?xi32>, tensor<7x4xbf16> -> tensor<?x?x4xf32>
   return %0 : tensor<?x?x4xf32>
 }
+
+// CHECK-LABEL: func.func @packed_linear_of_quants
+// CHECK: weir.packed_linear %{{.*}}, %{{.*}} scales(%{{.*}} : tensor<2x2x4xf16>) input_scales(%{{.*}} : tensor<?x2xf32>) input_sums(%{{.*}} : tensor<?x2xi32>) outs(%{{.*}} : tensor<?x?xf32>) bits(4) group(8)
+func.func @packed_linear_of_quants(
+    %x: tensor<?x16xi8>, %xs: tensor<?x2xf32>, %xt: tensor<?x2xi32>,
+    %w: tensor<2x2x4x4xi8>, %s: tensor<2x2x4xf16>, %o: tensor<?x?xf32>)
+    -> tensor<?x?xf32> {
+  %0 = weir.packed_linear %x, %w scales(%s : tensor<2x2x4xf16>)
+      input_scales(%xs : tensor<?x2xf32>) input_sums(%xt : tensor<?x2xi32>)
+      outs(%o : tensor<?x?xf32>) bits(4) group(8)
+      : tensor<?x16xi8>, tensor<2x2x4x4xi8> -> tensor<?x?xf32>
+  return %0 : tensor<?x?xf32>
+}
+
+// CHECK-LABEL: func.func @quantize
+// CHECK: weir.quantize %{{.*}} group(8) : tensor<?x?x16xf32> -> tensor<?x?x16xi8>, tensor<?x?x2xf32>, tensor<?x?x2xi32>
+func.func @quantize(%x: tensor<?x?x16xf32>)
+    -> (tensor<?x?x16xi8>, tensor<?x?x2xf32>, tensor<?x?x2xi32>) {
+  %q, %s, %t = weir.quantize %x group(8)
+      : tensor<?x?x16xf32> -> tensor<?x?x16xi8>, tensor<?x?x2xf32>,
+        tensor<?x?x2xi32>
+  return %q, %s, %t
+      : tensor<?x?x16xi8>, tensor<?x?x2xf32>, tensor<?x?x2xi32>
+}
