@@ -54,6 +54,16 @@ LogicalResult AppendOp::verify() {
   return success();
 }
 
+/// The result is `input` but for its time extent, which is 1.
+void SelectLastOp::build(OpBuilder &builder, OperationState &state, Value input,
+                         Value lengths) {
+  auto type = cast<RankedTensorType>(input.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape[TimeAxis] = 1;
+  build(builder, state, RankedTensorType::get(shape, type.getElementType()),
+        input, lengths);
+}
+
 LogicalResult SelectLastOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType());
   auto result = cast<RankedTensorType>(getResult().getType());

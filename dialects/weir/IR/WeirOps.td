@@ -15,5 +15,6 @@ include "weir/IR/WeirPositionOps.td"
 include "weir/IR/WeirAttentionOps.td"
 include "weir/IR/WeirStackOps.td"
 include "weir/IR/WeirStateOps.td"
+include "weir/IR/WeirGenerateOps.td"
 
 #endif // WEIR_IR_WEIROPS_TD

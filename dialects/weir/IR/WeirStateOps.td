@@ -75,6 +75,8 @@ def Weir_SelectLastOp : Weir_Op<"select_last", [Pure,
     $input `,` $lengths attr-dict
     `:` type($input) `,` type($lengths) `->` type($result)
   }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$input,
+                                 "::mlir::Value":$lengths)>];
   let hasVerifier = 1;
 }
 

@@ -533,6 +533,15 @@ static std::optional<AxisRefusal> checkArguments(func::FuncOp forward,
   return std::nullopt;
 }
 
+/// Decode loops over `forward` go on with `step`, which remembers what the
+/// former computes anew in each round.
+static void streamDecodeLoops(func::FuncOp forward, func::FuncOp step) {
+  forward->getParentOfType<ModuleOp>().walk([&](GenerateOp loop) {
+    if (loop.getCallee() == forward.getSymName())
+      loop.setCallee(step.getSymName());
+  });
+}
+
 /// Derives, or sets `refusal`. Nothing is derived where time does not occur.
 static StreamingFunctions derive(func::FuncOp forward,
                                  std::optional<AxisRefusal> &refusal) {
@@ -567,6 +576,7 @@ static StreamingFunctions derive(func::FuncOp forward,
   if (failed(narrowToLast(last, lastLengths, refusal)))
     return {};
   eraseDead(last);
+  streamDecodeLoops(forward, last);
   return {extend, last};
 }
 

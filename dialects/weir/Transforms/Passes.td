@@ -32,9 +32,9 @@ def LowerToReferencePass : Pass<"weir-lower-to-reference"> {
     ```
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
-    "::mlir::tensor::TensorDialect"];
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def WidenToF64Pass : Pass<"weir-widen-to-f64", "::mlir::ModuleOp"> {
@@ -72,6 +72,7 @@ def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
     From the function whose `weir.method` is `forward`, derives the state
     (`weir.slot`s), `@extend` and `@extend_last` (docs/adr/004). The time axis
     is followed by dataflow; each value whose past is read gets one history.
+    Each `weir.generate` over the function goes over to `@extend_last`.
     What cannot stream is an error at its location, or with `require=false` a
     missed remark and the module attribute `weir.no_streaming`.
   }];

@@ -173,6 +173,15 @@ static void widenFunction(func::FuncOp function, AttrTypeReplacer &replacer) {
   SmallVector<Type> keptResults =
       getKeptTypes(function, function.getResultTypes(),
                    [&](unsigned i) { return function.getResultAttr(i, slot); });
+  // A decode loop over a public function gets logits as that returns them.
+  auto module = function->getParentOfType<ModuleOp>();
+  SmallVector<std::pair<Value, Type>> logits;
+  function.walk([&](GenerateOp loop) {
+    auto callee = module.lookupSymbol<func::FuncOp>(loop.getCallee());
+    if (callee.isPublic() && !loop.getChoose().empty())
+      logits.emplace_back(loop.getChoose().getArgument(0),
+                          loop.getChoose().getArgument(0).getType());
+  });
   SmallVector<std::pair<WeightOp, Type>> weights;
   function.walk([&](WeightOp weight) {
     if (isF32(weight.getType()))
@@ -186,6 +195,8 @@ static void widenFunction(func::FuncOp function, AttrTypeReplacer &replacer) {
 
   for (auto [weight, type] : weights)
     restore(weight.getResult(), type, convertsItsMatrix);
+  for (auto [value, type] : logits)
+    restore(value, type, [](OpOperand &) { return false; });
   SmallVector<Type> arguments(function.getArgumentTypes());
   SmallVector<Type> results(function.getResultTypes());
   for (auto [i, type] : llvm::enumerate(keptArguments)) {

@@ -1,6 +1,6 @@
 """Writes and prints small safetensors files for tests.
 
-  tensors.py write FILE name=2x3:1,2,3,4,5,6 ...
+  tensors.py write FILE name=2x3:1,2,3,4,5,6 ids=i32:2:7,8 ...
   tensors.py print FILE
 """
 
@@ -16,9 +16,10 @@ def main():
         named = {}
         for text in tensors:
             name, rest = text.split("=")
-            shape, values = rest.split(":")
+            *kind, shape, values = rest.split(":")
+            dtype = np.int32 if kind == ["i32"] else np.float32
             named[name] = np.array(
-                [float(v) for v in values.split(",")], np.float32
+                [float(v) for v in values.split(",")], dtype
             ).reshape([int(n) for n in shape.split("x")])
         save_file(named, path)
         return

@@ -177,6 +177,29 @@ func.func @forward(
 
 // -----
 
+// A decode loop over the function goes over to its step.
+
+// CHECK: func.func @extend_last(
+// CHECK: func.func @loop
+// CHECK: weir.generate @extend_last(
+func.func @forward(
+    %x: tensor<?x?xi32> {weir.name = "decoded"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %table = arith.constant dense<0.0> : tensor<9x4xf32>
+  %y = weir.embedding %x, %table
+      : tensor<?x?xi32>, tensor<9x4xf32> -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+func.func @loop(%x: tensor<?x?xi32>, %n: tensor<?xi32>) -> tensor<?x?xi32> {
+  %0, %1 = weir.generate @forward(%x, %n) new(3)
+      : tensor<?x?xi32>, tensor<?xi32> -> tensor<?x?xi32>
+  return %0 : tensor<?x?xi32>
+}
+
+// -----
+
 // A function without time has no step.
 
 // CHECK: func.func @forward

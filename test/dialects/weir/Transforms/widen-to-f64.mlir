@@ -64,3 +64,37 @@ func.func private @private_functions_widen(%x: f32) -> f32 {
 func.func @halves_stay(%x: tensor<4xbf16>) -> tensor<4xbf16> {
   return %x : tensor<4xbf16>
 }
+
+// -----
+
+// A decode loop over a public function gets its f32 logits and widens them.
+
+// CHECK-LABEL: func.func @public_model
+// CHECK-SAME: -> tensor<?x?x8xf32>
+func.func @public_model(%ids: tensor<?x?xi32>,
+                        %n: tensor<?xi32> {weir.role = "lengths"})
+    -> tensor<?x?x8xf32> attributes {weir.method = "forward"} {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %ids, %c0 : tensor<?x?xi32>
+  %t = tensor.dim %ids, %c1 : tensor<?x?xi32>
+  %empty = tensor.empty(%b, %t) : tensor<?x?x8xf32>
+  %0 = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x?x8xf32>)
+      -> tensor<?x?x8xf32>
+  return %0 : tensor<?x?x8xf32>
+}
+
+// CHECK-LABEL: func.func @loop
+// CHECK: weir.generate @public_model
+// CHECK-NEXT: ^bb0(%[[LOGITS:[^:]+]]: tensor<?x8xf32>, %{{.*}}: index):
+// CHECK: %[[WIDE:.*]] = linalg.generic {{.*}} ins(%[[LOGITS]] : tensor<?x8xf32>)
+// CHECK: weir.sample %[[WIDE]] : tensor<?x8xf64>
+func.func @loop(%ids: tensor<?x?xi32>, %n: tensor<?xi32>) -> tensor<?x?xi32> {
+  %tokens, %counts = weir.generate @public_model(%ids, %n) new(5) choose {
+  ^bb0(%logits: tensor<?x8xf32>, %round: index):
+    %next = weir.sample %logits : tensor<?x8xf32> -> tensor<?xi32>
+    weir.yield %next : tensor<?xi32>
+  } : tensor<?x?xi32>, tensor<?xi32> -> tensor<?x?xi32>
+  return %tokens : tensor<?x?xi32>
+}
