@@ -10,7 +10,7 @@
 // the G heads that share the key head are taken together, g outermost. The
 // carry is (maximum, sum, accumulator) of each of them.
 //
-// Two forms differ in how tiles lie in memory:
+// Forms differ in how tiles lie in memory, and in how keys are shared out:
 //
 // - `flash`: everything transposed. Scores are [keys, M], the accumulator is
 //   [Dv, M]. The query tile is transposed once; keys and values are read where
@@ -18,6 +18,8 @@
 //   runs along the outer axis, so that it needs no reduction within a vector.
 // - `row`: scores are [M, keys], the accumulator is [M, Dv]. It is for few
 //   queries (decoding), where M would not fill a vector.
+// - `split`: as `row`, with the keys cut into parts that are taken at once
+//   (AttentionTransfer.cpp), for few rows and heads and many keys.
 //
 // Keys are visited from the first to the last one that the mask's reach, the
 // key lengths and the fill of the buffer allow. The number of keys in a block
@@ -383,12 +385,15 @@ FailureOr<BlockDomain> AttentionOp::getBlockDomain(OpBuilder &builder,
                                                    ScheduleAttr schedule) {
   StringRef form = schedule.getForm().getValue();
   ArrayRef<int64_t> tiles = schedule.getTiles();
-  if (form != "flash" && form != "row")
+  bool isSplit = form == "split";
+  if (form != "flash" && form != "row" && !isSplit)
     return emitOpError("has a schedule of form '")
-           << form << "', expected flash or row";
-  if (tiles.size() != 2 || tiles[0] < 1 || tiles[1] < 1)
+           << form << "', expected flash, row or split";
+  if (tiles.size() != (isSplit ? 3 : 2) ||
+      llvm::any_of(tiles, [](int64_t tile) { return tile < 1; }))
     return emitOpError("has schedule tiles [")
-           << tiles << "], expected [queries, keys] of positive extents";
+           << tiles << "], expected [queries, keys"
+           << (isSplit ? ", parts" : "") << "] of positive extents";
   Type element = cast<RankedTensorType>(getQuery().getType()).getElementType();
   if (!isa<FloatType>(element))
     return emitOpError("has elements of type ")

@@ -13,7 +13,9 @@ include "weir/IR/WeirProjectionOps.td"
 def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
     DeclareOpInterfaceMethods<Weir_StreamingInterface>,
-    DeclareOpInterfaceMethods<Weir_BlockMapInterface>]> {
+    DeclareOpInterfaceMethods<Weir_BlockMapInterface, ["getTransferTypes",
+      "getCarriedParts", "buildTransferInit", "buildSummary",
+      "buildComposition", "buildApplication"]>]> {
   let summary = "softmax attention with grouped heads and a mask";
   let description = [{
     For query head h, which reads key/value head `h / (H / Hkv)`:

@@ -98,6 +98,25 @@ def Weir_BlockMapInterface : OpInterface<"BlockMapInterface"> {
     in each step and hands it back in `buildFinish`. A map that runs backward
     turns `index` round itself.
 
+    Where the effect of a run of blocks on the carry is itself a few tensors, a
+    transfer, parts of the carried range can be taken at once and joined:
+
+    ```
+    for each point, and for each of getCarriedParts:
+      transfer   = buildTransferInit(invariants)
+      for index in the part's share of buildCarriedRange(invariants):
+        transfer = buildSummary(index, invariants, transfer)
+    for each point:
+      whole      = buildTransferInit(invariants)
+      for each part in order:
+        whole    = buildComposition(whole, the part's transfer)
+      carry      = buildApplication(whole, buildInit(...))
+      tiles      = buildFinish(invariants, destinations, carry)
+    ```
+
+    The transfer of attention is (maximum, sum, accumulator) of the run's keys;
+    that of a linear recurrence S' = A S + B is (A, B).
+
     The choices are in `schedule`; `getBlockDomain` refuses one it cannot
     follow, with an error on the op, and the other builders rely on that.
   }];
@@ -153,6 +172,49 @@ def Weir_BlockMapInterface : OpInterface<"BlockMapInterface"> {
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
            "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants,
            "::mlir::ValueRange":$destinations, "::mlir::ValueRange":$carry)>,
+    InterfaceMethod<[{
+        The types of a transfer's tensors, of static shape, under `schedule`;
+        none where the op has no transfer, and then the methods below are not
+        called.
+      }],
+      "::llvm::SmallVector<::mlir::RankedTensorType>", "getTransferTypes",
+      (ins "::weir::ScheduleAttr":$schedule), "", [{ return {}; }]>,
+    InterfaceMethod<[{
+        The parts the carried range is cut into under `schedule`; 1 for a carry
+        that goes through all blocks in order.
+      }],
+      "int64_t", "getCarriedParts", (ins "::weir::ScheduleAttr":$schedule), "",
+      [{ return 1; }]>,
+    InterfaceMethod<[{ The transfer of no block. }],
+      "::llvm::SmallVector<::mlir::Value>", "buildTransferInit",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants), "",
+      [{ return {}; }]>,
+    InterfaceMethod<[{
+        The transfer of the blocks of `transfer` and block `index` behind them.
+        Its tensors are updates of those of `transfer`.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "buildSummary",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point, "::mlir::Value":$index,
+           "::mlir::ValueRange":$invariants, "::mlir::ValueRange":$transfer),
+      "", [{ return {}; }]>,
+    InterfaceMethod<[{
+        The transfer of the blocks of `earlier` and then those of `later`. Its
+        tensors are updates of those of `earlier`.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "buildComposition",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$earlier, "::mlir::ValueRange":$later), "",
+      [{ return {}; }]>,
+    InterfaceMethod<[{
+        The carry behind the blocks of `transfer` when it was `carry` before
+        them. Its tensors are updates of those of `carry`.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "buildApplication",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$transfer, "::mlir::ValueRange":$carry), "",
+      [{ return {}; }]>,
   ];
 }
 

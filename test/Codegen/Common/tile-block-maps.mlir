@@ -43,6 +43,30 @@ func.func @row(%q: tensor<?x1x4x16xf32>, %k: tensor<?x?x2x16xf32>,
   return %0 : tensor<?x1x4x8xf32>
 }
 
+// Cut into parts, a first loop leaves what each part does to a carry, a second
+// one joins that.
+// CHECK-LABEL: func.func @split
+// CHECK: %[[PARTS:.*]]:3 = scf.forall (%[[B:.*]], %[[H:.*]], %{{.*}}, %[[PART:.*]]) in (%{{.*}}, 2, %{{.*}}, 8) shared_outs(%[[S0:[^ ]+]] = %{{.*}}) -> (tensor<?x2x?x8x2xf32>, tensor<?x2x?x8x2xf32>, tensor<?x2x?x8x2x8xf32>)
+// CHECK: arith.muli %[[PART]], %
+// CHECK: %[[PARTIAL:.*]]:3 = scf.for
+// CHECK: math.exp
+// CHECK: scf.forall.in_parallel
+// CHECK: tensor.parallel_insert_slice %[[PARTIAL]]#0 into %[[S0]][%[[B]], %[[H]], %{{.*}}, %[[PART]], 0] [1, 1, 1, 1, 2]
+// CHECK: scf.forall (%{{.*}}, %{{.*}}, %{{.*}}) in (%{{.*}}, 2, %{{.*}}) shared_outs
+// CHECK: scf.for %[[I:.*]] = %{{.*}} to %{{.*}} step {{.*}} iter_args(%[[MAX:[^ ]+]] =
+// CHECK: tensor.extract_slice %[[PARTS]]#0[%{{.*}}, %{{.*}}, %{{.*}}, %[[I]], 0]
+// CHECK: linalg.generic {{.*}} outs({{.*}}, %[[MAX]], %{{.*}}
+func.func @split(%q: tensor<?x1x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                 %v: tensor<?x?x2x8xf32>, %o: tensor<?xi32>)
+    -> tensor<?x1x4x8xf32> {
+  %0 = weir.attention %q, %k, %v mask(<causal>) scale(0.25)
+      offset(%o : tensor<?xi32>)
+      schedule(<form = "split", tiles = [1, 128, 8]>)
+      : tensor<?x1x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x8xf32>
+        -> tensor<?x1x4x8xf32>
+  return %0 : tensor<?x1x4x8xf32>
+}
+
 // Without a mask no block tests it.
 // CHECK-LABEL: func.func @full_mask
 // CHECK-NOT: scf.if

@@ -12,6 +12,16 @@
 // RUN:   | weir-opt --weir-tile-block-maps --weir-lower-to-reference \
 // RUN:       -one-shot-bufferize=bufferize-function-boundaries \
 // RUN:       -scf-forall-to-for %lower_plainly | %run_main | FileCheck %s
+// Two parts of the keys, with a block each or one with two and one with one;
+// and four, some of which have none.
+// RUN: sed 's/form = "flash", tiles = .2, 2/form = "split", tiles = [2, 2, 2/' \
+// RUN:   %s | weir-opt --weir-tile-block-maps --weir-lower-to-reference \
+// RUN:       -one-shot-bufferize=bufferize-function-boundaries \
+// RUN:       -scf-forall-to-for %lower_plainly | %run_main | FileCheck %s
+// RUN: sed 's/form = "flash", tiles = .2, 2/form = "split", tiles = [2, 1, 4/' \
+// RUN:   %s | weir-opt --weir-tile-block-maps --weir-lower-to-reference \
+// RUN:       -one-shot-bufferize=bufferize-function-boundaries \
+// RUN:       -scf-forall-to-for %lower_plainly | %run_main | FileCheck %s
 
 func.func private @printMemrefF32(tensor<*xf32>)
 
@@ -124,7 +134,7 @@ func.func @main() {
   %u1 = tensor.cast %window : tensor<?x?x1x3xf32> to tensor<*xf32>
   call @printMemrefF32(%u1) : (tensor<*xf32>) -> ()
 
-  // The last query sees no key.
+  // attention_c5: the last query sees no key.
   // CHECK: sizes = [1, 3, 1, 3]
   // CHECK-NEXT: {{\[}}0, 0.333333, 0.666667]
   // CHECK-NEXT: {{\[}}0, 0, 1]
@@ -135,7 +145,7 @@ func.func @main() {
   %u2 = tensor.cast %later : tensor<?x?x1x3xf32> to tensor<*xf32>
   call @printMemrefF32(%u2) : (tensor<*xf32>) -> ()
 
-  // Two keys, then none.
+  // attention_c4: two keys, then none.
   // CHECK: sizes = [1, 3, 1, 3]
   // CHECK-COUNT-3: {{\[}}0.333333, 0.666667, 0]
   // CHECK: sizes = [1, 3, 1, 3]
