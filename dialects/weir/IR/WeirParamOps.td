@@ -15,7 +15,8 @@ include "weir/IR/WeirAttrs.td"
 include "weir/IR/WeirDialect.td"
 include "weir/IR/WeirInterfaces.td"
 
-def Weir_ParamOp : Weir_Op<"param", [Symbol]> {
+def Weir_ParamOp : Weir_Op<"param", [Symbol,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a weight, bound to a checkpoint or made of other weights";
   let description = [{
     Declares the weight `sym_name` of type `type`. `init` says where its numbers
@@ -48,6 +49,8 @@ def Weir_ParamOp : Weir_Op<"param", [Symbol]> {
     ::mlir::RankedTensorType getTensorType() {
       return ::llvm::cast<::mlir::RankedTensorType>(getType());
     }
+    /// The parameters that `init` names.
+    ::llvm::SmallVector<::mlir::FlatSymbolRefAttr> getSources();
   }];
 }
 

@@ -18,6 +18,12 @@ weir.param @p : tensor<4xf32> = dense<1.0> : tensor<3xf32>
 
 // -----
 
+// param_c2_concat_parts
+// expected-error @below {{joins ["a"], expected parameters}}
+weir.param @p : tensor<4xf32> = #weir.concat<["a"], axis = 0>
+
+// -----
+
 // param_c3_layer_count
 // expected-error @below {{stacks 2 tensors when its type is 'tensor<3x4xf32>'}}
 weir.param @p : tensor<3x4xf32> = #weir.checkpoint<"p.*", [0, 1]>
@@ -27,6 +33,66 @@ weir.param @p : tensor<3x4xf32> = #weir.checkpoint<"p.*", [0, 1]>
 // param_c3_key_without_star
 // expected-error @below {{stacks layers of "p", expected a '*' in the key}}
 weir.param @p : tensor<2x4xf32> = #weir.checkpoint<"p", [0, 1]>
+
+// -----
+
+// param_c4_no_source
+// expected-error @below {{is made of @q, which is no weir.param}}
+weir.param @p : tensor<4xf32> = #weir.reshape<@q>
+
+// -----
+
+// param_c4_cycle
+// expected-error @below {{is made of itself}}
+weir.param @p : tensor<4xf32> = #weir.reshape<@q>
+weir.param @q : tensor<4xf32> = #weir.reshape<@p>
+
+// -----
+
+// expected-note @below {{source of type 'tensor<2x4xf32>' declared here}}
+weir.param @a : tensor<2x4xf32> = #weir.checkpoint<"a">
+
+// param_c4_transposed_shape
+// expected-error @below {{has type 'tensor<2x4xf32>' when #weir.transpose<@a, [1, 0]> makes [4, 2]}}
+weir.param @p : tensor<2x4xf32> = #weir.transpose<@a, [1, 0]>
+
+// -----
+
+// expected-note @below {{source of type 'tensor<2x4xf32>' declared here}}
+weir.param @a : tensor<2x4xf32> = #weir.checkpoint<"a">
+
+// param_c4_permutation
+// expected-error @below {{but #weir.transpose<@a, [1, 1]> does not fit its sources}}
+weir.param @p : tensor<4x4xf32> = #weir.transpose<@a, [1, 1]>
+
+// -----
+
+// expected-note @below {{source of type 'tensor<2x4xf32>' declared here}}
+weir.param @a : tensor<2x4xf32> = #weir.checkpoint<"a">
+
+// param_c4_slice_bounds
+// expected-error @below {{does not fit its sources}}
+weir.param @p : tensor<2x2xf32> = #weir.slice<@a, axis = 1, offset = 3, size = 2>
+
+// -----
+
+// expected-note @below {{source of type 'tensor<2x4xf32>' declared here}}
+weir.param @a : tensor<2x4xf32> = #weir.checkpoint<"a">
+// expected-note @below {{source of type 'tensor<3x5xf32>' declared here}}
+weir.param @b : tensor<3x5xf32> = #weir.checkpoint<"b">
+
+// param_c4_concat_extents
+// expected-error @below {{does not fit its sources}}
+weir.param @p : tensor<5x4xf32> = #weir.concat<[@a, @b], axis = 0>
+
+// -----
+
+// expected-note @below {{source of type 'tensor<2x4xf32>' declared here}}
+weir.param @a : tensor<2x4xf32> = #weir.checkpoint<"a">
+
+// param_c4_reshape_elements
+// expected-error @below {{does not fit its sources}}
+weir.param @p : tensor<7xf32> = #weir.reshape<@a>
 
 // -----
 
