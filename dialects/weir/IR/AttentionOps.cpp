@@ -5,6 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+#include "weir/IR/ConstantOperands.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -96,4 +99,76 @@ LogicalResult AttentionOp::verifyRegions() {
     return emitOpError("has a score region that does not yield one ")
            << element;
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Canonical form
+//===----------------------------------------------------------------------===//
+
+/// How far keys can lie from queries in tensors of these types.
+static MaskReach getExtent(AttentionOp op) {
+  int64_t queries =
+      cast<RankedTensorType>(op.getQuery().getType()).getDimSize(TimeAxis);
+  int64_t keys =
+      cast<RankedTensorType>(op.getKey().getType()).getDimSize(TimeAxis);
+  MaskReach extent;
+  // The newest entry of a buffer belongs to the last query, so that nothing
+  // lies farther ahead than the other queries of the block.
+  if (op.getOffset()) {
+    if (!ShapedType::isDynamic(queries))
+      extent.ahead = std::max<int64_t>(queries - 1, 0);
+    return extent;
+  }
+  if (!ShapedType::isDynamic(queries))
+    extent.behind = std::max<int64_t>(queries - 1, 0);
+  if (!ShapedType::isDynamic(keys))
+    extent.ahead = std::max<int64_t>(keys - 1, 0);
+  return extent;
+}
+
+/// Whether the score region hands every score on as it is. The region sees
+/// scores rounded to the element type, which changes wider ones.
+static bool isScoreIdle(AttentionOp op) {
+  if (op.getScore().empty())
+    return false;
+  Block &body = op.getScore().front();
+  return body.getTerminator()->getOperand(0) == body.getArgument(0) &&
+         (body.getArgument(0).getType().isF32() ||
+          body.getArgument(0).getType().isF64());
+}
+
+LogicalResult AttentionOp::canonicalize(AttentionOp op,
+                                        PatternRewriter &rewriter) {
+  MaskAttrInterface mask = op.getMask().getExpression();
+  MaskAttrInterface simple = simplifyMask(mask, getExtent(op));
+  if (simple != mask) {
+    rewriter.modifyOpInPlace(
+        op, [&] { op.setMaskAttr(MaskAttr::get(op.getContext(), simple)); });
+    return success();
+  }
+  if (isScoreIdle(op)) {
+    rewriter.modifyOpInPlace(
+        op, [&] { rewriter.eraseBlock(&op.getScore().front()); });
+    return success();
+  }
+  int64_t queries =
+      cast<RankedTensorType>(op.getQuery().getType()).getDimSize(TimeAxis);
+  int64_t keys =
+      cast<RankedTensorType>(op.getKey().getType()).getDimSize(TimeAxis);
+  // Without history every entry of the buffer is where it would be anyway.
+  if (op.getOffset() && !ShapedType::isDynamic(keys) && queries == keys &&
+      isConstantOf(op.getOffset(),
+                   [](const APInt &entry) { return entry.isZero(); })) {
+    rewriter.modifyOpInPlace(op, [&] { op.getOffsetMutable().clear(); });
+    return success();
+  }
+  // Lengths that hide no key; behind an offset positions may be any number.
+  if (op.getKeyLengths() && !op.getOffset() && !ShapedType::isDynamic(keys) &&
+      isConstantOf(op.getKeyLengths(), [&](const APInt &entry) {
+        return entry.getSExtValue() >= keys;
+      })) {
+    rewriter.modifyOpInPlace(op, [&] { op.getKeyLengthsMutable().clear(); });
+    return success();
+  }
+  return rewriter.notifyMatchFailure(op, "is canonical");
 }

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/IR/PatternMatch.h"
+#include "weir/IR/ConstantOperands.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -41,4 +43,33 @@ LogicalResult RMSNormOp::verify() {
 LogicalResult LayerNormOp::verify() {
   return verifyNorm(*this, getInput(), getWeight(), getBias(),
                     getEps().convertToDouble());
+}
+
+//===----------------------------------------------------------------------===//
+// Canonical form
+//===----------------------------------------------------------------------===//
+
+// Multiplying by one is exact. Adding a bias of zero is not, since it makes a
+// result of minus zero a plain one: it stays.
+
+LogicalResult RMSNormOp::canonicalize(RMSNormOp op, PatternRewriter &rewriter) {
+  double offset = op.getOffset().convertToDouble();
+  bool scalesByOne =
+      op.getWeight() && ((offset == 0 && isConstantFloat(op.getWeight(), 1)) ||
+                         (offset == 1 && isConstantFloat(op.getWeight(), 0)));
+  if (!scalesByOne && (op.getWeight() || offset == 0))
+    return rewriter.notifyMatchFailure(op, "the weight has an effect");
+  rewriter.modifyOpInPlace(op, [&] {
+    op.getWeightMutable().clear();
+    op.setOffset(APFloat(0.0));
+  });
+  return success();
+}
+
+LogicalResult LayerNormOp::canonicalize(LayerNormOp op,
+                                        PatternRewriter &rewriter) {
+  if (!isConstantFloat(op.getWeight(), 1))
+    return rewriter.notifyMatchFailure(op, "the weight has an effect");
+  rewriter.modifyOpInPlace(op, [&] { op.getWeightMutable().clear(); });
+  return success();
 }

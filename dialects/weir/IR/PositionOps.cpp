@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/IR/PatternMatch.h"
+#include "weir/IR/ConstantOperands.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -20,6 +22,16 @@ static bool isRowVector(Type type) {
 //===----------------------------------------------------------------------===//
 // PositionsOp
 //===----------------------------------------------------------------------===//
+
+/// The result has the first two extents of `like`.
+void PositionsOp::build(OpBuilder &builder, OperationState &state, Value like,
+                        Value offset) {
+  auto type = cast<RankedTensorType>(like.getType());
+  build(builder, state,
+        RankedTensorType::get(type.getShape().take_front(2),
+                              builder.getI32Type()),
+        like, offset);
+}
 
 LogicalResult PositionsOp::verify() {
   auto like = cast<RankedTensorType>(getLike().getType());
@@ -43,12 +55,17 @@ HistoryNeed PositionsOp::getHistoryNeed(OpOperand &) {
 
 FailureOr<SmallVector<Value>>
 PositionsOp::buildStep(OpBuilder &builder, StreamingContext &context) {
-  Value like = context.lookup(getLike());
-  auto type = cast<RankedTensorType>(like.getType());
-  auto result = RankedTensorType::get(type.getShape().take_front(2),
-                                      builder.getI32Type());
-  return SmallVector<Value>{PositionsOp::create(builder, getLoc(), result, like,
-                                                context.getOffset())};
+  return SmallVector<Value>{PositionsOp::create(
+      builder, getLoc(), context.lookup(getLike()), context.getOffset())};
+}
+
+LogicalResult PositionsOp::canonicalize(PositionsOp op,
+                                        PatternRewriter &rewriter) {
+  if (!isConstantOf(op.getOffset(),
+                    [](const APInt &entry) { return entry.isZero(); }))
+    return rewriter.notifyMatchFailure(op, "may start behind 0");
+  rewriter.modifyOpInPlace(op, [&] { op.getOffsetMutable().clear(); });
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -114,4 +131,10 @@ LogicalResult RotaryOp::verify() {
            << frequencies << " for heads of " << input.getDimSize(3)
            << " features";
   return success();
+}
+
+/// Without frequencies all features pass through.
+OpFoldResult RotaryOp::fold(FoldAdaptor) {
+  auto frequencies = cast<RankedTensorType>(getFrequencies().getType());
+  return frequencies.getDimSize(0) == 0 ? getInput() : OpFoldResult();
 }

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/PatternMatch.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -54,4 +56,42 @@ void StackOp::getSuccessorRegions(RegionBranchPoint,
 
 OperandRange StackOp::getEntrySuccessorOperands(RegionSuccessor) {
   return getInits();
+}
+
+//===----------------------------------------------------------------------===//
+// Canonical form
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// No layers hand through what they get, and a single layer needs no stack.
+struct InlineShortStack : OpRewritePattern<StackOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(StackOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getOrder().empty()) {
+      rewriter.replaceOp(op, op.getInits());
+      return success();
+    }
+    if (op.getOrder().size() > 1)
+      return rewriter.notifyMatchFailure(op, "has several layers");
+    Block &body = op.getKinds().front().front();
+    Operation *yield = body.getTerminator();
+    SmallVector<Value> arguments{
+        arith::ConstantIndexOp::create(rewriter, op.getLoc(), 0)};
+    llvm::append_range(arguments, op.getInits());
+    rewriter.inlineBlockBefore(&body, op, arguments);
+    rewriter.replaceOp(op, yield->getOperands());
+    rewriter.eraseOp(yield);
+    return success();
+  }
+};
+} // namespace
+
+void StackOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                          MLIRContext *context) {
+  patterns.add<InlineShortStack>(context);
+  // Values that no layer changes, or nobody reads, are not carried.
+  populateRegionBranchOpInterfaceCanonicalizationPatterns(
+      patterns, StackOp::getOperationName());
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "weir/IR/ConstantOperands.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -27,8 +28,10 @@ LogicalResult SlotOp::verify() {
            << type << ", expected dynamic extents for the batch"
            << (getKind() == SlotKind::History ? " and the capacity" : "");
   // slot_c3
-  if (getLookback() && *getLookback() <= 0)
-    return emitOpError("looks back ") << *getLookback() << " positions";
+  if (IntegerAttr lookback = getLookbackAttr();
+      lookback && lookback.getInt() <= 0)
+    return emitOpError("looks back ")
+           << lookback.getInt() << " positions, expected a positive number";
   return success();
 }
 
@@ -42,6 +45,13 @@ LogicalResult AppendOp::verify() {
       slot.getElementType() != block.getElementType())
     return emitOpError("writes a block of type ")
            << block << " into a history of type " << slot;
+  // append_c2
+  int64_t time = block.getDimSize(TimeAxis);
+  int64_t capacity = slot.getDimSize(lead + TimeAxis);
+  if (!ShapedType::isDynamic(time) && !ShapedType::isDynamic(capacity) &&
+      time > capacity)
+    return emitOpError("writes ")
+           << time << " positions into a history that holds " << capacity;
   // append_c3
   for (Value rows : {getOffset(), getLengths()}) {
     if (!rows)
@@ -52,6 +62,16 @@ LogicalResult AppendOp::verify() {
              << type << ", expected [batch] of i32";
   }
   return success();
+}
+
+/// A block without positions leaves the history as it is.
+OpFoldResult AppendOp::fold(FoldAdaptor) {
+  auto block = cast<RankedTensorType>(getBlock().getType());
+  bool isEmpty = block.getDimSize(TimeAxis) == 0 ||
+                 isConstantOf(getLengths(), [](const APInt &length) {
+                   return !length.isStrictlyPositive();
+                 });
+  return isEmpty ? getSlot() : OpFoldResult();
 }
 
 /// The result is `input` but for its time extent, which is 1.
@@ -82,4 +102,9 @@ LogicalResult SelectLastOp::verify() {
     return emitOpError("has lengths of type ")
            << lengths << ", expected [batch] of i32";
   return success();
+}
+
+/// The last of one position is that position.
+OpFoldResult SelectLastOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() ? getInput() : OpFoldResult();
 }

@@ -37,6 +37,12 @@ namespace weir {
 /// The axes of sequence tensors.
 enum SequenceAxis : unsigned { BatchAxis = 0, TimeAxis = 1 };
 
+/// The shortest mask known that shows the same pairs as `mask`, of those no
+/// farther apart than `extent`: no key lies farther behind its query than
+/// `extent.behind` or farther ahead than `extent.ahead`, where these are known.
+MaskAttrInterface simplifyMask(MaskAttrInterface mask,
+                               const MaskReach &extent = {});
+
 /// Angular frequencies of `weir.rope_frequencies`, in radians per position, or
 /// none with `error` set when `scaling` lacks a parameter its kind needs.
 std::optional<llvm::SmallVector<double>>

@@ -62,6 +62,7 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
+  let hasCanonicalizeMethod = 1;
   let extraClassDeclaration = [{
     /// Query heads that share one key/value head.
     int64_t getGroupSize();

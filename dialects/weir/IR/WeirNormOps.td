@@ -16,7 +16,8 @@ def Weir_RMSNormOp : Weir_PointwiseOp<"rms_norm", [
   let description = [{
     `result = input / sqrt(mean(input^2) + eps) * (weight + offset)` with the
     mean over the last axis (Zhang and Sennrich, arXiv:1910.07467). `offset` is
-    1 in models that store the scale less one.
+    1 in models that store the scale less one. Without `weight` nothing scales,
+    whatever the offset.
 
     - (C1) type(result) = type(input).
     - (C2) `weight`, where given, has the extents of the last axis alone.
@@ -31,6 +32,7 @@ def Weir_RMSNormOp : Weir_PointwiseOp<"rms_norm", [
     `eps` `(` $eps `)` (`offset` `(` $offset^ `)`)? attr-dict `:` type($input)
   }];
   let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def Weir_LayerNormOp : Weir_PointwiseOp<"layer_norm", [
@@ -55,6 +57,7 @@ def Weir_LayerNormOp : Weir_PointwiseOp<"layer_norm", [
     `eps` `(` $eps `)` attr-dict `:` type($input)
   }];
   let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 #endif // WEIR_IR_WEIRNORMOPS_TD

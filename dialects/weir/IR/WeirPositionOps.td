@@ -28,7 +28,10 @@ def Weir_PositionsOp : Weir_Op<"positions", [Pure,
     $like (`offset` `(` $offset^ `:` type($offset) `)`)? attr-dict
     `:` type($like) `->` type($result)
   }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$like,
+                                 CArg<"::mlir::Value", "{}">:$offset)>];
   let hasVerifier = 1;
+  let hasCanonicalizeMethod = 1;
 }
 
 def Weir_RopeFrequenciesOp : Weir_Op<"rope_frequencies", [Pure,
@@ -82,6 +85,7 @@ def Weir_RotaryOp : Weir_PointwiseOp<"rotary", [
     ::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>
     buildLowering(::mlir::OpBuilder &builder);
   }];
+  let hasFolder = 1;
 }
 
 #endif // WEIR_IR_WEIRPOSITIONOPS_TD

@@ -50,6 +50,7 @@ def Weir_StackOp : Weir_Op<"stack", [
     `(` $inits `)` `order` $order attr-dict `:` type($results) $kinds
   }];
   let hasVerifier = 1;
+  let hasCanonicalizer = 1;
   let extraClassDeclaration = [{
     /// How many layers run the region `kind`.
     int64_t getLayerCount(unsigned kind);

@@ -58,6 +58,7 @@ def Weir_AppendOp : Weir_Op<"append", [Pure, AttrSizedOperandSegments,
     `:` type($block) `,` type($slot) `,` type($offset)
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def Weir_SelectLastOp : Weir_Op<"select_last", [Pure,
@@ -78,6 +79,7 @@ def Weir_SelectLastOp : Weir_Op<"select_last", [Pure,
   let builders = [OpBuilder<(ins "::mlir::Value":$input,
                                  "::mlir::Value":$lengths)>];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 #endif // WEIR_IR_WEIRSTATEOPS_TD
