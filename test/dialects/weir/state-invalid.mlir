@@ -25,8 +25,14 @@ weir.slot @s history : tensor<?x16x4xf32>
 // -----
 
 // slot_c3_lookback
-// expected-error @below {{looks back 0 positions}}
+// expected-error @below {{looks back 0 positions, expected a positive number}}
 weir.slot @s history lookback(0) : tensor<?x?x4xf32>
+
+// -----
+
+// slot_c3_negative_lookback
+// expected-error @below {{looks back -3 positions, expected a positive number}}
+weir.slot @s history lookback(-3) : tensor<?x?x4xf32>
 
 // -----
 
@@ -45,6 +51,16 @@ func.func @append_c1_features(%b: tensor<?x?x4xf32>, %s: tensor<?x?x5xf32>,
   // expected-error @below {{writes a block of type 'tensor<?x?x4xf32>' into a history of type 'tensor<?x?x5xf32>'}}
   weir.append %b into %s at %o
       : tensor<?x?x4xf32>, tensor<?x?x5xf32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @append_c2_capacity(%b: tensor<?x9x4xf32>, %s: tensor<?x8x4xf32>,
+                              %o: tensor<?xi32>) {
+  // expected-error @below {{writes 9 positions into a history that holds 8}}
+  weir.append %b into %s at %o
+      : tensor<?x9x4xf32>, tensor<?x8x4xf32>, tensor<?xi32>
   return
 }
 
