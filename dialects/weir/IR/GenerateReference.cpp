@@ -272,6 +272,7 @@ struct DecodeBuilder {
   Value buildEmptySlot(OpBuilder &b, RankedTensorType type, Value capacity);
   Value callModel(OpBuilder &b, Value tokens, Value lengths,
                   DecodeState &state);
+  Value countLiveRows(OpBuilder &b, const DecodeState &state);
   Value buildLastTokens(OpBuilder &b, const DecodeState &state);
   void playRound(OpBuilder &b, Value logits, Value round, DecodeState &state);
 };
@@ -412,6 +413,19 @@ Value DecodeBuilder::callModel(OpBuilder &b, Value tokens, Value lengths,
                                          logits, axes);
 }
 
+/// How many rows go on, as an index.
+Value DecodeBuilder::countLiveRows(OpBuilder &b, const DecodeState &state) {
+  Value zero = buildIndex(b, loc, 0);
+  auto loop = scf::ForOp::create(
+      b, loc, zero, getRows(b), buildIndex(b, loc, 1), zero,
+      [&](OpBuilder &b, Location l, Value row, ValueRange count) {
+        Value live = buildReadIndex(b, l, state.live, row);
+        scf::YieldOp::create(
+            b, l, ValueRange{arith::AddIOp::create(b, l, count.front(), live)});
+      });
+  return loop.getResult(0);
+}
+
 /// The last token of each row, `[batch, 1]`.
 Value DecodeBuilder::buildLastTokens(OpBuilder &b, const DecodeState &state) {
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, op.getIds());
@@ -509,6 +523,16 @@ FailureOr<SmallVector<Value>> GenerateOp::buildReference(OpBuilder &builder) {
       builder, loc, first, buildIndex(builder, loc, getMaxNew()), one,
       state.getCarried(),
       [&](OpBuilder &b, Location l, Value round, ValueRange carried) {
+        // Rounds behind the end of the last row cost nothing.
+        auto choice = scf::IndexSwitchOp::create(
+            b, l, TypeRange(carried),
+            decode.countLiveRows(b, DecodeState(carried)),
+            /*cases=*/ArrayRef<int64_t>{0},
+            /*caseRegionsCount=*/1);
+        OpBuilder::InsertionGuard guard(b);
+        b.createBlock(&choice.getCaseRegions().front());
+        scf::YieldOp::create(b, l, carried);
+        b.createBlock(&choice.getDefaultRegion());
         DecodeState now(carried);
         Value logits = streams
                            ? decode.callModel(b, decode.buildLastTokens(b, now),
@@ -516,6 +540,8 @@ FailureOr<SmallVector<Value>> GenerateOp::buildReference(OpBuilder &builder) {
                            : decode.callModel(b, now.tokens, now.counts, now);
         decode.playRound(b, logits, round, now);
         scf::YieldOp::create(b, l, now.getCarried());
+        b.setInsertionPointAfter(choice);
+        scf::YieldOp::create(b, l, choice.getResults());
       });
   return SmallVector<Value>(loop.getResults().take_front(2));
 }

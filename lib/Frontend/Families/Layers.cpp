@@ -39,10 +39,7 @@ Value ModelBuilder::embedding(Value ids, StringRef key, int64_t rows,
 }
 
 Value ModelBuilder::positions(Value ids) {
-  auto type = cast<RankedTensorType>(ids.getType());
-  auto result = RankedTensorType::get(type.getShape().take_front(2),
-                                      builder.getI32Type());
-  return PositionsOp::create(builder, loc, result, ids, /*offset=*/Value());
+  return PositionsOp::create(builder, loc, ids);
 }
 
 Value ModelBuilder::rmsNorm(Value input, StringRef key, double eps,

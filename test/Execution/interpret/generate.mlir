@@ -10,6 +10,19 @@
 // RUN:     --weir-carry-in-place %lower_plainly | grep -v '^ *weir.slot @' \
 // RUN:   | %run_main | FileCheck %s
 // RUN: weir-opt %s --weir-derive-streaming | FileCheck %s --check-prefix=STEP
+// RUN: weir-opt %s --weir-lower-to-reference \
+// RUN:   | FileCheck %s --check-prefix=ROUND
+
+// Behind the end of all rows nothing is computed.
+// ROUND-LABEL: func.func @main
+// ROUND: scf.for {{.*}} iter_args(%{{[^ ]+}} = %{{[^ ]+}}, %{{[^ ]+}} = %{{[^ ]+}}, %[[LIVE:[^ ]+]] = %{{[^ )]+}})
+// ROUND: %[[COUNT:.*]] = scf.for
+// ROUND-NEXT: tensor.extract %[[LIVE]][
+// ROUND: scf.index_switch %[[COUNT]]
+// ROUND-NEXT: case 0 {
+// ROUND-NEXT: scf.yield
+// ROUND: default {
+// ROUND-NEXT: call @forward(
 
 // STEP-LABEL: func.func @main
 // STEP: weir.generate @extend_last(
