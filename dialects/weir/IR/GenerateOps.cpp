@@ -131,13 +131,20 @@ LogicalResult GenerateOp::verify() {
   return success();
 }
 
-/// The tokens and logits of a callee are these, or there is none.
+/// Finds what the arguments and results of `function` are, or returns why it is
+/// no model.
 static std::optional<std::string> findMismatch(FunctionOpInterface function,
                                                GenerateCallee &callee) {
   StringRef slot = WeirDialect::getSlotAttrName();
   StringRef role = WeirDialect::getRoleAttrName();
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
     if (function.getArgAttr(i, slot)) {
+      // A decode loop makes it empty, of a batch and a capacity it knows.
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor || tensor.getNumDynamicDims() > 2)
+        return ("argument " + Twine(i) +
+                " is no slot with dynamic extents for batch and capacity alone")
+            .str();
       callee.slots.push_back(i);
       continue;
     }
@@ -158,11 +165,24 @@ static std::optional<std::string> findMismatch(FunctionOpInterface function,
   if (!isIntegerTensor(tokens, 2) ||
       cast<RankedTensorType>(tokens).getNumDynamicDims() != 2)
     return "its tokens are no dynamic [batch, time] of i32";
+  auto lengths = function.getArgumentTypes()[*callee.lengths];
+  if (!isIntegerTensor(lengths, 1) ||
+      !cast<RankedTensorType>(lengths).isDynamicDim(0))
+    return "its lengths are no dynamic [batch] of i32";
   for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
-    if (function.getResultAttr(i, slot))
+    if (Attribute name = function.getResultAttr(i, slot)) {
+      if (llvm::none_of(callee.slots, [&, type = type](unsigned argument) {
+            return function.getArgAttr(argument, slot) == name &&
+                   function.getArgumentTypes()[argument] == type;
+          }))
+        return ("result " + Twine(i) +
+                " is a slot that no argument of its type brings in")
+            .str();
       continue;
+    }
     auto logits = dyn_cast<RankedTensorType>(type);
     if (callee.logits || !logits || logits.getRank() != 3 ||
+        !logits.isDynamicDim(BatchAxis) ||
         !isa<FloatType>(logits.getElementType()))
       return ("result " + Twine(i) +
               " is neither a slot nor the one [batch, time, vocabulary] of "

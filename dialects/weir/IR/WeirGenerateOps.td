@@ -94,9 +94,11 @@ def Weir_GenerateOp : Weir_Op<"generate", [RecursiveMemoryEffects,
       most the time; `tokens` is `[batch, time + max_new]` of i32 and `counts`
       has the type of `lengths`.
     - (C2) `max_new` is positive.
-    - (C3) `callee` is a function with a `weir.method`. Besides slots it takes
-      tokens, `[batch, time]` of i32 and dynamic, and the argument with the role
-      `lengths`, and returns logits, `[batch, time, vocabulary]` of floats.
+    - (C3) `callee` is a function with a `weir.method`. It takes tokens,
+      `[batch, time]` of i32, and the argument with the role `lengths`,
+      `[batch]` of i32, and returns logits, `[batch, time, vocabulary]` of
+      floats; its batch and the tokens' time are dynamic. All else are slots,
+      which it returns if it changes them.
     - (C4) The region takes the callee's logits without time, and an index; it
       yields `[batch]` of i32 with the extent of its logits' batch.
     - (C5) A row without prompt gets no token: its count is 0.

@@ -178,7 +178,7 @@ static void widenFunction(func::FuncOp function, AttrTypeReplacer &replacer) {
   SmallVector<std::pair<Value, Type>> logits;
   function.walk([&](GenerateOp loop) {
     auto callee = module.lookupSymbol<func::FuncOp>(loop.getCallee());
-    if (callee.isPublic() && !loop.getChoose().empty())
+    if ((!callee || callee.isPublic()) && !loop.getChoose().empty())
       logits.emplace_back(loop.getChoose().getArgument(0),
                           loop.getChoose().getArgument(0).getType());
   });

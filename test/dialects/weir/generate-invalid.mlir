@@ -217,6 +217,51 @@ func.func @generate_c3_static_time(%ids: tensor<?x?xi32>, %n: tensor<?xi32>) {
 
 // expected-note @below {{declared here}}
 func.func private @forward(%ids: tensor<?x?xi32>,
+    %n: tensor<2xi32> {weir.role = "lengths"}) -> tensor<?x?x199xf32>
+    attributes {weir.method = "forward"}
+
+func.func @generate_c3_static_batch(%ids: tensor<?x?xi32>, %n: tensor<?xi32>) {
+  // expected-error @below {{cannot ask @forward for tokens: its lengths are no dynamic [batch] of i32}}
+  weir.generate @forward(%ids, %n) new(8)
+      : tensor<?x?xi32>, tensor<?xi32> -> tensor<?x?xi32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+func.func private @forward(%ids: tensor<?x?xi32>,
+    %n: tensor<?xi32> {weir.role = "lengths"},
+    %s: tensor<?x?x?xf32> {weir.slot = @s}) -> tensor<?x?x199xf32>
+    attributes {weir.method = "extend"}
+
+func.func @generate_c3_slot_extents(%ids: tensor<?x?xi32>, %n: tensor<?xi32>) {
+  // expected-error @below {{cannot ask @forward for tokens: argument 2 is no slot with dynamic extents for batch and capacity alone}}
+  weir.generate @forward(%ids, %n) new(8)
+      : tensor<?x?xi32>, tensor<?xi32> -> tensor<?x?xi32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+func.func private @forward(%ids: tensor<?x?xi32>,
+    %n: tensor<?xi32> {weir.role = "lengths"},
+    %s: tensor<?x4xf32> {weir.slot = @s})
+    -> (tensor<?x?x199xf32>, tensor<?x4xf32> {weir.slot = @t})
+    attributes {weir.method = "extend"}
+
+func.func @generate_c3_other_slot(%ids: tensor<?x?xi32>, %n: tensor<?xi32>) {
+  // expected-error @below {{cannot ask @forward for tokens: result 1 is a slot that no argument of its type brings in}}
+  weir.generate @forward(%ids, %n) new(8)
+      : tensor<?x?xi32>, tensor<?xi32> -> tensor<?x?xi32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+func.func private @forward(%ids: tensor<?x?xi32>,
     %n: tensor<?xi32> {weir.role = "lengths"}) -> tensor<?x199xf32>
     attributes {weir.method = "forward"}
 
