@@ -566,6 +566,7 @@ static StreamingFunctions derive(func::FuncOp forward,
   MLIRContext *context = forward.getContext();
   auto place = std::next(Block::iterator(forward));
   extend->setAttr(method, StringAttr::get(context, "extend"));
+  extend.setVisibility(forward.getVisibility());
   symbols.insert(extend, place);
   func::FuncOp last = extend.clone();
   last.setSymName("extend_last");

@@ -70,7 +70,8 @@ def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
   let summary = "derive the state and the step functions of a sequence model";
   let description = [{
     From the function whose `weir.method` is `forward`, derives the state
-    (`weir.slot`s), `@extend` and `@extend_last` (docs/adr/004). The time axis
+    (`weir.slot`s), `@extend` and `@extend_last` (docs/adr/004), which are
+    private when the function is. The time axis
     is followed by dataflow; each value whose past is read gets one history.
     Each `weir.generate` over the function goes over to `@extend_last`.
     What cannot stream is an error at its location, or with `require=false` a

@@ -177,12 +177,14 @@ func.func @forward(
 
 // -----
 
-// A decode loop over the function goes over to its step.
+// A decode loop over the function goes over to its step. The steps of a private
+// function are private.
 
-// CHECK: func.func @extend_last(
+// CHECK: func.func private @extend(
+// CHECK: func.func private @extend_last(
 // CHECK: func.func @loop
 // CHECK: weir.generate @extend_last(
-func.func @forward(
+func.func private @forward(
     %x: tensor<?x?xi32> {weir.name = "decoded"},
     %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
     -> (tensor<?x?x4xf32> {weir.name = "y"})
