@@ -126,8 +126,9 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
 
     - `weir.packed_linear`: `panel`, with tiles of [rows, columns]. Columns are
       whole panels, cut evenly into a few pieces per thread.
-    - `weir.attention`: `row` for a single query, `flash` for more, with as many
-      queries in a tile as fill whole vectors with the heads of a group.
+    - `weir.attention`: `row` for a single query, or `split` where its heads do
+      not divide evenly among the threads; `flash` for more queries, with as
+      many in a tile as fill whole vectors with the heads of a group.
 
     ```mlir
     // old:
@@ -179,7 +180,8 @@ def TileBlockMaps : Pass<"weir-tile-block-maps"> {
     Rewrites every op that implements `BlockMapInterface` to `scf.forall` over
     the parallel points of its domain and, within, `scf.for` over blocks that
     hands the carry on. What happens to a block is the op's own; this pass names
-    no op.
+    no op. Where the schedule cuts the carried loop in parts, one loop summarises
+    each part and a second one composes the summaries.
 
     Precondition: each op has a `#weir.schedule`.
 

@@ -77,9 +77,19 @@ Choice SelectSchedulePass::choose(PackedLinearOp linear) {
 Choice SelectSchedulePass::choose(AttentionOp attention) {
   auto query = cast<RankedTensorType>(attention.getQuery().getType());
   int64_t group = attention.getGroupSize();
-  if (query.getDimSize(TimeAxis) == 1)
+  if (query.getDimSize(TimeAxis) == 1) {
+    int64_t heads =
+        cast<RankedTensorType>(attention.getKey().getType()).getDimSize(2);
+    // Few heads do not divide evenly among threads; parts of the keys do.
+    int64_t parts = threads / std::gcd(heads, int64_t(threads));
+    if (query.getDimSize(BatchAxis) == 1 && parts > 1 && heads < 4 * threads)
+      return {makeSchedule("split", {1, 64, parts}, /*parallel=*/true),
+              "one query: " + std::to_string(heads) + " heads by " +
+                  std::to_string(parts) + " parts of the keys for " +
+                  std::to_string(threads) + " threads"};
     return {makeSchedule("row", {1, 64}, /*parallel=*/true),
             "one query: scores are dot products along the heads' features"};
+  }
   // Columns of a tile are the queries of all heads of a group, in pairs of
   // vectors of accumulators.
   int64_t columns = 2 * vectorBits / 32;

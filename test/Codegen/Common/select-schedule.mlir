@@ -38,3 +38,27 @@ func.func @many_queries(%q: tensor<?x?x9x64xf32>, %k: tensor<?x?x3x64xf32>)
         -> tensor<?x?x9x64xf32>
   return %o : tensor<?x?x9x64xf32>
 }
+
+// Three heads do not divide between two threads; six half heads do.
+// CHECK-LABEL: func.func @one_query_of_few_heads
+// CHECK: schedule(<form = "split", tiles = [1, 64, 2], parallel = true>)
+// REMARK: Remark=split, {{.*}}one query: 3 heads by 2 parts of the keys for 2 threads
+func.func @one_query_of_few_heads(%q: tensor<1x1x9x64xf32>,
+                                  %k: tensor<1x?x3x64xf32>)
+    -> tensor<1x1x9x64xf32> {
+  %o = weir.attention %q, %k, %k mask(<causal>) scale(0.125)
+      : tensor<1x1x9x64xf32>, tensor<1x?x3x64xf32>, tensor<1x?x3x64xf32>
+        -> tensor<1x1x9x64xf32>
+  return %o : tensor<1x1x9x64xf32>
+}
+
+// CHECK-LABEL: func.func @one_query_of_even_heads
+// CHECK: schedule(<form = "row", tiles = [1, 64], parallel = true>)
+func.func @one_query_of_even_heads(%q: tensor<1x1x8x64xf32>,
+                                   %k: tensor<1x?x4x64xf32>)
+    -> tensor<1x1x8x64xf32> {
+  %o = weir.attention %q, %k, %k mask(<causal>) scale(0.125)
+      : tensor<1x1x8x64xf32>, tensor<1x?x4x64xf32>, tensor<1x?x4x64xf32>
+        -> tensor<1x1x8x64xf32>
+  return %o : tensor<1x1x8x64xf32>
+}
