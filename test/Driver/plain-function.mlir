@@ -1,6 +1,7 @@
 // A file with a plain function compiles to an executable that runs it on named
 // tensors; no model or tokenizer is assumed.
 
+// REQUIRES: numpy, safetensors
 // RUN: weirc %s --reference --quiet -o %t
 // RUN: %python %S/Inputs/tensors.py write %t.in.safetensors \
 // RUN:   x=2x3:1,2,3,4,5,6 w=2x3:1,0,0,0,1,1
