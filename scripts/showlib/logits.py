@@ -1,0 +1,145 @@
+"""Logits of the real model against those of a reference, position by position."""
+
+
+import numpy as np
+
+from showlib.lines import Short, Skip
+from showlib.models import WORK, run, smollm2
+
+PROMPTS = [
+    "The capital of France is",
+    "Once upon a time there was a little robot who",
+    "def fibonacci(n):\n    ",
+    "Water boils at a temperature of 100 degrees Celsius, which means that",
+    "The three most important things to remember about gravity are",
+]
+POSITIONS = 48
+# Of the spread (standard deviation) of a position's logits.
+MARGIN = 0.01
+
+
+class Reference:
+    """What a reference makes of the prompts: its own greedy tokens, and its
+    logits at the positions that chose them."""
+
+    def __init__(self):
+        self.prompts, self.tokens, self.logits = [], [], []
+
+    def add(self, prompt, tokens, logits):
+        self.prompts.append(list(prompt))
+        self.tokens.append(list(tokens))
+        self.logits.append(np.asarray(logits, np.float32))
+
+
+def by_transformers():
+    """In float32 on the dequantised weights of the GGUF file."""
+    cache = WORK / "transformers-logits.npz"
+    model_path = smollm2()
+    if cache.exists():
+        stored = np.load(cache)
+        reference = Reference()
+        for i in range(len(PROMPTS)):
+            reference.add(stored[f"p{i}"], stored[f"t{i}"], stored[f"l{i}"])
+        return reference
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise Skip(f"the package {error.name} is not installed")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    folder, name = str(model_path.parent), model_path.name
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, gguf_file=name, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+    reference, arrays = Reference(), {}
+    for i, text in enumerate(PROMPTS):
+        prompt = tokenizer(text)["input_ids"]
+        with torch.no_grad():
+            whole = model.generate(
+                torch.tensor([prompt]),
+                attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),
+                do_sample=False,
+                min_new_tokens=POSITIONS,
+                max_new_tokens=POSITIONS,
+                repetition_penalty=1.0,
+            )[0]
+            logits = model(whole[None]).logits[0, len(prompt) - 1 : -1]
+        tokens = whole[len(prompt) :].tolist()
+        reference.add(prompt, tokens, logits.numpy())
+        arrays |= {
+            f"p{i}": np.array(prompt),
+            f"t{i}": np.array(tokens),
+            f"l{i}": reference.logits[-1],
+        }
+    WORK.mkdir(parents=True, exist_ok=True)
+    np.savez(cache, **arrays)
+    return reference
+
+
+def by_llama_cpp():
+    """With 8-bit activations, as llama.cpp multiplies quantised weights."""
+    try:
+        import llama_cpp
+    except ImportError:
+        raise Skip("llama-cpp-python is not installed: scripts/setup bench")
+    model = llama_cpp.Llama(
+        str(smollm2()), n_ctx=256, logits_all=True, verbose=False
+    )
+    reference = Reference()
+    for text in PROMPTS:
+        prompt = model.tokenize(text.encode(), add_bos=False)
+        model.reset()
+        model.eval(prompt)
+        tokens, logits = [], []
+        while len(tokens) < POSITIONS:
+            step = np.array(model.scores[model.n_tokens - 1])
+            logits.append(step)
+            tokens.append(int(step.argmax()))
+            model.eval(tokens[-1:])
+        reference.add(prompt, tokens, logits)
+    return reference
+
+
+def compare(program, reference):
+    """Runs the executable on the reference's tokens; the figure of a line."""
+    from safetensors.numpy import load_file, save_file
+
+    rows = [p + t for p, t in zip(reference.prompts, reference.tokens)]
+    length = max(map(len, rows))
+    ids = np.zeros((len(rows), length), np.int64)
+    mask = np.zeros_like(ids)
+    for b, row in enumerate(rows):
+        ids[b, : len(row)] = row
+        mask[b, : len(row)] = 1
+    inputs, outputs = WORK / "logits-in.safetensors", WORK / "logits-out.safetensors"
+    save_file({"input_ids": ids, "attention_mask": mask}, str(inputs))
+    run(program, "--inputs", inputs, "--outputs", outputs)
+    results = load_file(str(outputs))["logits"]
+    outputs.unlink()
+
+    differ, close, worst, total = [], 0, 0.0, 0
+    for b, expected in enumerate(reference.logits):
+        first = len(reference.prompts[b]) - 1
+        for t, want in enumerate(expected):
+            got = results[b, first + t]
+            spread = want.std()
+            second, best = np.partition(want, -2)[-2:]
+            worst = max(worst, float(np.abs(got - want).max() / spread))
+            total += 1
+            if not np.isfinite(got).all():
+                raise Short(f"prompt {b} position {t}: not finite")
+            if best - second <= MARGIN * spread:
+                close += 1
+            elif got.argmax() != want.argmax():
+                differ.append((b, t, float((best - second) / spread)))
+    figure = (
+        f"{total - len(differ) - close} of {total - close} positions agree "
+        f"({close} within the margin left out), largest difference "
+        f"{worst:.2g} of the spread"
+    )
+    if differ:
+        b, t, margin = max(differ, key=lambda place: place[2])
+        raise Short(f"{figure}; prompt {b} position {t} has a margin of {margin:.2g}")
+    return figure

@@ -1,0 +1,265 @@
+"""The checkpoints that make_checkpoint.py writes: options of the families that
+the public reference set leaves at their defaults.
+
+A case is the name of a transformers model class, its configuration, and how it
+is stored and compiled:
+
+  flags    what weirc is told beside the checkpoint
+  spell    turns config.json, a dictionary, into another spelling of the same
+  dtype    of the stored weights
+  shards   the largest file, in bytes
+  lengths  tokens of the batch of two and of the long run (0: none)
+  generate whether greedy decoding is part of the case
+  pad      which side the batch's second row is padded on
+"""
+
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+
+@dataclass
+class Case:
+    model: str
+    config: dict
+    flags: list = field(default_factory=list)
+    spell: Optional[Callable] = None
+    dtype: str = "float32"
+    shards: int = 0
+    lengths: tuple = (37, 131)
+    generate: bool = True
+    pad: str = ""
+
+
+def old_rope(config):
+    """`rope_scaling` and `rope_theta` apart, as before transformers 5."""
+    rope = dict(config.pop("rope_parameters"))
+    config["rope_theta"] = rope.pop("rope_theta", 10000.0)
+    kind = rope.pop("rope_type", "default")
+    config["rope_scaling"] = None if kind == "default" else {"type": kind, **rope}
+
+
+def without_layer_types(config):
+    """Windows by `max_window_layers` alone."""
+    del config["layer_types"]
+
+
+LLAMA = dict(
+    vocab_size=199,
+    hidden_size=64,
+    intermediate_size=112,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=256,
+    rms_norm_eps=1e-3,
+    bos_token_id=None,
+    eos_token_id=None,
+)
+
+
+def llama(rope=None, **options):
+    config = {**LLAMA, **options}
+    if rope:
+        config["rope_parameters"] = {"rope_theta": 10000.0, **rope}
+    return config
+
+
+LONG = dict(
+    rope_type="longrope",
+    short_factor=[1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],
+    long_factor=[1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0],
+    factor=8.0,
+)
+
+CASES = {
+    "llama_biases": Case(
+        "LlamaForCausalLM", llama(attention_bias=True, mlp_bias=True)
+    ),
+    "llama_tied_bf16": Case(
+        "LlamaForCausalLM",
+        llama(tie_word_embeddings=True, vocab_size=203),
+        dtype="bfloat16",
+    ),
+    "llama_mqa_wide_heads_f16": Case(
+        "LlamaForCausalLM",
+        llama(
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=44,
+            intermediate_size=57,
+            pretraining_tp=2,
+        ),
+        dtype="float16",
+        shards=40000,
+    ),
+    "llama_mha_no_head_dim": Case(
+        "LlamaForCausalLM",
+        llama(num_key_value_heads=4, hidden_act="gelu_pytorch_tanh"),
+        spell=lambda config: config.pop("head_dim"),
+    ),
+    "llama_one_layer_relu2": Case(
+        "LlamaForCausalLM",
+        llama(num_hidden_layers=1, hidden_act="relu2", vocab_size=1),
+        generate=False,
+    ),
+    "llama_left_padded": Case("LlamaForCausalLM", llama(), pad="left"),
+    "llama_rope_linear": Case(
+        "LlamaForCausalLM", llama(dict(rope_type="linear", factor=2.5))
+    ),
+    "llama_rope_linear_old": Case(
+        "LlamaForCausalLM",
+        llama(dict(rope_type="linear", factor=4.0, rope_theta=5000.0)),
+        spell=old_rope,
+    ),
+    "llama_rope_dynamic": Case(
+        "LlamaForCausalLM", llama(dict(rope_type="dynamic", factor=3.0))
+    ),
+    # The base follows the length, which for compiled code is --max-length.
+    "llama_rope_dynamic_beyond": Case(
+        "LlamaForCausalLM",
+        llama(dict(rope_type="dynamic", factor=3.0), max_position_embeddings=64),
+        flags=["--max-length=131"],
+        lengths=(131, 0),
+        generate=False,
+    ),
+    "llama_rope_llama3": Case(
+        "LlamaForCausalLM",
+        llama(
+            dict(
+                rope_type="llama3",
+                factor=8.0,
+                low_freq_factor=1.0,
+                high_freq_factor=4.0,
+                original_max_position_embeddings=64,
+                rope_theta=500.0,
+            )
+        ),
+    ),
+    "llama_rope_yarn": Case(
+        "LlamaForCausalLM",
+        llama(
+            dict(
+                rope_type="yarn",
+                factor=4.0,
+                original_max_position_embeddings=64,
+                beta_fast=16.0,
+                beta_slow=2.0,
+                rope_theta=1000.0,
+            )
+        ),
+    ),
+    "llama_rope_yarn_attention": Case(
+        "LlamaForCausalLM",
+        llama(
+            dict(
+                rope_type="yarn",
+                factor=4.0,
+                original_max_position_embeddings=64,
+                attention_factor=0.7,
+                truncate=False,
+            )
+        ),
+    ),
+    # One set of factors is compiled in: that for the longest sequence.
+    "llama_rope_longrope_long": Case(
+        "LlamaForCausalLM",
+        llama({**LONG, "original_max_position_embeddings": 32}),
+    ),
+    "llama_rope_longrope_short": Case(
+        "LlamaForCausalLM",
+        llama({**LONG, "original_max_position_embeddings": 64}),
+        flags=["--max-length=64"],
+        lengths=(37, 0),
+    ),
+    "mistral_window_5": Case(
+        "MistralForCausalLM",
+        llama(sliding_window=5, head_dim=20, num_key_value_heads=1),
+    ),
+    "mistral_no_window_padded": Case(
+        "MistralForCausalLM", llama(sliding_window=None), pad="right"
+    ),
+    "mistral_window_1_left_padded": Case(
+        "MistralForCausalLM",
+        llama(sliding_window=1, tie_word_embeddings=True),
+        pad="left",
+    ),
+    "qwen2_plain": Case("Qwen2ForCausalLM", llama(vocab_size=211)),
+    "qwen2_windows_from_layer_1": Case(
+        "Qwen2ForCausalLM",
+        llama(use_sliding_window=True, sliding_window=8, max_window_layers=1),
+        spell=without_layer_types,
+    ),
+    "qwen2_layer_types": Case(
+        "Qwen2ForCausalLM",
+        llama(
+            num_hidden_layers=5,
+            use_sliding_window=True,
+            sliding_window=7,
+            layer_types=["sliding_attention", "full_attention"] * 2
+            + ["sliding_attention"],
+        ),
+        pad="left",
+    ),
+    "qwen3_biases_tied": Case(
+        "Qwen3ForCausalLM",
+        llama(attention_bias=True, tie_word_embeddings=True, head_dim=28),
+    ),
+    "qwen3_windows": Case(
+        "Qwen3ForCausalLM",
+        llama(
+            use_sliding_window=True,
+            sliding_window=9,
+            max_window_layers=2,
+            num_key_value_heads=4,
+        ),
+        dtype="bfloat16",
+    ),
+}
+
+GPT2 = dict(
+    vocab_size=197,
+    n_embd=60,
+    n_head=3,
+    n_layer=3,
+    n_positions=160,
+    layer_norm_epsilon=1e-3,
+    resid_pdrop=0.0,
+    bos_token_id=None,
+    eos_token_id=None,
+)
+
+CASES |= {
+    "gpt2_inverse_layer_scale": Case(
+        "GPT2LMHeadModel",
+        {**GPT2, "scale_attn_by_inverse_layer_idx": True},
+    ),
+    "gpt2_reordered_inner_relu": Case(
+        "GPT2LMHeadModel",
+        {
+            **GPT2,
+            "reorder_and_upcast_attn": True,
+            "n_inner": 77,
+            "activation_function": "relu",
+        },
+    ),
+    "gpt2_unscaled_untied_gelu": Case(
+        "GPT2LMHeadModel",
+        {
+            **GPT2,
+            "scale_attn_weights": False,
+            "tie_word_embeddings": False,
+            "activation_function": "gelu",
+        },
+    ),
+    "gpt2_one_head_silu_left_padded": Case(
+        "GPT2LMHeadModel",
+        {**GPT2, "n_head": 1, "activation_function": "silu"},
+        pad="left",
+    ),
+    "gpt2_tanh_f16": Case(
+        "GPT2LMHeadModel",
+        {**GPT2, "activation_function": "tanh", "n_layer": 1},
+        dtype="float16",
+        pad="right",
+    ),
+}

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Compiles checkpoints that make_checkpoint.py wrote and compares what they
+compute with what is stored beside them.
+
+  check_cases.py FOLDER [--flags "WEIRC FLAGS"] [NAME...]
+
+Tensors agree when the largest difference is within the case's tolerance times
+the reference's root mean square; generation when all tokens are equal, up to
+the first one whose margin is a tie. Ends with `N passed, N failed`.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from safetensors.numpy import load_file
+
+
+class Failed(Exception):
+    """A check that did not hold; its text says why."""
+
+
+def run(*command):
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"{command[0]}: status {done.returncode}: {done.stderr.strip()[-400:]}")
+    return done.stdout
+
+
+def compare(got, reference, limit, keep):
+    if got.shape != reference.shape:
+        raise Failed(f"shape {got.shape}, expected {reference.shape}")
+    if keep is not None:
+        got, reference = got[keep], reference[keep]
+    if not np.isfinite(got).all():
+        raise Failed("not finite")
+    rms = np.sqrt(np.mean(np.square(reference, dtype=np.float64)))
+    error = np.abs(got.astype(np.float64) - reference).max() / rms
+    if not error <= limit:
+        raise Failed(f"largest difference is {error:.2e} of the rms, at most {limit:.0e} expected")
+    return f"{error:.1e}"
+
+
+def check_forward(program, folder, suffix, meta, work):
+    out = work / "out.safetensors"
+    inputs = folder / f"inputs{suffix}.safetensors"
+    run(program, "--inputs", inputs, "--outputs", out)
+    reference = load_file(folder / f"outputs{suffix}.safetensors")
+    results = load_file(out)
+    mask = load_file(inputs).get(meta.get("compare_only_where"))
+    keep = None if mask is None else mask.astype(bool)
+    if results.keys() != reference.keys():
+        raise Failed(f"results {sorted(results)}, expected {sorted(reference)}")
+    limit = meta["tolerance"]["max_abs_over_rms"]
+    return " ".join(
+        compare(results[name], reference[name], limit, keep) for name in reference
+    )
+
+
+def check_generation(program, folder, meta):
+    case = json.loads((folder / "generate.json").read_text())
+    text = run(
+        program,
+        "--tokens",
+        ",".join(map(str, case["prompt"])),
+        "-n",
+        case["max_new_tokens"],
+        "--ignore-eos",
+        "--print-tokens",
+    )
+    tokens = [int(token) for token in text.split(",")]
+    tie = 1e-3 * meta["output_std"]["main"]["logits"]
+    wanted = zip(tokens, case["tokens"], case["margins"], strict=True)
+    for i, (token, want, margin) in enumerate(wanted):
+        if token != want:
+            if margin < tie:
+                return f"tie at token {i}"
+            raise Failed(f"token {i} is {token}, expected {want} (margin {margin:.2e})")
+    return f"{len(tokens)} tokens"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--weirc", default="weirc")
+    parser.add_argument("--flags", default="")
+    options = parser.parse_args()
+    names = options.names or sorted(p.parent.name for p in options.folder.glob("*/meta.json"))
+    passed = failed = 0
+
+    def check(what, action):
+        nonlocal passed, failed
+        try:
+            print(f"{what:44s} ok    {action() or ''}", flush=True)
+            passed += 1
+            return True
+        except Failed as reason:
+            print(f"{what:44s} FAIL  {reason}", flush=True)
+            failed += 1
+            return False
+
+    for name in names:
+        folder = options.folder / name
+        meta = json.loads((folder / "meta.json").read_text())
+        with tempfile.TemporaryDirectory() as work:
+            work = pathlib.Path(work)
+            program = work / "model"
+            flags = options.flags.split() + meta["flags"]
+            compiles = check(
+                f"{name} compile",
+                lambda: run(options.weirc, folder, *flags, "--quiet", "-o", program),
+            )
+            if not compiles:
+                continue
+            for suffix in ("", "_long"):
+                if (folder / f"inputs{suffix}.safetensors").exists():
+                    check(
+                        f"{name} forward{suffix}",
+                        lambda: check_forward(program, folder, suffix, meta, work),
+                    )
+            if (folder / "generate.json").exists():
+                check(f"{name} generate", lambda: check_generation(program, folder, meta))
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

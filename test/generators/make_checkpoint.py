@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Writes small checkpoints with reference outputs by transformers.
+
+  make_checkpoint.py FOLDER [NAME...]
+
+Each case of cases.py becomes FOLDER/NAME in the layout of the public reference
+set: config.json and model.safetensors; inputs*.safetensors and the logits
+transformers computes of them in float32, outputs*.safetensors; generate.json
+with greedily decoded tokens; meta.json. A folder written by this very program
+from this very case is kept.
+
+Weights are random and scaled so that every one of them changes the result.
+Padded rows are computed alone: a batch equals its rows.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import pathlib
+import shutil
+import sys
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+from cases import CASES
+
+NEW_TOKENS = 24
+
+
+def fill(model, generator):
+    """Draws all parameters: matrices by their fan-in, the rest around 1 or 0."""
+
+    def draw(tensor, scale, mean=0.0):
+        noise = torch.randn(tensor.shape, generator=generator)
+        tensor.copy_(mean + scale * noise)
+
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if name.endswith("bias"):
+                draw(tensor, 0.3)
+            elif tensor.dim() == 1:
+                draw(tensor, 0.2, 1.0)
+            elif "embed" in name or ".wte" in name or ".wpe" in name:
+                draw(tensor, 0.5)
+            else:
+                # Conv1D has its inputs in rows, Linear in columns.
+                fan_in = tensor.shape[0 if ".c_" in name else 1]
+                draw(tensor, 1.5 / fan_in**0.5)
+
+
+def run(model, rows):
+    """The logits of each row alone."""
+    with torch.no_grad():
+        return [model(row[None]).logits[0] for row in rows]
+
+
+def write_run(folder, suffix, model, ids, lengths, pad):
+    inputs, rows = {"input_ids": ids}, []
+    time = ids.shape[1]
+    mask = torch.zeros(ids.shape, dtype=torch.int64)
+    for row, length in zip(mask, lengths):
+        row[time - length if pad == "left" else 0 :][:length] = 1
+    if pad:
+        inputs["attention_mask"] = mask
+    rows = [row[keep.bool()] for row, keep in zip(ids, mask)]
+    logits = torch.zeros(*ids.shape, model.config.vocab_size)
+    for out, keep, result in zip(logits, mask, run(model, rows)):
+        out[keep.bool()] = result
+    save_file(inputs, folder / f"inputs{suffix}.safetensors")
+    save_file({"logits": logits}, folder / f"outputs{suffix}.safetensors")
+    return logits.std().item()
+
+
+def decode(model, prompt):
+    """Greedy tokens and the margin of each choice over the next best."""
+    ids, margins = list(prompt), []
+    for _ in range(NEW_TOKENS):
+        logits = run(model, [torch.tensor(ids)])[0][-1]
+        best = torch.topk(logits, 2).values
+        margins.append((best[0] - best[1]).item())
+        ids.append(int(logits.argmax()))
+    return ids[len(prompt) :], margins
+
+
+def make(name, case, folder):
+    # A number of the name itself, so that cases do not depend on their order.
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+    generator = torch.Generator().manual_seed(seed)
+    cls = getattr(transformers, case.model)
+    config = cls.config_class(**case.config)
+    config._attn_implementation = "eager"
+    model = cls(config).eval()
+    fill(model, generator)
+    options = {"max_shard_size": case.shards} if case.shards else {}
+    model.to(getattr(torch, case.dtype)).save_pretrained(folder, **options)
+    path = folder / "config.json"
+    spelt = json.loads(path.read_text())
+    if case.spell:
+        case.spell(spelt)
+        path.write_text(json.dumps(spelt, indent=2))
+    # What is stored is what is computed with, and transformers understands how
+    # it is spelt.
+    model = cls.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
+
+    vocab = config.vocab_size
+    time, long_time = case.lengths
+    ids = torch.randint(0, vocab, (2, time), generator=generator)
+    lengths = [time, time - 11 if case.pad else time]
+    std = write_run(folder, "", model, ids, lengths, case.pad)
+    if long_time:
+        ids = torch.randint(0, vocab, (1, long_time), generator=generator)
+        write_run(folder, "_long", model, ids, [long_time], "")
+    if case.generate:
+        # Long enough for what depends on the length (longrope).
+        prompt = ids[0, :35].tolist()
+        tokens, margins = decode(model, prompt)
+        (folder / "generate.json").write_text(
+            json.dumps(
+                dict(
+                    prompt=prompt,
+                    tokens=tokens,
+                    margins=margins,
+                    max_new_tokens=NEW_TOKENS,
+                )
+            )
+        )
+    meta = dict(
+        name=name,
+        kind="causal",
+        category="generated",
+        tolerance=dict(max_abs_over_rms=2e-4, cosine_min=0.999999),
+        output_std=dict(main=dict(logits=std)),
+        flags=case.flags,
+        seed=seed,
+    )
+    if case.pad:
+        meta["compare_only_where"] = "attention_mask"
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+
+@contextlib.contextmanager
+def locked(root):
+    """Keeps tests that run at once from writing the same folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main():
+    here = pathlib.Path(__file__).parent
+    sources = b"".join(
+        (here / name).read_bytes() for name in ("make_checkpoint.py", "cases.py")
+    )
+    stamp = hashlib.sha256(sources + transformers.__version__.encode()).hexdigest()
+    root = pathlib.Path(sys.argv[1])
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    with locked(root):
+        for name in sys.argv[2:] or CASES:
+            folder = root / name
+            mark = folder / "stamp"
+            if mark.exists() and mark.read_text() == stamp:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(name, CASES[name], folder)
+            mark.write_text(stamp)
+
+
+if __name__ == "__main__":
+    main()
