@@ -14,7 +14,7 @@ import lit.formats
 config.name = "Weir"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["unit", "lib", "Inputs"]
+config.excludes = ["unit", "lib", "Inputs", "generators", "generated"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.weir_binary_dir, "test")
 
@@ -62,6 +62,27 @@ if models:
     config.substitutions.append(("%smollm2", models[0]))
 
 config.substitutions.append(("%weir_src", config.weir_source_dir))
+
+# Checkpoints that tests make for themselves, kept from run to run.
+generators = os.path.join(config.weir_source_dir, "test", "generators")
+config.substitutions.append(
+    (
+        "%make_checkpoint",
+        config.weir_python + " " + os.path.join(generators, "make_checkpoint.py"),
+    )
+)
+config.substitutions.append(
+    ("%generated", os.path.join(config.test_exec_root, "generated"))
+)
+
+# Turns the object of a compiled model into a library to be loaded.
+config.substitutions.append(
+    (
+        "%link_shared",
+        f"{config.cxx} -shared -Wl,-rpath,{config.llvm_lib_dir} "
+        f"-L{config.llvm_lib_dir} -Wl,--no-as-needed -lomp -lm",
+    )
+)
 
 # `%lower_plainly` turns what the reference lowering leaves into the LLVM
 # dialect with upstream passes alone, and `%run_main` runs @main of that.

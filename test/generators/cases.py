@@ -10,6 +10,7 @@ is stored and compiled:
   shards   the largest file, in bytes
   lengths  tokens of the batch of two and of the long run (0: none)
   generate whether greedy decoding is part of the case
+  gguf     the type of matrices in a GGUF file that stands for the folder
   pad      which side the batch's second row is padded on
 """
 
@@ -27,6 +28,7 @@ class Case:
     shards: int = 0
     lengths: tuple = (37, 131)
     generate: bool = True
+    gguf: str = ""
     pad: str = ""
 
 
@@ -262,4 +264,22 @@ CASES |= {
         dtype="float16",
         pad="right",
     ),
+}
+
+# The same models as GGUF files: rows of 64 and 128 are whole blocks.
+GGUF = llama(intermediate_size=128, max_position_embeddings=256)
+
+CASES |= {
+    "gguf_llama_f32": Case("LlamaForCausalLM", GGUF, gguf="F32"),
+    "gguf_llama_q4_1_tied": Case(
+        "LlamaForCausalLM", {**GGUF, "tie_word_embeddings": True}, gguf="Q4_1"
+    ),
+    "gguf_llama_q4_0_biases": Case(
+        "LlamaForCausalLM", {**GGUF, "attention_bias": True}, gguf="Q4_0"
+    ),
+    "gguf_qwen2_q8_0": Case("Qwen2ForCausalLM", GGUF, gguf="Q8_0"),
+    "gguf_qwen3_bf16": Case(
+        "Qwen3ForCausalLM", {**GGUF, "head_dim": 32}, gguf="BF16"
+    ),
+    "gguf_gpt2_f16": Case("GPT2LMHeadModel", {**GPT2, "n_embd": 64, "n_head": 4}, gguf="F16"),
 }

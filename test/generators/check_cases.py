@@ -111,9 +111,11 @@ def main():
             work = pathlib.Path(work)
             program = work / "model"
             flags = options.flags.split() + meta["flags"]
+            file = folder / "model.gguf"
+            model = file if file.exists() else folder
             compiles = check(
                 f"{name} compile",
-                lambda: run(options.weirc, folder, *flags, "--quiet", "-o", program),
+                lambda: run(options.weirc, model, *flags, "--quiet", "-o", program),
             )
             if not compiles:
                 continue

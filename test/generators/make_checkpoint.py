@@ -26,6 +26,7 @@ import transformers
 from safetensors.torch import save_file
 
 from cases import CASES
+from write_gguf import write_gguf
 
 NEW_TOKENS = 24
 
@@ -107,6 +108,11 @@ def make(name, case, folder):
         folder, dtype=torch.float32, attn_implementation="eager"
     ).eval()
 
+    if case.gguf:
+        write_gguf(model, folder / "model.gguf", case.gguf)
+        for file in [path, *folder.glob("*.safetensors")]:
+            file.unlink()
+
     vocab = config.vocab_size
     time, long_time = case.lengths
     ids = torch.randint(0, vocab, (2, time), generator=generator)
@@ -155,7 +161,8 @@ def locked(root):
 def main():
     here = pathlib.Path(__file__).parent
     sources = b"".join(
-        (here / name).read_bytes() for name in ("make_checkpoint.py", "cases.py")
+        (here / name).read_bytes()
+        for name in ("make_checkpoint.py", "cases.py", "write_gguf.py")
     )
     stamp = hashlib.sha256(sources + transformers.__version__.encode()).hexdigest()
     root = pathlib.Path(sys.argv[1])

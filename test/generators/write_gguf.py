@@ -1,0 +1,95 @@
+"""Writes a transformers model as GGUF, as llama.cpp's converter would."""
+
+import gguf
+import numpy as np
+import torch
+
+ARCHITECTURES = {
+    "llama": gguf.MODEL_ARCH.LLAMA,
+    "mistral": gguf.MODEL_ARCH.LLAMA,
+    "qwen2": gguf.MODEL_ARCH.QWEN2,
+    "qwen3": gguf.MODEL_ARCH.QWEN3,
+    "gpt2": gguf.MODEL_ARCH.GPT2,
+}
+
+
+def permute(matrix, heads):
+    """Pairs of rotary features from halves apart to neighbours."""
+    rows = matrix.reshape(heads, 2, matrix.shape[0] // heads // 2, *matrix.shape[1:])
+    return rows.swapaxes(1, 2).reshape(matrix.shape)
+
+
+def unpermute(matrix, heads):
+    rows = matrix.reshape(heads, matrix.shape[0] // heads // 2, 2, *matrix.shape[1:])
+    return rows.swapaxes(1, 2).reshape(matrix.shape)
+
+
+def get_heads(name, config):
+    """The heads of a tensor whose rows llama.cpp reorders, or none."""
+    if config.model_type not in ("llama", "mistral"):
+        return None
+    if ".q_proj." in name:
+        return config.num_attention_heads
+    if ".k_proj." in name:
+        return config.num_key_value_heads
+    return None
+
+
+def add_metadata(writer, config):
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_head_count(config.num_attention_heads)
+    if config.model_type == "gpt2":
+        writer.add_feed_forward_length(config.n_inner or 4 * config.n_embd)
+        writer.add_layer_norm_eps(config.layer_norm_epsilon)
+        return
+    head_dim = getattr(config, "head_dim", None)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    if head_dim:
+        writer.add_key_length(head_dim)
+        writer.add_value_length(head_dim)
+        writer.add_rope_dimension_count(head_dim)
+
+
+def write_gguf(model, path, kind):
+    """Writes `model` with its matrices as `kind` ("F16", "Q8_0", ...), and gives
+    it the weights that a reader of the file finds."""
+    config = model.config
+    architecture = ARCHITECTURES[config.model_type]
+    names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    add_metadata(writer, config)
+    stored = gguf.GGMLQuantizationType[kind]
+    for name, tensor in model.named_parameters():
+        values = tensor.detach().numpy()
+        # Conv1D is stored input features first, GGUF output features first.
+        turned = config.model_type == "gpt2" and ".c_" in name and values.ndim == 2
+        if turned:
+            values = values.T
+        heads = get_heads(name, config)
+        if heads:
+            values = permute(values, heads)
+        values = np.ascontiguousarray(values)
+        # Vectors stay as they are, and so do rows that no block divides.
+        block = gguf.GGML_QUANT_SIZES[stored][0]
+        own = stored if values.ndim == 2 and values.shape[1] % block == 0 else None
+        own = own or gguf.GGMLQuantizationType.F32
+        data = gguf.quants.quantize(values, own)
+        gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        writer.add_tensor(gguf_name, data, raw_dtype=own)
+        values = gguf.quants.dequantize(data, own).reshape(values.shape)
+        if heads:
+            values = unpermute(values, heads)
+        if turned:
+            values = values.T
+        with torch.no_grad():
+            tensor.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
