@@ -162,6 +162,42 @@ bool ForwardRunner::bindMask(const TensorView &mask, Binding &binding,
   return true;
 }
 
+/// Whether `arg` holds indices into the vocabulary, which compiled code takes
+/// without a check.
+static bool takesTokens(const weir_function_desc &function,
+                        const weir_value_desc &arg) {
+  static const char kEnding[] = "input_ids";
+  size_t size = std::strlen(arg.name), ending = sizeof(kEnding) - 1;
+  return function.method != WEIR_METHOD_PLAIN && arg.rank == 2 &&
+         (arg.dtype == WEIR_I32 || arg.dtype == WEIR_I64) && size >= ending &&
+         std::strcmp(arg.name + size - ending, kEnding) == 0;
+}
+
+/// Checks that the tokens `data` of shape [rows, time] are in the vocabulary.
+static bool checkTokens(const weir_value_desc &arg, const uint8_t *data,
+                        const std::vector<int64_t> &shape, int64_t vocabSize,
+                        std::string &error) {
+  for (int64_t row = 0, i = 0; row < shape[0]; ++row)
+    for (int64_t t = 0; t < shape[1]; ++t, ++i) {
+      int64_t token;
+      if (arg.dtype == WEIR_I64) {
+        std::memcpy(&token, data + i * 8, 8);
+      } else {
+        int32_t narrow;
+        std::memcpy(&narrow, data + i * 4, 4);
+        token = narrow;
+      }
+      if (token >= 0 && token < vocabSize)
+        continue;
+      error = std::string("input '") + arg.name + "': token " +
+              std::to_string(t) + " of row " + std::to_string(row) + " is " +
+              std::to_string(token) + ", outside the vocabulary of " +
+              std::to_string(vocabSize);
+      return false;
+    }
+  return true;
+}
+
 bool ForwardRunner::bind(const weir_function_desc &function,
                          const std::vector<TensorView> &inputs,
                          Binding &binding, std::string &error) const {
@@ -224,6 +260,18 @@ bool ForwardRunner::bind(const weir_function_desc &function,
   }
   if (mask && !bindMask(*mask, binding, error))
     return false;
+  // Positions beyond the limit may have no weights. Sessions check their own.
+  const weir_model_desc &model = program->model();
+  if (function.method == WEIR_METHOD_FORWARD && binding.time != WEIR_DYNAMIC &&
+      model.max_length != WEIR_DYNAMIC)
+    for (size_t row = 0; row < binding.lengths.size(); ++row)
+      if (binding.lengths[row] > model.max_length) {
+        error = "row " + std::to_string(row) + " has " +
+                std::to_string(binding.lengths[row]) +
+                " tokens, which exceed the maximum length of " +
+                std::to_string(model.max_length);
+        return false;
+      }
 
   for (int32_t i = 0; i < function.num_args; ++i) {
     const weir_value_desc &arg = function.args[i];
@@ -244,19 +292,24 @@ bool ForwardRunner::bind(const weir_function_desc &function,
       return false;
     }
     int32_t timeAxis = findAxis(arg, WEIR_AXIS_TIME);
-    if (!binding.compacted || timeAxis < 0)
-      continue;
-    int32_t batchAxis = findAxis(arg, WEIR_AXIS_BATCH);
-    Buffer moved;
-    if (batchAxis < 0 || !moved.allocate(static_cast<size_t>(bytes))) {
-      error = "input '" + input.name +
-              "' has time steps that all rows share, "
-              "which a mask cannot move";
-      return false;
+    if (binding.compacted && timeAxis >= 0) {
+      int32_t batchAxis = findAxis(arg, WEIR_AXIS_BATCH);
+      Buffer moved;
+      if (batchAxis < 0 || !moved.allocate(static_cast<size_t>(bytes))) {
+        error = "input '" + input.name +
+                "' has time steps that all rows share, "
+                "which a mask cannot move";
+        return false;
+      }
+      moveTime(binding.data[i].data(), moved.data(), input.shape, batchAxis,
+               timeAxis, elementBytes, binding.gather);
+      binding.data[i] = std::move(moved);
     }
-    moveTime(binding.data[i].data(), moved.data(), input.shape, batchAxis,
-             timeAxis, elementBytes, binding.gather);
-    binding.data[i] = std::move(moved);
+    // What a mask hides is gone by now: it may be any number.
+    if (takesTokens(function, arg) && model.vocab_size > 0 &&
+        !checkTokens(arg, binding.data[i].data(), input.shape, model.vocab_size,
+                     error))
+      return false;
   }
   return true;
 }

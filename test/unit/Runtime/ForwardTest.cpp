@@ -146,6 +146,34 @@ TEST_F(ForwardTest, LongPromptsAreErrors) {
             "length of 64");
 }
 
+TEST_F(ForwardTest, WholeSequencesHaveTheLimitToo) {
+  weir_model_desc model = forwardModel;
+  model.max_length = 3;
+  addForwardInputs();
+  EXPECT_EQ(runError(model),
+            "row 0 has 4 tokens, which exceed the maximum length of 3");
+  // Hidden tokens do not count.
+  addForwardInputs();
+  add<int64_t>("attention_mask", WEIR_I64, {2, 4}, {0, 1, 1, 1, 1, 1, 0, 1});
+  EXPECT_TRUE(run(model)) << error;
+}
+
+TEST_F(ForwardTest, TokensAreInTheVocabulary) {
+  weir_model_desc model = forwardModel;
+  model.vocab_size = 8;
+  addForwardInputs();
+  EXPECT_EQ(runError(model), "input 'input_ids': token 3 of row 1 is 8, "
+                             "outside the vocabulary of 8");
+  // Padding may be any number.
+  addForwardInputs();
+  add<int64_t>("attention_mask", WEIR_I64, {2, 4}, {1, 1, 1, 1, 1, 1, 1, 0});
+  EXPECT_TRUE(run(model)) << error;
+  add<int64_t>("input_ids", WEIR_I64, {1, 2}, {1, -1});
+  add<float>("features", WEIR_F32, {1, 2, 2}, std::vector<float>(4));
+  EXPECT_EQ(runError(model), "input 'input_ids': token 1 of row 0 is -1, "
+                             "outside the vocabulary of 8");
+}
+
 TEST_F(ForwardTest, PlainFunctionsAreFoundByTheirInputs) {
   add<uint16_t>("x", WEIR_BF16, {2, 3},
                 {0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0});
