@@ -8,24 +8,37 @@
 #include "Weights.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 using namespace weir::rt;
 
-std::string weir::rt::defaultWeightsPath() {
+std::string weir::rt::executablePath() {
   std::string path(256, '\0');
   while (true) {
     ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
     if (length < 0)
-      return "";
+      break;
     if (static_cast<size_t>(length) < path.size()) {
       path.resize(static_cast<size_t>(length));
-      return path + ".weights";
+      return path;
     }
     path.resize(path.size() * 2);
   }
+  // Without /proc, by the name it was started with.
+  auto *name = reinterpret_cast<const char *>(getauxval(AT_EXECFN));
+  char *real = name ? realpath(name, nullptr) : nullptr;
+  path = real ? real : "";
+  std::free(real);
+  return path;
+}
+
+std::string weir::rt::defaultWeightsPath() {
+  std::string path = executablePath();
+  return path.empty() ? path : path + ".weights";
 }
 
 static std::string hex(uint64_t value) {

@@ -40,6 +40,9 @@ private:
   int64_t bytes = 0;
 };
 
+/// The path of the running executable; empty when nothing tells it.
+std::string executablePath();
+
 /// Where the weights of the running executable lie; empty when the kernel does
 /// not tell where the executable is.
 std::string defaultWeightsPath();

@@ -80,6 +80,10 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
   SmallVector<StringRef> libraries;
   StringRef(WEIR_LINK_LIBRARIES).split(libraries, ';', -1, /*KeepEmpty=*/false);
   arguments.append(libraries);
+  // Executables load it by themselves (lib/Runtime/LoadOpenMP.cpp): they name
+  // it to the dynamic loader only for what that file does not define.
+  if (!shared)
+    arguments.push_back("-Wl,--as-needed");
   arguments.append({WEIR_LIBOMP, "-lpthread", "-ldl", "-lm"});
   if (Error error = runProgram(arguments))
     return error;
