@@ -178,11 +178,13 @@ def code_size(options):
     """Machine code of the same size for 30 layers as for 3."""
     deep, shallow = depths(options)
     sizes = []
-    for model, name in ((deep, "smollm2"), (shallow, "smollm2-3-layers")):
-        program, _ = compile_model(model, name, options)
-        sizes.append(code_bytes(program))
+    for model, name in ((deep, "30-layers.o"), (shallow, "3-layers.o")):
+        path, _ = compile_model(model, name, options, "--emit=object")
+        sizes.append(code_bytes(path))
+        pathlib.Path(f"{path}.weights").unlink()
     figure = f"{sizes[0]} bytes of code for 30 layers, {sizes[1]} for 3"
-    if sizes[0] != sizes[1]:
+    # Numbers of layers and bytes in instructions may be longer ones.
+    if abs(sizes[0] - sizes[1]) > 0.005 * sizes[1]:
         raise Short(figure)
     return figure
 

@@ -150,10 +150,12 @@ static void checkRagged(Trial &trial) {
   std::vector<Steps> outputs(all.size());
   for (int64_t step = trial.pick(1, 6); step > 0; --step) {
     std::vector<Tokens> parts;
+    // Every other step decodes: one token at most.
+    int64_t limit = trial.pick(0, 1) ? 1 : 20;
     for (size_t b = 0; b < all.size(); ++b) {
       // A row may rest.
       int64_t room = trial.model.maxLength() - int64_t(all[b].size());
-      int64_t count = trial.pick(0, 3) == 0 ? 0 : trial.pick(0, 20);
+      int64_t count = trial.pick(0, 3) == 0 ? 0 : trial.pick(1, limit);
       parts.push_back(trial.draw(std::min(count, room)));
       all[b].insert(all[b].end(), parts[b].begin(), parts[b].end());
     }
