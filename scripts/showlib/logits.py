@@ -1,9 +1,11 @@
 """Logits of the real model against those of a reference, position by position."""
 
 
+import sys
+
 import numpy as np
 
-from showlib.lines import Short, Skip
+from showlib.lines import ROOT, Short, Skip
 from showlib.models import WORK, run, smollm2
 
 PROMPTS = [
@@ -50,9 +52,10 @@ def by_transformers():
     transformers.logging.disable_progress_bar()
     folder, name = str(model_path.parent), model_path.name
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=name, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    sys.path.insert(0, str(ROOT / "test" / "generators"))
+    from read_gguf import read_llama
+
+    model = read_llama(model_path)
     reference, arrays = Reference(), {}
     for i, text in enumerate(PROMPTS):
         prompt = tokenizer(text)["input_ids"]
