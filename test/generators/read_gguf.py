@@ -52,7 +52,7 @@ def read_llama(path):
         if heads:
             values = unpermute(values, heads)
         with torch.no_grad():
-            parameter.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+            parameter.copy_(torch.from_numpy(np.array(values)))
     if tensors:
         raise ValueError(f"{path}: tensors that no parameter takes: {sorted(tensors)}")
     return model
