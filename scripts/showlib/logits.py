@@ -35,8 +35,9 @@ class Reference:
 
 def by_transformers():
     """In float32 on the dequantised weights of the GGUF file."""
-    cache = WORK / "transformers-logits.npz"
     model_path = smollm2()
+    # Minutes of work that two lines share, and later runs.
+    cache = WORK / f"{model_path.stem}-logits.npz"
     if cache.exists():
         stored = np.load(cache)
         reference = Reference()

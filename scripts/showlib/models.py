@@ -12,7 +12,7 @@ from showlib.lines import ROOT, Short, Skip
 
 BUILD = ROOT / "build" / os.environ.get("WEIR_PRESET", "dev")
 WEIRC = BUILD / "bin" / "weirc"
-# What lines leave for each other; made anew by each run of scripts/show.
+# What lines leave for each other.
 WORK = BUILD / "show"
 
 STEPS = (
