@@ -116,12 +116,13 @@ def main():
     if arguments.list:
         print("\n".join(names))
         return 0
-    weirc = find_weirc(arguments.weirc)
+    timed = any(name.startswith("weir:") for name in names)
+    weirc = find_weirc(arguments.weirc) if timed else None
     peaks = machine.measure(arguments.threads, arguments.measure)
     prepare(names)
     settings = {
         "threads": arguments.threads,
-        "weirc": str(weirc),
+        "weirc": weirc and str(weirc),
         "weirc_options": arguments.compile_option,
     }
     logs = machine.cache_folder() / "logs"

@@ -75,7 +75,8 @@ def default_threads():
 
 
 def describe(weirc):
-    """The machine and the versions of everything that was timed on it."""
+    """The machine and the versions of everything that was timed on it; `weirc`
+    is None when Weir was not."""
     cpu = cpu_info()
     packages = {}
     for name in ("torch", "transformers", "llama-cpp-python", "numpy"):
@@ -88,9 +89,11 @@ def describe(weirc):
         capture_output=True,
         text=True,
     ).stdout.strip()
-    version = subprocess.run(
-        [str(weirc), "--version"], capture_output=True, text=True
-    ).stdout.split()
+    version = []
+    if weirc:
+        version = subprocess.run(
+            [str(weirc), "--version"], capture_output=True, text=True
+        ).stdout.split()
     wanted = re.compile(r"^(avx|amx|fma|f16c|sse4|vaes)")
     return {
         "cpu": cpu_name(),
@@ -103,7 +106,7 @@ def describe(weirc):
         "virtual": "hypervisor" in cpu.get("flags", "").split(),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "weirc": version[-1] if version else "unknown",
+        "weirc": version[-1] if version else "not timed",
         "commit": commit,
         "packages": packages,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime(

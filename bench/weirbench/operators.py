@@ -37,19 +37,25 @@ def matmul(dims, tensors, element):
     m, k, n = dims["M"], dims["K"], dims["N"]
     a, b, out = (tensor(s, element) for s in ((m, k), (k, n), (m, n)))
     wide = tensor((m, n), "f32")
-    narrow = (
-        f"  %3 = arith.truncf %2 : {wide} to {out}\n"
-        if element != "f32"
-        else f"  %3 = tensor.cast %2 : {wide} to {out}\n"
-    )
+    result = "2"
+    narrow = ""
+    if element != "f32":
+        result = "4"
+        narrow = f"""
+  %3 = tensor.empty() : {out}
+  %4 = linalg.map ins(%2 : {wide}) outs(%3 : {out})
+    (%sum: f32, %old: {element}) {{
+      %low = arith.truncf %sum : f32 to {element}
+      linalg.yield %low : {element}
+    }}"""
     text = f"""
 func.func @matmul(%a: {a} {{weir.name = "a"}}, %b: {b} {{weir.name = "b"}})
     -> ({out} {{weir.name = "out"}}) {{
   %zero = arith.constant 0.0 : f32
   %0 = tensor.empty() : {wide}
   %1 = linalg.fill ins(%zero : f32) outs(%0 : {wide}) -> {wide}
-  %2 = linalg.matmul ins(%a, %b : {a}, {b}) outs(%1 : {wide}) -> {wide}
-{narrow}  return %3 : {out}
+  %2 = linalg.matmul ins(%a, %b : {a}, {b}) outs(%1 : {wide}) -> {wide}{narrow}
+  return %{result} : {out}
 }}
 """
     return Operator(text, tensors, (m, n))

@@ -101,7 +101,7 @@ def main():
         if not source.exists():
             source.write_text(operator.text)
         library = compile_shared(weirc, source, arguments.compile_option, threads)
-    except (Unsupported, CompileError) as error:
+    except (Unsupported, CompileError, OSError, KeyError) as error:
         sys.exit(f"bench/peer: error: {error}")
     function = Function(library, operator.arguments, threads)
     median = time_function(function, arguments.seconds)

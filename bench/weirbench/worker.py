@@ -48,7 +48,7 @@ def main():
         print(json.dumps(content), file=answers, flush=True)
 
     settings = json.loads(sys.stdin.readline())
-    settings["weirc"] = Path(settings["weirc"])
+    settings["weirc"] = settings["weirc"] and Path(settings["weirc"])
     try:
         begin = time.perf_counter()
         settings["tokens"], logits = smollm2.reference()
