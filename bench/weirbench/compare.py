@@ -104,7 +104,10 @@ def prepare(names):
 
 def judge(name, check):
     """Whether the contender computes what it should."""
-    error, share = TOLERANCES[contenders.split_name(name)[1:]]
+    engine, weights, compute = contenders.split_name(name)
+    error, share = TOLERANCES[weights, compute]
+    if engine == "llama.cpp":
+        error = max(error, 2e-2)  # keys and values are kept in f16
     return (
         check["error"] <= error and check["agreed"] >= share * check["counted"]
     )

@@ -14,12 +14,13 @@ which matrices are kept and `compute` the type in which they are multiplied
 """
 
 import ctypes
+import subprocess
 import time
 
 import numpy as np
 
 from . import smollm2
-from .compiled import Session, compile_shared
+from .compiled import CompileError, Session, compile_shared
 from .smollm2 import PROMPT, STEPS
 
 
@@ -44,6 +45,16 @@ class Contender:
         self.step(0)
 
 
+def compute_options(weirc, compute):
+    """How `weirc` is told what to multiply in; products are f32 without."""
+    done = subprocess.run([str(weirc), "--help"], capture_output=True, text=True)
+    if "--compute" in done.stdout:
+        return [f"--compute={compute}"]
+    if compute != "f32":
+        raise CompileError(f"{weirc} has no --compute")
+    return []
+
+
 class Weir(Contender):
     """A compiled model behind the C interface, its session left open."""
 
@@ -52,7 +63,7 @@ class Weir(Contender):
     def __init__(self, weights, compute, settings):
         options = [f"--quantize={self.QUANTIZE[weights]}", *settings["weirc_options"]]
         if not any(option.startswith("--reference") for option in options):
-            options.append(f"--compute={compute}")
+            options += compute_options(settings["weirc"], compute)
         library = compile_shared(
             settings["weirc"], smollm2.find_model(), options, settings["threads"]
         )
@@ -126,28 +137,42 @@ class CompiledTorch(Torch):
         import torch._inductor.config
 
         torch._inductor.config.freezing = True
+        # Freezing wants no gradients, and inference tensors cannot be reset.
+        self.torch.set_grad_enabled(False)
         self.model.forward = self.torch.compile(self.model.forward, dynamic=False)
+        config = self.model.config
         self.cache = self.transformers.StaticCache(
-            config=self.model.config, max_cache_len=PROMPT + STEPS
+            config=config, max_cache_len=PROMPT + STEPS
+        )
+        # Not left to the first call, which is compiled.
+        self.cache.early_initialization(
+            batch_size=1,
+            num_heads=config.num_key_value_heads,
+            head_dim=config.head_dim,
+            dtype=self.model.dtype,
+            device=self.model.device,
         )
 
     def clear(self):
-        self.cache.reset()
+        self.set_length(0)
 
     def run(self, tokens, position):
-        end = position + tokens.shape[1]
-        with self.torch.inference_mode():
-            self.last = self.model(
-                tokens,
-                past_key_values=self.cache,
-                use_cache=True,
-                logits_to_keep=1,
-                cache_position=self.torch.arange(position, end),
-                position_ids=self.torch.arange(position, end)[None],
-            ).logits
+        positions = self.torch.arange(position, position + tokens.shape[1])
+        self.last = self.model(
+            tokens,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+            position_ids=positions[None],
+        ).logits
 
     def back_to_prompt(self):
-        """Steps overwrite what was behind the prompt; the mask hides the rest."""
+        self.set_length(PROMPT)
+
+    def set_length(self, length):
+        """Steps overwrite what lies behind; the mask hides the rest."""
+        for layer in self.cache.layers:
+            layer.cumulative_length.fill_(length)
 
 
 class LlamaCpp(Contender):
