@@ -48,6 +48,16 @@ if models:
 
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%weir_src", config.weir_source_dir))
+# What bench/ is told by its environment: this build's compiler, a cache apart.
+config.substitutions.append(
+    (
+        "%bench",
+        "WEIRC={} XDG_CACHE_HOME={} WEIR_THREADS=1".format(
+            os.path.join(config.weir_binary_dir, "bin", "weirc"),
+            os.path.join(config.test_exec_root, "Bench", "cache"),
+        ),
+    )
+)
 
 # `%lower_plainly` turns what the reference lowering leaves into the LLVM
 # dialect with upstream passes alone, and `%run_main` runs @main of that.

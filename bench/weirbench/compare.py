@@ -16,16 +16,17 @@ from . import contenders, machine, rounds, smollm2, tables
 from .compiled import find_weirc
 
 #: The largest error (see worker.check) and the least share of agreeing largest
-#: logits allowed, by weights and compute. The f32 model differs by the order of
-#: sums alone; bf16 has 8 bits of mantissa, and the stored file's quants are
-#: exact, but 8-bit activations are not.
+#: logits allowed, by weights and compute. In f32 the order of sums alone differs,
+#: whatever the weights of the stored file are kept in, since those are exact.
+#: Activations of 8 bits, quantised or of bf16, are off by a tenth after 30 layers
+#: (torch in bf16 by 0.11, llama.cpp on Q4_1 by 0.16); a wrong kernel is off by 1.
 TOLERANCES = {
     ("f32", "f32"): (1e-3, 1.0),
     ("f16", "f32"): (2e-2, 1.0),
     ("q4_1", "f32"): (1e-3, 1.0),
     ("q4_1", "int8"): (3e-1, 0.9),
-    ("bf16", "f32"): (1e-1, 0.9),
-    ("bf16", "bf16"): (1e-1, 0.9),
+    ("bf16", "f32"): (5e-2, 0.9),
+    ("bf16", "bf16"): (2.5e-1, 0.9),
 }
 
 

@@ -24,6 +24,17 @@ ELEMENTS = {"F32": np.float32, "BF16": np.uint16}
 SECONDS = 0.4
 
 
+class MissingDimension(RuntimeError):
+    """The inputs do not say what the workload needs to know."""
+
+
+class Dimensions(dict):
+    """The workload's dimensions by name."""
+
+    def __missing__(self, name):
+        raise MissingDimension(name)
+
+
 def read_safetensors(path):
     """Tensors by name (bf16 as uint16) and the metadata."""
     data = Path(path).read_bytes()
@@ -92,16 +103,20 @@ def main():
     weirc = find_weirc(arguments.weirc)
     try:
         tensors, metadata = read_safetensors(arguments.inputs)
-        element = metadata["dtype"]
-        operator = build(
-            arguments.workload, json.loads(metadata["dims"]), tensors, element
-        )
+        element = metadata.get("dtype", "f32")
+        dims = Dimensions(json.loads(metadata.get("dims", "{}")))
+        operator = build(arguments.workload, dims, tensors, element)
         key = digest(operator.text)
         source = cache_folder() / f"{arguments.workload}-{element}-{key}.mlir"
         if not source.exists():
             source.write_text(operator.text)
         library = compile_shared(weirc, source, arguments.compile_option, threads)
-    except (Unsupported, CompileError, OSError, KeyError) as error:
+    except MissingDimension as error:
+        sys.exit(
+            f"bench/peer: error: {arguments.inputs} has no dimension '{error}', "
+            f"which {arguments.workload} needs"
+        )
+    except (Unsupported, CompileError, OSError) as error:
         sys.exit(f"bench/peer: error: {error}")
     function = Function(library, operator.arguments, threads)
     median = time_function(function, arguments.seconds)
