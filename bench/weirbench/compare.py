@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from . import contenders, machine, rounds, smollm2, tables
-from .compiled import find_weirc
+from .compiled import add_compiler_options, find_weirc
 
 #: The largest error (see worker.check) and the least share of agreeing largest
 #: logits allowed, by weights and compute. In f32 the order of sums alone differs,
@@ -45,14 +45,7 @@ def parse():
         "--seconds", type=float, default=0.4, help="least length of a burst"
     )
     parser.add_argument("--threads", type=int, default=machine.default_threads())
-    parser.add_argument("--weirc", help="the compiler; default: the newest build's")
-    parser.add_argument(
-        "--compile-option",
-        action="append",
-        default=[],
-        metavar="OPTION",
-        help="passed to weirc, for example --compile-option=--reference",
-    )
+    add_compiler_options(parser)
     parser.add_argument(
         "--measure", action="store_true", help="measure the machine's peaks again"
     )

@@ -28,6 +28,18 @@ class CompileError(RuntimeError):
     """The compiler refused a model; the message is its own."""
 
 
+def add_compiler_options(parser):
+    """What both tools are told about the compiler."""
+    parser.add_argument("--weirc", help="the compiler; default: the newest build's")
+    parser.add_argument(
+        "--compile-option",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="passed to weirc, for example --compile-option=--reference",
+    )
+
+
 def find_weirc(given=None):
     """The compiler: as given, else in $WEIRC, else of the newest build."""
     chosen = given or os.environ.get("WEIRC")

@@ -16,7 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .compiled import CompileError, Function, compile_shared, find_weirc
+from .compiled import (
+    CompileError,
+    Function,
+    add_compiler_options,
+    compile_shared,
+    find_weirc,
+)
 from .machine import cache_folder, default_threads, digest, set_realtime
 from .operators import Unsupported, build
 
@@ -87,14 +93,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/peer", description=__doc__)
     parser.add_argument("workload")
     parser.add_argument("inputs", help="inputs.safetensors of the harness")
-    parser.add_argument("--weirc", help="the compiler; default: the newest build's")
-    parser.add_argument(
-        "--compile-option",
-        action="append",
-        default=[],
-        metavar="OPTION",
-        help="passed to weirc, for example --compile-option=--reference",
-    )
+    add_compiler_options(parser)
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help="how long to time"
     )
