@@ -51,7 +51,7 @@ def compute_options(weirc, compute):
     if "--compute" in done.stdout:
         return [f"--compute={compute}"]
     if compute != "f32":
-        raise CompileError(f"{weirc} has no --compute")
+        raise CompileError("this weirc has no --compute")
     return []
 
 

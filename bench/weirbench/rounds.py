@@ -59,7 +59,6 @@ class Worker:
             "PYTHONPATH": str(HERE.parent),
         }
         self.name, self.times = name, {"prefill": Times(), "decode": Times()}
-        self.log = log
         with open(log, "w") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "weirbench.worker"],
@@ -77,16 +76,13 @@ class Worker:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            return {"failed": f"the process ended; see {self.log}"}
+            return {"failed": "the process ended"}
         if not select.select([self.process.stdout], [], [], timeout)[0]:
             self.close()
             return {"failed": f"no answer in {timeout} s"}
         line = self.process.stdout.readline()
         if not line:
-            return {
-                "failed": f"the process ended with {self.process.wait()}; "
-                f"see {self.log}"
-            }
+            return {"failed": f"the process ended with {self.process.wait()}"}
         return json.loads(line)
 
     def waited(self):
