@@ -45,12 +45,13 @@ class Contender:
         self.step(0)
 
 
-def compute_options(weirc, compute):
-    """How `weirc` is told what to multiply in; products are f32 without."""
+def compute_options(weirc, weights, compute):
+    """How `weirc` is told what to multiply in. One without the option takes
+    bytes where weights are quantised and the CPU multiplies bytes."""
     done = subprocess.run([str(weirc), "--help"], capture_output=True, text=True)
     if "--compute" in done.stdout:
         return [f"--compute={compute}"]
-    if compute != "f32":
+    if compute != ("int8" if weights == "q4_1" else "f32"):
         raise CompileError("this weirc has no --compute")
     return []
 
@@ -63,7 +64,7 @@ class Weir(Contender):
     def __init__(self, weights, compute, settings):
         options = [f"--quantize={self.QUANTIZE[weights]}", *settings["weirc_options"]]
         if not any(option.startswith("--reference") for option in options):
-            options += compute_options(settings["weirc"], compute)
+            options += compute_options(settings["weirc"], weights, compute)
         library = compile_shared(
             settings["weirc"], smollm2.find_model(), options, settings["threads"]
         )
