@@ -62,6 +62,16 @@ if models:
     config.substitutions.append(("%smollm2", models[0]))
 
 config.substitutions.append(("%weir_src", config.weir_source_dir))
+# What bench/ is told by its environment: this build's compiler, a cache apart.
+config.substitutions.append(
+    (
+        "%bench",
+        "WEIRC={} XDG_CACHE_HOME={} WEIR_THREADS=1".format(
+            os.path.join(config.weir_binary_dir, "bin", "weirc"),
+            os.path.join(config.test_exec_root, "Bench", "cache"),
+        ),
+    )
+)
 
 # Checkpoints that tests make for themselves, kept from run to run.
 generators = os.path.join(config.weir_source_dir, "test", "generators")

@@ -1,0 +1,1 @@
+"""Times Weir and its peers; docs/benchmarks.md says how."""

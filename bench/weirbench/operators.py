@@ -1,0 +1,127 @@
+"""Single operators as `.mlir` files: the workloads of an operator harness.
+
+Each maker takes the workload's dimensions, its tensors, and the element type,
+and returns the module's text, the function's arguments and the shape of the
+result as the harness wants it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Operator:
+    """A module with one plain function, and what to call it with."""
+
+    text: str
+    arguments: dict
+    shape: tuple  # of the result
+
+
+class Unsupported(RuntimeError):
+    """Weir has no op for this workload."""
+
+
+def tensor(shape, element):
+    return f"tensor<{'x'.join(map(str, shape))}x{element}>"
+
+
+def constant(array, element):
+    """A weight's numbers as a dense attribute, in hexadecimal."""
+    return f'dense<"0x{np.ascontiguousarray(array).tobytes().hex().upper()}">'
+
+
+def matmul(dims, tensors, element):
+    """Both matrices are arguments, so nothing can be packed ahead of time."""
+    m, k, n = dims["M"], dims["K"], dims["N"]
+    a, b, out = (tensor(s, element) for s in ((m, k), (k, n), (m, n)))
+    wide = tensor((m, n), "f32")
+    result = "2"
+    narrow = ""
+    if element != "f32":
+        result = "4"
+        narrow = f"""
+  %3 = tensor.empty() : {out}
+  %4 = linalg.map ins(%2 : {wide}) outs(%3 : {out})
+    (%sum: f32, %old: {element}) {{
+      %low = arith.truncf %sum : f32 to {element}
+      linalg.yield %low : {element}
+    }}"""
+    text = f"""
+func.func @matmul(%a: {a} {{weir.name = "a"}}, %b: {b} {{weir.name = "b"}})
+    -> ({out} {{weir.name = "out"}}) {{
+  %zero = arith.constant 0.0 : f32
+  %0 = tensor.empty() : {wide}
+  %1 = linalg.fill ins(%zero : f32) outs(%0 : {wide}) -> {wide}
+  %2 = linalg.matmul ins(%a, %b : {a}, {b}) outs(%1 : {wide}) -> {wide}{narrow}
+  return %{result} : {out}
+}}
+"""
+    return Operator(text, tensors, (m, n))
+
+
+def linear(dims, tensors, element):
+    """The weight is the model's: a parameter, packed while compiling."""
+    m, k, n = dims["M"], dims["K"], dims["N"]
+    x, w, out = (tensor(s, element) for s in ((m, k), (n, k), (m, n)))
+    text = f"""
+weir.param @w : {w} = {constant(tensors["w"], element)} : {w}
+func.func @linear(%x: {x} {{weir.name = "x"}}) -> ({out} {{weir.name = "out"}}) {{
+  %w = weir.weight @w : {w}
+  %0 = weir.linear %x, %w : {x}, {w} -> {out}
+  return %0 : {out}
+}}
+"""
+    return Operator(text, {"x": tensors["x"]}, (m, n))
+
+
+def attention(dims, tensors, element):
+    """The harness has heads before time, weir.attention time before heads. One
+    key/value head is one row of the batch here, which needs no copy of keys and
+    values; the query heads of a group are moved behind time and back."""
+    heads, groups, time, depth = dims["H"], dims["KV"], dims["T"], dims["D"]
+    size = heads // groups
+    mask = "causal"
+    if dims["window"]:
+        mask += f" and window<{dims['window']}>"
+    given = tensor((groups, size, time, depth), element)
+    query = tensor((groups, time, size, depth), element)
+    keys = tensor((groups, time, 1, depth), element)
+    cast = lambda name, source, into, like: f"""
+  %{name}_empty = tensor.empty() : {like}
+  %{name} = linalg.transpose ins(%{source} : {into}) outs(%{name}_empty : {like})
+      permutation = [0, 2, 1, 3]"""
+    # Moving an axis of one entry moves nothing.
+    moved = size > 1
+    text = f"""
+func.func @attention(%q: {given if moved else query} {{weir.name = "q"}},
+                     %k: {keys} {{weir.name = "k"}},
+                     %v: {keys} {{weir.name = "v"}})
+    -> ({given if moved else query} {{weir.name = "out"}}) {{{
+    cast("rows", "q", given, query) if moved else ""}
+  %0 = weir.attention %{"rows" if moved else "q"}, %k, %v mask(<{mask}>)
+      scale({depth ** -0.5!r}) : {query}, {keys}, {keys} -> {query}{
+    cast("heads", "0", query, given) if moved else ""}
+  return %{"heads" if moved else "0"} : {given if moved else query}
+}}
+"""
+    shapes = {
+        "q": (groups, size, time, depth) if moved else (groups, time, size, depth),
+        "k": (groups, time, 1, depth),
+        "v": (groups, time, 1, depth),
+    }
+    arguments = {name: tensors[name].reshape(shape) for name, shape in shapes.items()}
+    return Operator(text, arguments, (1, heads, time, depth))
+
+
+MAKERS = {"matmul": matmul, "linear": linear, "attn": attention}
+
+
+def build(workload, dims, tensors, element):
+    """The operator of `workload`, whose name begins with its kind."""
+    maker = MAKERS.get(workload.split("_")[0])
+    if not maker:
+        known = ", ".join(f"{kind}_*" for kind in MAKERS)
+        raise Unsupported(f"workload '{workload}' is none of {known}")
+    return maker(dims, tensors, element)
