@@ -79,6 +79,8 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
   PackWeightsOptions pack;
   pack.panel = 2 * getVectorBits(options.target) / 32;
   pack.quantize = options.quantize;
+  if (options.compute == "bf16")
+    pack.compute = "bf16";
   pm.addPass(createPackWeights(pack));
   if (options.compute == "int8" ||
       (options.compute.empty() && hasByteProducts(options.target)))
@@ -106,6 +108,7 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     kernels.vectorBits = vectorBits;
     kernels.fma = options.target.has("fma") || vectorBits == 512;
     kernels.vnni = hasByteProducts(options.target);
+    kernels.bf16 = options.target.has("avx512bf16");
     pm.addPass(createLowerPackedLinear(kernels));
   }
   pm.addPass(createLowerToReferencePass());

@@ -76,7 +76,9 @@ static_assert(static_cast<int>(PackedPart::Values) ==
                   static_cast<int>(PackedPart::Scales) ==
                       static_cast<int>(PackPart::Scales) &&
                   static_cast<int>(PackedPart::Mins) ==
-                      static_cast<int>(PackPart::Mins),
+                      static_cast<int>(PackPart::Mins) &&
+                  static_cast<int>(PackedPart::Pairs) ==
+                      static_cast<int>(PackPart::Pairs),
               "both number the parts alike");
 
 /// How `param`, whose init is `pack`, is packed. What its quants depend on is
@@ -97,7 +99,8 @@ static llvm::Expected<PackedLayout> getLayout(ParamOp param, PackAttr pack) {
     layout.floats = *floats;
     return llvm::Error::success();
   };
-  if (pack.getPart() == PackPart::Values) {
+  if (pack.getPart() == PackPart::Values ||
+      pack.getPart() == PackPart::Pairs) {
     if (llvm::Error error = setFloats(param))
       return std::move(error);
     return layout;

@@ -21,8 +21,7 @@ static LogicalResult verifyBias(Operation *op, Value bias, int64_t extent) {
   return success();
 }
 
-/// Checks that `result` is `input` with the last axis replaced by `extent`; of
-/// quantised inputs, in f32.
+/// Checks that `result` is `input` with the last axis replaced by `extent`.
 static LogicalResult verifyLastAxisReplaced(Operation *op,
                                             RankedTensorType input,
                                             RankedTensorType result,
@@ -30,7 +29,9 @@ static LogicalResult verifyLastAxisReplaced(Operation *op,
   SmallVector<int64_t> shape(input.getShape());
   shape.back() = extent;
   Type element = input.getElementType();
-  if (element.isInteger(8))
+  // Products of quants and of pairs are summed in f32.
+  auto packed = dyn_cast<PackedLinearOp>(op);
+  if (packed && (packed.getInputScales() || packed.hasPairs()))
     element = Float32Type::get(op->getContext());
   auto expected = RankedTensorType::get(shape, element);
   if (result != expected)
@@ -60,13 +61,20 @@ LogicalResult LinearOp::verify() {
 }
 
 int64_t PackedLinearOp::getPanel() {
+  return cast<RankedTensorType>(getValues().getType()).getDimSize(2);
+}
+
+bool PackedLinearOp::hasPairs() {
   auto type = cast<RankedTensorType>(getValues().getType());
-  return getBits() < 16 ? type.getDimSize(2) : type.getShape().back();
+  return type.getRank() == 4 && type.getElementType().isBF16();
 }
 
 int64_t PackedLinearOp::getReduction() {
   auto type = cast<RankedTensorType>(getValues().getType());
-  int64_t perEntry = getBits() == 8 ? 4 : getBits() == 4 ? 8 : 1;
+  int64_t perEntry = getBits() == 8   ? 4
+                     : getBits() == 4 ? 8
+                     : hasPairs()     ? 2
+                                      : 1;
   return type.getDimSize(1) * perEntry;
 }
 
@@ -105,9 +113,12 @@ LogicalResult PackedLinearOp::verify() {
   auto result = cast<RankedTensorType>(getResult().getType());
   // packed_linear_c1
   bool quantized = isa<IntegerType>(values.getElementType());
-  if (!quantized && values.getRank() != 3)
+  bool pairs = hasPairs();
+  if (!quantized && values.getRank() != 3 &&
+      !(pairs && values.getDimSize(3) == 2))
     return emitOpError("has values of type ")
-           << values << ", expected [panels, K, panel]";
+           << values
+           << ", expected [panels, K, panel] or [panels, K/2, panel, 2] of bf16";
   if (quantized && (values.getRank() != 4 || values.getShape().back() != 4 ||
                     !values.getElementType().isInteger(8) ||
                     (getBits() != 4 && getBits() != 8)))
@@ -150,6 +161,10 @@ LogicalResult PackedLinearOp::verify() {
              << features << " output features in " << values.getDimSize(0)
              << " panels of " << getPanel();
   }
+  // packed_linear_c7
+  if (pairs && !input.getElementType().isBF16())
+    return emitOpError("has an input of type ")
+           << input << " and pairs of bf16, expected an input of bf16";
   // packed_linear_c6
   if (failed(verifyQuantizedInput(*this, quantized)) ||
       failed(verifyLastAxisReplaced(*this, input, result, features)))

@@ -113,6 +113,16 @@ static Value buildReadPacked(OpBuilder &builder, Location loc,
   Value width = buildIndex(builder, loc, op.getPanel());
   Value panel = arith::DivUIOp::create(builder, loc, n, width);
   Value lane = arith::RemUIOp::create(builder, loc, n, width);
+  if (op.hasPairs()) {
+    Value two = buildIndex(builder, loc, 2);
+    Value pair = arith::DivUIOp::create(builder, loc, k, two);
+    Value place = arith::RemUIOp::create(builder, loc, k, two);
+    return convertFloat(
+        builder, loc,
+        tensor::ExtractOp::create(builder, loc, op.getValues(),
+                                  ValueRange{panel, pair, lane, place}),
+        type);
+  }
   if (isFloatTensor(op.getValues()))
     return convertFloat(builder, loc,
                         tensor::ExtractOp::create(builder, loc, op.getValues(),

@@ -77,7 +77,8 @@ def Weir_PackPart : I32EnumAttr<"PackPart", "one tensor of a packed weight", [
     I32EnumAttrCase<"Values", 0, "values">,
     I32EnumAttrCase<"Quants", 1, "quants">,
     I32EnumAttrCase<"Scales", 2, "scales">,
-    I32EnumAttrCase<"Mins", 3, "mins">
+    I32EnumAttrCase<"Mins", 3, "mins">,
+    I32EnumAttrCase<"Pairs", 4, "pairs">
   ]> {
   let cppNamespace = "::weir";
 }
@@ -90,6 +91,8 @@ def Weir_PackAttr : Weir_Attr<"Pack", "pack"> {
     same input feature of consecutive outputs. Parts:
 
     - `values`: `[..., N/panel, K, panel]`, the source's numbers.
+    - `pairs`: `[..., N/panel, K/2, panel, 2]` of bf16, two neighbours along K
+      together as dot products of bf16 want them; K is even.
     - `quants`, 8 bits: `[..., N/panel, K/4, panel, 4]`, unsigned bytes, four
       neighbours along K together as dot-product instructions want them.
     - `quants`, 4 bits: `[..., N/panel, K/8, panel, 4]` bytes; byte j of a

@@ -115,8 +115,9 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
     Tiles are cut along all axes of the result; on the last one at multiples of
     the panel.
 
-    - (C1) `values` is `[N/panel, K, panel]` of floats, or holds `bits`-wide
-      quants as `#weir.pack` describes. N/panel may be dynamic.
+    - (C1) `values` is `[N/panel, K, panel]` of floats, `[N/panel, K/2, panel,
+      2]` of bf16, or holds `bits`-wide quants, as `#weir.pack` describes.
+      N/panel may be dynamic.
     - (C2) `scales` and `mins`, where given, are `[N/panel, K/group, panel]`
       of f32 or f16; without `mins` quants have their zero point in the middle.
     - (C3) The last axis of `result` is at most `N/panel * panel` and above
@@ -127,6 +128,8 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
     - (C6) `input_scales` and `input_sums` are there together, exactly when
       `input` is of i8; they are `[..., K/group]` of f32 and i32, and `values`
       holds quants.
+    - (C7) Pairs of bf16 go with an input of bf16, and no other values do. Their
+      products are summed in f32, and `result` is of f32.
   }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$values,
     Optional<AnyRankedTensor>:$scales, Optional<AnyRankedTensor>:$mins,
@@ -152,6 +155,8 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
     int64_t getPanel();
     /// Extent of the reduction.
     int64_t getReduction();
+    /// Whether `values` holds pairs of neighbours along the reduction.
+    bool hasPairs();
   }];
 }
 

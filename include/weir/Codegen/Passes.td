@@ -337,6 +337,10 @@ def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
     bits, `bf16` and `f16` keep theirs, the rest is f32. A matrix whose input
     features are no multiple of `group` is not quantised, with a missed remark.
 
+    With `compute=bf16`, weights stored as bf16 are packed in pairs and the
+    inputs of their products are rounded to bf16; other weights are multiplied
+    in f32, with a missed remark.
+
     ```mlir
     // old:
     weir.param @up : tensor<3x112x64xf32> = #weir.checkpoint<...>
@@ -356,10 +360,14 @@ def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
            "Output features side by side: two vectors of the target">,
     Option<"quantize", "quantize", "std::string", "\"none\"",
            "none, stored, bf16, int8 or int4">,
+    Option<"compute", "compute", "std::string", "\"f32\"",
+           "What float weights are multiplied in: f32 or bf16">,
     Option<"group", "group", "int64_t", "32", "Elements that share a scale">,
     Option<"halfScales", "half-scales", "bool", "true",
            "Keep scales and mins in f16, as checkpoints do">,
   ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def QuantizeActivations : Pass<"weir-quantize-activations"> {
@@ -417,6 +425,8 @@ def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
            "Whether the target multiplies and adds in one instruction">,
     Option<"vnni", "vnni", "bool", "true",
            "Whether the target has integer dot products of bytes">,
+    Option<"bf16", "bf16", "bool", "true",
+           "Whether the target has dot products of bf16">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",

@@ -19,7 +19,7 @@
 namespace weir {
 
 /// The tensors a packed matrix is made of, numbered as in the dialect.
-enum class PackedPart : uint8_t { Values, Quants, Scales, Mins };
+enum class PackedPart : uint8_t { Values, Quants, Scales, Mins, Pairs };
 
 /// How matrices are packed, and which part of the result is meant. Layouts are
 /// those of `#weir.pack`. All parts of one matrix are packed with the same
@@ -28,15 +28,16 @@ struct PackedLayout {
   PackedPart part = PackedPart::Values;
   /// Output features side by side; N is padded to a multiple with zeros.
   int64_t panel = 1;
-  /// 4 or 8 of each quant; not looked at for `Values`.
+  /// 4 or 8 of each quant; not looked at for `Values` and `Pairs`.
   int64_t bits = 32;
   /// Neighbours along K that share a scale, a multiple of 8. Stored blocks are
-  /// kept when it is their 32. Not looked at for `Values`.
+  /// kept when it is their 32. Not looked at for `Values` and `Pairs`.
   int64_t group = 32;
   /// Whether quants have a min beside their scale; without, their zero point is
   /// in the middle.
   bool hasMins = false;
-  /// The type of `Values` (F32, F16, BF16), or of scales and mins (F32, F16).
+  /// The type of `Values` (F32, F16, BF16), of `Pairs` (BF16), or of scales and
+  /// mins (F32, F16).
   /// Quants depend on it too, as they make up for rounding of the scales.
   StorageType floats = StorageType::F32;
 };

@@ -102,6 +102,10 @@ Value PackedLinearEmitter::emitPanel(OpBuilder &builder, Panel panel,
     Value column = index(b, v * lanes);
     if (scratch)
       return readFloats(b, scratch, ValueRange{k, column});
+    if (op.hasPairs())
+      return readVector(b, values,
+                        ValueRange{panel.index, k, index(b, v * lanes * 2)},
+                        lanes * 2);
     return readFloats(b, values, ValueRange{panel.index, k, column});
   };
   return emitRowTiles(builder, tile, dest,
@@ -140,9 +144,11 @@ Value PackedLinearEmitter::emit(OpBuilder &builder) {
   values = op.getValues();
   scales = op.getScales();
   mins = op.getMins();
-  if (scales) {
+  if (scales || op.hasPairs()) {
     SmallVector<ReassociationIndices> joined = {{0}, {1}, {2, 3}};
     values = tensor::CollapseShapeOp::create(builder, loc, values, joined);
+  }
+  if (scales) {
     if (!op.getInputScales() && staticRows == 1)
       emitGroupSums(builder);
   }
@@ -174,6 +180,7 @@ struct LowerPackedLinearPass
     target.registers = vectorBits >= 512 ? 32 : 16;
     target.hasFMA = fma;
     target.hasVNNI = vnni;
+    target.hasBF16 = bf16;
 
     SmallVector<PackedLinearOp> ops;
     getOperation()->walk([&](PackedLinearOp op) { ops.push_back(op); });

@@ -48,6 +48,10 @@ LogicalResult PackedLinearEmitter::check(PackedLinearOp op,
     if (!target.hasVNNI)
       return op.emitOpError("has inputs of i8 when the target has no VNNI; "
                             "compile with --compute=f32");
+  } else if (op.hasPairs()) {
+    if (!target.hasBF16)
+      return op.emitOpError("has pairs of bf16 when the target has no "
+                            "AVX512-BF16; compile with --compute=f32");
   } else if (!type.getElementType().isF32()) {
     return op.emitOpError("has inputs of ")
            << type.getElementType()

@@ -28,6 +28,8 @@ struct MicroKernelTarget {
   /// Whether unsigned by signed bytes multiply and add in one instruction, of
   /// AVX512-VNNI (`avx512`) or AVX-VNNI.
   bool hasVNNI = true;
+  /// Whether pairs of bf16 multiply and add in one instruction (AVX512-BF16).
+  bool hasBF16 = true;
 
   /// f32 elements of a register.
   int64_t getLanes() const { return vectorBits / 32; }
@@ -74,6 +76,10 @@ private:
   // Float weights (FloatKernel.cpp).
   mlir::Value emitFloatRows(mlir::OpBuilder &builder, Panel panel, Rows rows,
                             WeightsFn weights, mlir::Value dest);
+  mlir::Value readSpread(mlir::OpBuilder &builder,
+                         llvm::ArrayRef<mlir::Value> row, mlir::Value step);
+  mlir::Value multiplyStep(mlir::OpBuilder &builder, mlir::Value spread,
+                           mlir::Value weights, mlir::Value sum);
 
   // Quantised weights and float inputs (QuantKernel.cpp).
   void emitGroupSums(mlir::OpBuilder &builder);

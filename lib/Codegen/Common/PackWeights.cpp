@@ -11,8 +11,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
 #include "weir/Codegen/Passes.h"
+#include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -129,6 +133,20 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
     symbols.insert(part_);
     return part_;
   };
+  // A product of bf16 needs both: what is multiplied is the same as stored.
+  if (compute == "bf16" && result.storage.element.isBF16() &&
+      reduction % 2 == 0) {
+    result.values = create(PackPart::Pairs, "pairs", {reduction / 2, panel, 2},
+                           result.storage.element);
+    return result;
+  }
+  if (compute == "bf16")
+    remark::missed(param.getLoc(), remark::RemarkOpts::name("ComputeBF16")
+                                       .category("weir-pack-weights"))
+        << "@" << param.getSymName() << " is multiplied in f32: "
+        << (bits >= 16 && result.storage.element.isBF16()
+                ? "an odd number of input features"
+                : "weights that are not stored as bf16");
   if (bits >= 16) {
     result.values = create(PackPart::Values, "values", {reduction, panel},
                            result.storage.element);
@@ -146,14 +164,26 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
   return result;
 }
 
+/// `input` rounded to `type`.
+static Value convertInput(OpBuilder &builder, Location loc, Value input,
+                          Type type) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, input);
+  return buildElementwise(
+      builder, loc, sizes, type, input,
+      builder.getMultiDimIdentityMap(sizes.size()),
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        return convertFloat(b, l, in[0], type);
+      });
+}
+
 void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
   auto weight = linear.getWeight().getDefiningOp<WeightOp>();
   if (!weight)
     return;
   auto param = symbols.lookup<ParamOp>(weight.getParam());
-  Type input =
+  Type inputType =
       cast<RankedTensorType>(linear.getInput().getType()).getElementType();
-  if (!param || !input.isF32())
+  if (!param || !inputType.isF32())
     return;
   PackedParams parts = pack(param, symbols);
   OpBuilder builder(linear);
@@ -171,8 +201,13 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
   };
   Value values = read(parts.values), scales = read(parts.scales),
         mins = read(parts.mins);
+  Value input = linear.getInput();
+  if (parts.values.getTensorType().getRank() -
+              (weight.getLayer() ? 1 : 0) == 4 &&
+      parts.storage.bits == 16)
+    input = convertInput(builder, loc, input, builder.getBF16Type());
   auto result = PackedLinearOp::create(
-      builder, loc, linear.getResult().getType(), linear.getInput(), values,
+      builder, loc, linear.getResult().getType(), input, values,
       scales, mins, linear.getBias(), /*input_scales=*/Value(),
       /*input_sums=*/Value(), /*init=*/Value(), parts.storage.bits, group,
       linear.getScheduleAttr());
@@ -185,12 +220,14 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
 void PackWeightsPass::runOnOperation() {
   if (!llvm::is_contained({"none", "stored", "bf16", "int8", "int4"},
                           StringRef(quantize)) ||
-      panel < 1 || group < 8 || group % 8 != 0) {
+      panel < 1 || group < 8 || group % 8 != 0 ||
+      (compute != "f32" && compute != "bf16")) {
     getOperation()->emitError()
         << "weir-pack-weights has quantize=" << quantize
         << " panel=" << panel.getValue() << " group=" << group.getValue()
-        << ", expected none, stored, bf16, int8 or int4, a positive panel and "
-           "groups of a multiple of 8";
+        << " compute=" << compute
+        << ", expected none, stored, bf16, int8 or int4, a positive panel, "
+           "groups of a multiple of 8, and f32 or bf16";
     return signalPassFailure();
   }
   packed.clear();

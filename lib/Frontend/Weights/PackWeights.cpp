@@ -38,8 +38,13 @@ static constexpr int64_t elementsAtMost = int64_t(1) << 26;
 // Layouts
 //===----------------------------------------------------------------------===//
 
+/// Whether the layout holds the matrix's own numbers.
+static bool holdsFloats(const PackedLayout &layout) {
+  return layout.part == PackedPart::Values || layout.part == PackedPart::Pairs;
+}
+
 static Error checkLayout(const PackedLayout &layout) {
-  bool isValues = layout.part == PackedPart::Values;
+  bool isValues = holdsFloats(layout);
   if (layout.panel < 1)
     return createStringError(formatv(
         "weights packed in panels of {0}, expected at least 1", layout.panel));
@@ -50,6 +55,9 @@ static Error checkLayout(const PackedLayout &layout) {
         "cannot pack {0} as {1}, expected {2}",
         isValues ? "values" : "scales and mins", getStorageTypeName(floats),
         isValues ? "F32, F16 or BF16" : "F32 or F16"));
+  if (layout.part == PackedPart::Pairs && floats != StorageType::BF16)
+    return createStringError(formatv("cannot pack pairs of {0}, expected BF16",
+                                     getStorageTypeName(floats)));
   if (isValues)
     return Error::success();
   if (layout.bits != 4 && layout.bits != 8)
@@ -68,6 +76,7 @@ static int64_t getPanelBytes(const PackedLayout &layout, int64_t numCols) {
   int64_t floatBytes = getBytesPerBlock(layout.floats);
   switch (layout.part) {
   case PackedPart::Values:
+  case PackedPart::Pairs:
     return numCols * layout.panel * floatBytes;
   case PackedPart::Quants:
     return numCols * layout.panel * layout.bits / 8;
@@ -87,7 +96,11 @@ Expected<int64_t> weir::getPackedBytes(const PackedLayout &layout,
                              describeShape(shape) +
                              ", expected matrices [..., N, K]");
   int64_t numCols = shape.back();
-  if (layout.part != PackedPart::Values && numCols % layout.group != 0)
+  if (layout.part == PackedPart::Pairs && numCols % 2 != 0)
+    return createStringError(formatv(
+        "cannot pack rows of {0} in pairs; pack this weight as values",
+        numCols));
+  if (!holdsFloats(layout) && numCols % layout.group != 0)
     return createStringError(formatv(
         "cannot quantise rows of {0} in groups of {1}; keep this weight in a "
         "float type",
@@ -250,11 +263,27 @@ static Error packScales(const PackedLayout &layout, ArrayRef<float> scales,
   return Error::success();
 }
 
+/// Puts rows of f32 into a panel, two neighbours of a row together.
+static void packPairs(const PackedLayout &layout, ArrayRef<float> rows,
+                      int64_t numCols, uint8_t *out) {
+  int64_t lanes = numCols ? rows.size() / numCols : 0;
+  for (int64_t lane = 0; lane != layout.panel; ++lane)
+    for (int64_t i = 0; i != numCols; ++i) {
+      uint16_t element = lane < lanes ? toBF16(rows[lane * numCols + i]) : 0;
+      int64_t place = (i / 2 * layout.panel + lane) * 2 + i % 2;
+      std::memcpy(out + place * sizeof(element), &element, sizeof(element));
+    }
+}
+
 /// A panel of f32 rows.
 static Error packRows(const PackedLayout &layout, ArrayRef<float> rows,
                       int64_t numCols, uint8_t *out) {
   if (layout.part == PackedPart::Values) {
     transposeFloats(layout, rows, numCols, out);
+    return Error::success();
+  }
+  if (layout.part == PackedPart::Pairs) {
+    packPairs(layout, rows, numCols, out);
     return Error::success();
   }
   bool wantsQuants = layout.part == PackedPart::Quants;
@@ -285,7 +314,7 @@ static Error packRows(const PackedLayout &layout, ArrayRef<float> rows,
 /// their zero point.
 static bool keepsBlocks(const PackedLayout &layout,
                         std::optional<StorageType> type) {
-  if (!type || layout.part == PackedPart::Values ||
+  if (!type || holdsFloats(layout) ||
       layout.group != QuantizedRows::blockSize)
     return false;
   bool hasMins = *type == StorageType::Q4_1;

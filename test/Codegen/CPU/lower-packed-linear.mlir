@@ -88,3 +88,16 @@ func.func @half_weights_widen(%x: tensor<1x8xf32>, %w: tensor<1x8x16xbf16>)
       : tensor<1x8xf32>, tensor<1x8x16xbf16> -> tensor<1x16xf32>
   return %y : tensor<1x16xf32>
 }
+
+// A step takes two neighbours along the reduction of input and weights.
+// CHECK-LABEL: func.func @pairs_of_bf16
+// CHECK: vector.transfer_read %{{.*}} vector<16xbf16>
+// CHECK: vector.transfer_read %{{.*}} vector<2xbf16>
+// CHECK: vector.bitcast %{{.*}} : vector<8xi32> to vector<16xbf16>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.256"
+func.func @pairs_of_bf16(%x: tensor<1x8xbf16>, %w: tensor<1x4x16x2xbf16>)
+    -> tensor<1x16xf32> {
+  %y = weir.packed_linear %x, %w bits(16) group(32)
+      : tensor<1x8xbf16>, tensor<1x4x16x2xbf16> -> tensor<1x16xf32>
+  return %y : tensor<1x16xf32>
+}

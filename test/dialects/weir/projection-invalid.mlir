@@ -237,3 +237,13 @@ func.func @quantize_c2_scale_shape(%x: tensor<?x16xf32>) {
       : tensor<?x16xf32> -> tensor<?x16xi8>, tensor<?x1xf32>, tensor<?x2xi32>
   return
 }
+
+// -----
+
+func.func @packed_linear_c7_input_of_f32(%x: tensor<?x8xf32>,
+                                         %w: tensor<2x4x4x2xbf16>) {
+  // expected-error @below {{has an input of type 'tensor<?x8xf32>' and pairs of bf16, expected an input of bf16}}
+  weir.packed_linear %x, %w bits(16) group(0)
+      : tensor<?x8xf32>, tensor<2x4x4x2xbf16> -> tensor<?x5xf32>
+  return
+}

@@ -64,3 +64,12 @@ func.func @quantize(%x: tensor<?x?x16xf32>)
   return %q, %s, %t
       : tensor<?x?x16xi8>, tensor<?x?x2xf32>, tensor<?x?x2xi32>
 }
+
+// CHECK-LABEL: func.func @packed_linear_of_pairs
+// CHECK: weir.packed_linear %{{.*}}, %{{.*}} bits(16) group(32) : tensor<?x8xbf16>, tensor<2x4x4x2xbf16> -> tensor<?x5xf32>
+func.func @packed_linear_of_pairs(%x: tensor<?x8xbf16>,
+                                  %w: tensor<2x4x4x2xbf16>) -> tensor<?x5xf32> {
+  %0 = weir.packed_linear %x, %w bits(16) group(32)
+      : tensor<?x8xbf16>, tensor<2x4x4x2xbf16> -> tensor<?x5xf32>
+  return %0 : tensor<?x5xf32>
+}
