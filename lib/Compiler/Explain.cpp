@@ -118,6 +118,81 @@ static std::string describeStorage(ParamOp param) {
   return text;
 }
 
+namespace {
+/// The weights an op reads, in one layer.
+struct WeightUse {
+  /// What the checkpoint calls them, or constants by their symbols.
+  SmallVector<StringRef> names;
+  double parameters = 0;
+  double bytes = 0;
+  std::string stored = "-";
+};
+} // namespace
+
+/// Adds the symbols that `param` joins, or its own.
+static void addNames(ParamOp param, SmallVectorImpl<StringRef> &names) {
+  auto concat = dyn_cast<ConcatAttr>(param.getInit());
+  if (!concat) {
+    names.push_back(param.getSymName());
+    return;
+  }
+  for (Attribute part : concat.getParts())
+    if (auto symbol = dyn_cast<FlatSymbolRefAttr>(part))
+      names.push_back(symbol.getValue());
+}
+
+static WeightUse getWeightUse(Operation *op, const SymbolTable &symbols) {
+  WeightUse use;
+  llvm::SmallPtrSet<Operation *, 4> roots;
+  for (Value operand : op->getOperands()) {
+    auto weight = operand.getDefiningOp<WeightOp>();
+    auto param =
+        weight ? symbols.lookup<ParamOp>(weight.getParam()) : ParamOp();
+    if (!param)
+      continue;
+    use.bytes += getBytes(operand.getType(), {});
+    if (use.stored == "-")
+      use.stored = describeStorage(param);
+    ParamOp root = getRootParam(param, symbols);
+    if (!roots.insert(root).second)
+      continue;
+    double elements = root.getTensorType().getNumElements();
+    if (weight.getLayer())
+      elements /= static_cast<double>(root.getTensorType().getDimSize(0));
+    use.parameters += elements;
+    addNames(root, use.names);
+  }
+  return use;
+}
+
+/// The dotted prefix that all of `names` have, its dot included.
+static StringRef getCommonPrefix(ArrayRef<StringRef> names) {
+  if (names.size() < 2)
+    return {};
+  StringRef prefix = names.front();
+  for (StringRef name : names)
+    while (!name.starts_with(prefix))
+      prefix = prefix.drop_back();
+  return prefix.take_front(prefix.rfind('.') + 1);
+}
+
+/// `names` without their prefix of `length` and the `.weight` most end in.
+static std::string describeNames(ArrayRef<StringRef> names, size_t length) {
+  if (names.empty())
+    return "-";
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::interleave(
+      names, os,
+      [&](StringRef name) {
+        name = name.drop_front(length);
+        name.consume_back(".weight");
+        os << name;
+      },
+      " + ");
+  return text;
+}
+
 static std::string describeSchedule(Operation *op) {
   auto schedule =
       op ? op->getAttrOfType<ScheduleAttr>("schedule") : ScheduleAttr();
@@ -148,7 +223,9 @@ private:
   /// The functions the report is about; either may be null.
   struct Chosen {
     func::FuncOp decode, prefill;
-    /// Positions `prefill` takes at once; none when any number.
+    /// Positions `prefill` takes at once; none when any number. Blocks longer
+    /// than
+    /// the prompt are of no use to it.
     std::optional<int64_t> block;
     /// Whether there is a state.
     bool streams = false;
@@ -219,7 +296,8 @@ Explainer::Chosen Explainer::choose() {
       anyLength = function;
     if (time && *time == 1)
       chosen.decode = function;
-    if (time && (!chosen.block || *time > *chosen.block)) {
+    if (time && *time > 1 && *time <= options.context &&
+        (!chosen.block || *time > *chosen.block)) {
       chosen.prefill = function;
       chosen.block = time;
     }
@@ -256,67 +334,55 @@ void Explainer::printHead() {
   os << "options    " << options.description << '\n';
 }
 
-/// Ops worth a row: those that compute, read weights or keep state.
-static SmallVector<Operation *> collectOps(Block &block) {
+/// Ops worth a row: those that compute, read weights or keep state. Pointwise
+/// ops without weights are only counted, in `pointwise`.
+static SmallVector<Operation *> collectOps(Block &block, int64_t &pointwise) {
   SmallVector<Operation *> ops;
-  for (Operation &op : block)
-    if (isa<CostInterface, linalg::LinalgOp>(op))
+  for (Operation &op : block) {
+    OpCost cost = getOpCost(&op, {});
+    if (isa<linalg::LinalgOp>(op) && cost.weightBytes == 0)
+      ++pointwise;
+    else if (cost.flops > 0 || cost.weightBytes > 0 || cost.stateBytes > 0)
       ops.push_back(&op);
+  }
   return ops;
 }
 
 void Explainer::printRows(Block &first, Block *second, StringRef firstName,
                           StringRef secondName) {
-  SmallVector<Operation *> ops = collectOps(first);
+  int64_t pointwise = 0, pointwiseOfSecond = 0;
+  SmallVector<Operation *> ops = collectOps(first, pointwise);
   SmallVector<Operation *> others;
   if (second)
-    others = collectOps(*second);
+    others = collectOps(*second, pointwiseOfSecond);
   auto getName = [](Operation *op) { return op->getName().getStringRef(); };
   bool both = llvm::equal(llvm::map_range(ops, getName),
                           llvm::map_range(others, getName));
-  TextTable table({"op", "shape", "weights", "parameters", "stored", "bytes",
+  SmallVector<WeightUse> uses;
+  SmallVector<StringRef> names;
+  for (Operation *op : ops) {
+    uses.push_back(getWeightUse(op, symbols));
+    llvm::append_range(names, uses.back().names);
+  }
+  StringRef prefix = getCommonPrefix(names);
+  std::string weightHead = "weights";
+  if (!prefix.empty())
+    weightHead += " (" + prefix.str() + "*)";
+  TextTable table({"op", "shape", weightHead, "parameters", "stored", "bytes",
                    ("schedule, " + firstName).str()});
   if (both)
     table.addColumn(("schedule, " + secondName).str());
   table.alignRight(3);
   table.alignRight(5);
-  int64_t pointwise = 0;
   for (auto [i, op] : llvm::enumerate(ops)) {
-    double bytes = getWeightOperandBytes(op), parameters = 0;
-    llvm::SetVector<ParamOp> roots;
-    std::string stored, names;
-    for (Value operand : op->getOperands()) {
-      auto weight = operand.getDefiningOp<WeightOp>();
-      auto param =
-          weight ? symbols.lookup<ParamOp>(weight.getParam()) : ParamOp();
-      if (!param)
-        continue;
-      ParamOp root = getRootParam(param, symbols);
-      std::string storage = describeStorage(param);
-      if (stored.empty())
-        stored = storage;
-      if (!roots.insert(root))
-        continue;
-      double elements = root.getTensorType().getNumElements();
-      if (weight.getLayer())
-        elements /= root.getTensorType().getDimSize(0);
-      parameters += elements;
-      names += (names.empty() ? "@" : " @") + root.getSymName().str();
-    }
-    if (isa<linalg::LinalgOp>(op) && names.empty()) {
-      ++pointwise;
-      continue;
-    }
-    auto cost = dyn_cast<CostInterface>(op);
-    OpCost one = getOpCost(op, {});
-    if (names.empty() && one.flops == 0 && one.stateBytes == 0)
-      continue;
+    const WeightUse &use = uses[i];
+    bool reads = !use.names.empty();
     table.addRow(
-        {op->getName().stripDialect().str(), cost ? cost.describeShape() : "-",
-         names.empty() ? "-" : names,
-         names.empty() ? "-" : formatCount(parameters),
-         stored.empty() ? "-" : stored,
-         names.empty() ? "-" : formatQuantity(bytes, "B"), describeSchedule(op),
+        {op->getName().stripDialect().str(),
+         isa<CostInterface>(op) ? cast<CostInterface>(op).describeShape() : "-",
+         describeNames(use.names, prefix.size()),
+         reads ? formatCount(use.parameters) : "-", use.stored,
+         reads ? formatQuantity(use.bytes, "B") : "-", describeSchedule(op),
          both ? describeSchedule(others[i]) : ""});
   }
   if (pointwise)
@@ -431,7 +497,7 @@ void Explainer::printMachine() {
 void Explainer::printCosts(const Chosen &chosen) {
   int64_t context = options.context;
   OpCost token;
-  os << "\ncost of a token\n";
+  os << "\ncost per token\n";
   if (chosen.decode) {
     token = getCost(chosen.decode, {1, 1, context});
     printCost("decode at context " + std::to_string(context), token);

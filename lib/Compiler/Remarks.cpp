@@ -58,12 +58,15 @@ private:
 
 llvm::Error weir::enableRemarks(MLIRContext &context, llvm::StringRef filter,
                                 llvm::raw_ostream &os) {
+  if (filter.empty())
+    filter = ".*";
   std::string message;
   if (!llvm::Regex(filter).isValid(message))
     return llvm::createStringError("remarks '" + filter +
                                    "' is no regular expression: " + message);
   remark::RemarkCategories categories;
-  categories.all = filter.empty() ? ".*" : filter.str();
+  categories.passed = categories.missed = categories.failed =
+      categories.analysis = filter.str();
   context.disableMultithreading();
   if (failed(remark::enableOptimizationRemarks(
           context, std::make_unique<RemarkPrinter>(os),

@@ -55,12 +55,12 @@ void Progress::clear() {
     llvm::errs() << "\r\033[K";
 }
 
-void Progress::finish(llvm::StringRef path) {
+void Progress::finish(const llvm::Twine &what) {
   endStep();
   current.clear();
   clear();
   llvm::errs()
-      << "wrote " << path << " in "
+      << what << " in "
       << formatSeconds(
              std::chrono::duration<double>(Clock::now() - begin).count());
   if (enabled) {

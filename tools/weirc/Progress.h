@@ -8,7 +8,7 @@
 #ifndef WEIR_TOOLS_WEIRC_PROGRESS_H
 #define WEIR_TOOLS_WEIRC_PROGRESS_H
 
-#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/Twine.h"
 #include <chrono>
 #include <string>
 #include <vector>
@@ -27,8 +27,8 @@ public:
   void start(llvm::StringRef step);
   /// Takes the bar off the line, so that something else can be printed.
   void clear();
-  /// Says that `path` is written, and on a terminal how long the steps took.
-  void finish(llvm::StringRef path);
+  /// Says that `what` is done, and on a terminal how long the steps took.
+  void finish(const llvm::Twine &what);
 
 private:
   using Clock = std::chrono::steady_clock;

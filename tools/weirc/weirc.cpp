@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Diagnostics.h"
 #include "Progress.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -138,10 +139,10 @@ static llvm::Error explain(Compilation &compilation, unsigned threads) {
   return llvm::Error::success();
 }
 
-/// Compiles `model` to `path`, or only explains it when that is empty. What
-/// went wrong is on the standard error then.
+/// Compiles `model` to `path`, or only explains it when that is empty, and says
+/// `done` in the end. What went wrong is on the standard error then.
 static bool compile(CompileOptions options, llvm::StringRef model,
-                    llvm::StringRef path) {
+                    llvm::StringRef path, const llvm::Twine &done) {
   auto report = [](llvm::Error error) {
     fail(llvm::toString(std::move(error)));
     return false;
@@ -153,9 +154,9 @@ static bool compile(CompileOptions options, llvm::StringRef model,
   llvm::SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler printer(sources, &context);
   Progress progress(!commandLine->quiet);
-  mlir::ScopedDiagnosticHandler clearer(&context, [&](mlir::Diagnostic &) {
+  mlir::ScopedDiagnosticHandler clearer(&context, [&](mlir::Diagnostic &what) {
     progress.clear();
-    return llvm::failure(); // and on to the printer
+    return printUnplaced(what);
   });
   if (commandLine->remarks.getNumOccurrences())
     if (llvm::Error error =
@@ -183,7 +184,7 @@ static bool compile(CompileOptions options, llvm::StringRef model,
   if (failed(compilation.run()) || failed(compilation.emit(path)))
     return false;
   if (!commandLine->quiet && path != "-")
-    progress.finish(path);
+    progress.finish(done);
   return true;
 }
 
@@ -197,7 +198,7 @@ static int runModel(const CompileOptions &options, llvm::StringRef model,
   if (!key)
     return fail(llvm::toString(key.takeError()));
   auto found = getCachedModel(*folder, *key, [&](llvm::StringRef path) {
-    return compile(options, model, path);
+    return compile(options, model, path, "compiled " + model);
   });
   if (!found)
     return fail(llvm::toString(found.takeError()));
@@ -281,5 +282,5 @@ int main(int argc, char **argv) {
   }
   if (llvm::Error error = checkOutputPath(path))
     return fail(llvm::toString(std::move(error)));
-  return compile(options, parsed.model, path) ? 0 : 1;
+  return compile(options, parsed.model, path, "wrote " + path) ? 0 : 1;
 }

@@ -49,9 +49,25 @@ double weir::getWeightOperandBytes(Operation *op) {
   return bytes;
 }
 
-/// The extent of the last axis of `value`, as text.
-static std::string describeFeatures(Value value) {
-  return std::to_string(cast<ShapedType>(value.getType()).getShape().back());
+/// The extent of `axis` of `value`, counted from the back when negative; 1 when
+/// it is dynamic.
+static double getExtent(Value value, int axis) {
+  ArrayRef<int64_t> shape = cast<ShapedType>(value.getType()).getShape();
+  int64_t index = axis < 0 ? static_cast<int64_t>(shape.size()) + axis : axis;
+  if (index < 0 || index >= static_cast<int64_t>(shape.size()) ||
+      ShapedType::isDynamic(shape[index]))
+    return 1;
+  return static_cast<double>(shape[index]);
+}
+
+/// The same as text, "?" when it is dynamic.
+static std::string describeExtent(Value value, int axis) {
+  ArrayRef<int64_t> shape = cast<ShapedType>(value.getType()).getShape();
+  int64_t index = axis < 0 ? static_cast<int64_t>(shape.size()) + axis : axis;
+  if (index < 0 || index >= static_cast<int64_t>(shape.size()) ||
+      ShapedType::isDynamic(shape[index]))
+    return "?";
+  return std::to_string(shape[index]);
 }
 
 namespace {
@@ -60,16 +76,15 @@ template <typename Op>
 struct ProductCost : CostInterface::ExternalModel<ProductCost<Op>, Op> {
   OpCost getCost(Operation *op, const CostPoint &point) const {
     auto product = cast<Op>(op);
-    double inner =
-        cast<ShapedType>(product.getInput().getType()).getShape().back();
+    double inner = getExtent(product.getInput(), -1);
     double elements = getElements(product.getResult().getType(), point);
     double bias = product.getBias() ? elements : 0;
     return {2 * inner * elements + bias, getWeightOperandBytes(op), 0};
   }
   std::string describeShape(Operation *op) const {
     auto product = cast<Op>(op);
-    return describeFeatures(product.getInput()) + " -> " +
-           describeFeatures(product.getResult());
+    return describeExtent(product.getInput(), -1) + " -> " +
+           describeExtent(product.getResult(), -1);
   }
 };
 
@@ -82,7 +97,7 @@ struct ElementwiseCost
             getWeightOperandBytes(op), 0};
   }
   std::string describeShape(Operation *op) const {
-    return describeFeatures(op->getResult(0));
+    return describeExtent(op->getResult(0), -1);
   }
 };
 
@@ -97,9 +112,8 @@ struct EmbeddingCost
     return {0, getBytes(rows, point), 0};
   }
   std::string describeShape(Operation *op) const {
-    auto table = cast<ShapedType>(cast<EmbeddingOp>(op).getTable().getType());
-    return std::to_string(table.getDimSize(0)) + " x " +
-           std::to_string(table.getDimSize(1));
+    Value table = cast<EmbeddingOp>(op).getTable();
+    return describeExtent(table, 0) + " x " + describeExtent(table, 1);
   }
 };
 
@@ -108,13 +122,14 @@ struct AttentionCost
   OpCost getCost(Operation *op, const CostPoint &point) const {
     auto attention = cast<AttentionOp>(op);
     auto query = cast<ShapedType>(attention.getQuery().getType());
-    auto value = cast<ShapedType>(attention.getValue().getType());
     int64_t time =
         query.isDynamicDim(TimeAxis) ? point.time : query.getDimSize(TimeAxis);
-    double rows = query.isDynamicDim(BatchAxis) ? point.batch
-                                                : query.getDimSize(BatchAxis);
-    double heads = query.getDimSize(2), features = query.getDimSize(3);
-    double outputs = value.getDimSize(3);
+    double rows = query.isDynamicDim(BatchAxis)
+                      ? static_cast<double>(point.batch)
+                      : static_cast<double>(query.getDimSize(BatchAxis));
+    double heads = getExtent(attention.getQuery(), 2);
+    double features = getExtent(attention.getQuery(), 3);
+    double outputs = getExtent(attention.getValue(), 3);
     MaskReach reach = attention.getMask().getExpression().getReach();
 
     // Pairs of a query and a key it sees, and keys that some query sees.
@@ -134,19 +149,17 @@ struct AttentionCost
     // With an offset, keys and values are those of the state.
     if (attention.getOffset())
       cost.stateBytes = rows * static_cast<double>(total - first) *
-                        static_cast<double>(value.getDimSize(2)) *
-                        (features + outputs) * value.getElementTypeBitWidth() /
+                        getExtent(attention.getValue(), 2) *
+                        (features + outputs) * query.getElementTypeBitWidth() /
                         8;
     return cost;
   }
   std::string describeShape(Operation *op) const {
     auto attention = cast<AttentionOp>(op);
-    auto query = cast<ShapedType>(attention.getQuery().getType());
-    auto key = cast<ShapedType>(attention.getKey().getType());
-    std::string text = std::to_string(query.getDimSize(2));
-    if (key.getDimSize(2) != query.getDimSize(2))
-      text += ":" + std::to_string(key.getDimSize(2));
-    text += " heads x " + std::to_string(query.getDimSize(3)) + ", ";
+    std::string heads = describeExtent(attention.getQuery(), 2);
+    std::string groups = describeExtent(attention.getKey(), 2);
+    std::string text = heads == groups ? heads : heads + ":" + groups;
+    text += " heads x " + describeExtent(attention.getQuery(), 3) + ", ";
     llvm::raw_string_ostream os(text);
     attention.getMask().getExpression().printMask(os);
     return text;
@@ -177,6 +190,11 @@ void weir::attachCostModels(MLIRContext *context) {
   // Square, sum, scale, weight; and the mean, its difference and the bias.
   RMSNormOp::attachInterface<ElementwiseCost<RMSNormOp, 4>>(*context);
   LayerNormOp::attachInterface<ElementwiseCost<LayerNormOp, 7>>(*context);
+  // Integers, constants, and rows that are picked.
+  PositionsOp::attachInterface<ElementwiseCost<PositionsOp, 0>>(*context);
+  RopeFrequenciesOp::attachInterface<ElementwiseCost<RopeFrequenciesOp, 0>>(
+      *context);
+  SelectLastOp::attachInterface<ElementwiseCost<SelectLastOp, 0>>(*context);
   // Two products and a sum for each feature of a pair.
   RotaryOp::attachInterface<ElementwiseCost<RotaryOp, 3>>(*context);
 }
