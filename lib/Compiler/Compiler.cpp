@@ -255,8 +255,8 @@ LogicalResult Compilation::dump(Stage stage) {
     return success();
   if (std::error_code code =
           llvm::sys::fs::create_directories(options.dumpStages))
-    return fail(
-        llvm::createStringError(code, "cannot create " + options.dumpStages));
+    return fail(llvm::createStringError(
+        code, "cannot create " + options.dumpStages + ": " + code.message()));
   std::string name = (llvm::Twine(options.dumpStages) + "/" +
                       llvm::Twine(static_cast<int>(stage)) + "-" +
                       getStageName(stage) + ".mlir")

@@ -368,8 +368,9 @@ void Explainer::printRows(Block &first, Block *second, StringRef firstName,
   std::string weightHead = "weights";
   if (!prefix.empty())
     weightHead += " (" + prefix.str() + "*)";
-  TextTable table({"op", "shape", weightHead, "parameters", "stored", "bytes",
-                   ("schedule, " + firstName).str()});
+  TextTable table(
+      {"op", "shape", weightHead, "parameters", "stored", "bytes",
+       second ? ("schedule, " + firstName).str() : std::string("schedule")});
   if (both)
     table.addColumn(("schedule, " + secondName).str());
   table.alignRight(3);
@@ -404,8 +405,9 @@ void Explainer::printFunction(func::FuncOp first, func::FuncOp second,
        << (stack.getKinds().size() == 1 ? " kind: " : " kinds: ")
        << describeOrder(stack.getOrder()) << '\n';
     for (auto [kind, region] : llvm::enumerate(stack.getKinds())) {
+      int64_t count = stack.getLayerCount(kind);
       os << "\nlayer " << static_cast<char>('A' + kind % 26) << ", "
-         << stack.getLayerCount(kind) << " times\n";
+         << (count == 1 ? "once" : std::to_string(count) + " times") << '\n';
       printRows(region.front(), twin ? &twin.getKinds()[kind].front() : nullptr,
                 firstName, secondName);
     }
@@ -549,8 +551,7 @@ void Explainer::run() {
     func::FuncOp first = chosen.decode ? chosen.decode : chosen.prefill;
     func::FuncOp second =
         first == chosen.prefill ? func::FuncOp() : chosen.prefill;
-    printFunction(first, second, chosen.decode ? "decode" : "forward",
-                  "prefill");
+    printFunction(first, second, "decode", "prefill");
     printWeights();
     printState();
     printCosts(chosen);
@@ -558,7 +559,7 @@ void Explainer::run() {
   }
   for (auto function : module.getOps<func::FuncOp>())
     if (!function.isExternal() && function.isPublic()) {
-      printFunction(function, {}, "any", "");
+      printFunction(function, {}, "", "");
       printPlainCosts(function);
     }
   printWeights();
