@@ -195,6 +195,8 @@ void weir::attachCostModels(MLIRContext *context) {
   RopeFrequenciesOp::attachInterface<ElementwiseCost<RopeFrequenciesOp, 0>>(
       *context);
   SelectLastOp::attachInterface<ElementwiseCost<SelectLastOp, 0>>(*context);
+  // Magnitude, maximum, quotient, rounding.
+  QuantizeOp::attachInterface<ElementwiseCost<QuantizeOp, 4>>(*context);
   // Two products and a sum for each feature of a pair.
   RotaryOp::attachInterface<ElementwiseCost<RotaryOp, 3>>(*context);
 }
