@@ -14,6 +14,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Threading.h"
 #include "llvm/Support/xxhash.h"
 #include <chrono>
 
@@ -110,9 +111,11 @@ llvm::Expected<std::string> weir::computeCacheKey(const CompileOptions &options,
   llvm::Expected<CPUTarget> target = resolveCPUTarget(options.cpu);
   if (!target)
     return target.takeError();
+  unsigned threads = options.threads;
+  if (threads == 0)
+    threads = llvm::hardware_concurrency().compute_thread_count();
   std::string key = describeOptions(options, *target) + ";" + target->features +
-                    ";" + options.entry + ";" +
-                    std::to_string(options.threads) + ";" +
+                    ";" + options.entry + ";" + std::to_string(threads) + ";" +
                     std::to_string(options.maxLength.value_or(0)) + ";";
   if (llvm::Error error = addCompiler(options.runtimeDir, key))
     return std::move(error);

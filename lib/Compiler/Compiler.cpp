@@ -28,6 +28,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/Threading.h"
 
 using namespace mlir;
@@ -480,10 +481,12 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
           llvm::sys::fs::createTemporaryFile("weir", "o", object))
     return fail(llvm::errorCodeToError(code));
   llvm::FileRemover remover(object);
+  llvm::sys::RemoveFileOnSignal(object);
   if (llvm::Error error = writeTextFile(object, image))
     return fail(std::move(error));
   llvm::Error error = linkWithRuntime(object, *output, options.runtimeDir,
                                       options.emit == Emit::Shared);
+  llvm::sys::DontRemoveFileOnSignal(object);
   return error ? fail(std::move(error)) : success();
 }
 

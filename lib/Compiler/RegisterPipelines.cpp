@@ -47,12 +47,18 @@ struct TargetArguments : LoweringArguments<Derived> {
       *this, "threads", llvm::cl::desc("Threads to plan for"),
       llvm::cl::init(ScheduleOptions().threads)};
 
-  /// The target of that name. A pipeline has no way to fail while it is built.
-  CPUTarget getTarget() const {
+  /// Options of a stage with what was given. A pipeline has no way to fail
+  /// while it is built, so an unknown CPU ends the program.
+  template <typename Options>
+  Options getOptions() const {
     llvm::Expected<CPUTarget> target = resolveCPUTarget(cpu);
     if (!target)
       llvm::report_fatal_error(target.takeError(), /*gen_crash_diag=*/false);
-    return *target;
+    Options options;
+    options.lowering = this->lowering;
+    options.target = *target;
+    options.threads = threads;
+    return options;
   }
 };
 
@@ -81,10 +87,7 @@ void weir::registerPipelines() {
   PassPipelineRegistration<ScheduleArguments>(
       "weir-scheduled-pipeline", "Pack weights and choose schedules",
       [](OpPassManager &pm, const ScheduleArguments &arguments) {
-        ScheduleOptions options;
-        options.lowering = arguments.lowering;
-        options.target = arguments.getTarget();
-        options.threads = arguments.threads;
+        auto options = arguments.getOptions<ScheduleOptions>();
         options.quantize = arguments.quantize;
         options.compute = arguments.compute;
         buildSchedulePipeline(pm, options);
@@ -92,11 +95,7 @@ void weir::registerPipelines() {
   PassPipelineRegistration<TileArguments>(
       "weir-tiled-pipeline", "Make loops over tiles of the dialect's ops",
       [](OpPassManager &pm, const TileArguments &arguments) {
-        TileOptions options;
-        options.lowering = arguments.lowering;
-        options.target = arguments.getTarget();
-        options.threads = arguments.threads;
-        buildTilePipeline(pm, options);
+        buildTilePipeline(pm, arguments.getOptions<TileOptions>());
       });
   PassPipelineRegistration<>("weir-bufferized-pipeline",
                              "Bufferise and place all buffers in one arena",

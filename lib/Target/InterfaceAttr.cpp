@@ -19,145 +19,191 @@ using namespace mlir;
 using namespace weir;
 
 namespace {
-/// Turns interfaces into dictionaries.
-struct InterfaceWriter {
-  Builder builder;
+/// `Interface`, or its constant form, where it is `Wanted`.
+template <typename Interface, typename Wanted>
+using If =
+    std::enable_if_t<std::is_same_v<std::remove_const_t<Interface>, Wanted>>;
 
-  NamedAttribute number(StringRef key, int64_t value) {
-    return builder.getNamedAttr(key, builder.getI64IntegerAttr(value));
-  }
-  NamedAttribute text(StringRef key, StringRef value) {
-    return builder.getNamedAttr(key, builder.getStringAttr(value));
-  }
-  NamedAttribute numbers(StringRef key, ArrayRef<int64_t> values) {
-    return builder.getNamedAttr(key, builder.getDenseI64ArrayAttr(values));
-  }
-  NamedAttribute numbers(StringRef key, ArrayRef<int32_t> values) {
-    return builder.getNamedAttr(key, builder.getDenseI32ArrayAttr(values));
-  }
-  template <typename Range>
-  NamedAttribute list(StringRef key, Range &&values) {
-    SmallVector<Attribute> entries;
-    for (const auto &value : values)
-      entries.push_back(write(value));
-    return builder.getNamedAttr(key, builder.getArrayAttr(entries));
-  }
+/// Whether `T` has a `visitFields` of its own.
+template <typename T>
+constexpr bool HasFields =
+    std::is_same_v<T, ValueInterface> || std::is_same_v<T, FunctionInterface> ||
+    std::is_same_v<T, SlotInterface> || std::is_same_v<T, ModelInterface>;
+} // namespace
 
-  DictionaryAttr write(const ValueInterface &value) {
-    return builder.getDictionaryAttr(
-        {text("name", value.name), numbers("shape", value.shape),
-         numbers("axes", value.axes), number("dtype", value.dtype),
-         number("role", value.role), number("slot", value.slot)});
-  }
-  DictionaryAttr write(const FunctionInterface &function) {
-    return builder.getDictionaryAttr(
-        {text("name", function.name), list("args", function.args),
-         list("results", function.results), number("method", function.method),
-         number("time", function.time)});
-  }
-  DictionaryAttr write(const SlotInterface &slot) {
-    return builder.getDictionaryAttr(
-        {builder.getNamedAttr("value", write(slot.value)),
-         number("kind", slot.kind), number("lookback", slot.lookback)});
-  }
-  DictionaryAttr write(const ModelInterface &model) {
-    return builder.getDictionaryAttr(
-        {text("name", model.name), list("functions", model.functions),
-         list("slots", model.slots), number("max_block", model.maxBlock),
-         number("max_length", model.maxLength),
-         number("vocab_size", model.vocabSize), number("bos", model.bos),
-         number("pad", model.pad), number("add_bos", model.addBos),
-         numbers("eos", ArrayRef<int32_t>(model.eos))});
-  }
-};
+/// Shows `visit` each field of an interface with its key, for writing (of
+/// constant ones) and for reading alike.
+template <typename Visitor, typename T>
+static If<T, ValueInterface> visitFields(Visitor &visit, T &value) {
+  visit("name", value.name);
+  visit("shape", value.shape);
+  visit("axes", value.axes);
+  visit("dtype", value.dtype);
+  visit("role", value.role);
+  visit("slot", value.slot);
+}
+template <typename Visitor, typename T>
+static If<T, FunctionInterface> visitFields(Visitor &visit, T &function) {
+  visit("name", function.name);
+  visit("args", function.args);
+  visit("results", function.results);
+  visit("method", function.method);
+  visit("time", function.time);
+}
+template <typename Visitor, typename T>
+static If<T, SlotInterface> visitFields(Visitor &visit, T &slot) {
+  visit("value", slot.value);
+  visit("kind", slot.kind);
+  visit("lookback", slot.lookback);
+}
+template <typename Visitor, typename T>
+static If<T, ModelInterface> visitFields(Visitor &visit, T &model) {
+  visit("name", model.name);
+  visit("functions", model.functions);
+  visit("slots", model.slots);
+  visit("max_block", model.maxBlock);
+  visit("max_length", model.maxLength);
+  visit("vocab_size", model.vocabSize);
+  visit("bos", model.bos);
+  visit("pad", model.pad);
+  visit("add_bos", model.addBos);
+  visit("eos", model.eos);
+}
 
-/// Reads them back. What is missing or of another kind is noted in `error`, the
-/// first of it, and read as nothing.
-struct InterfaceReader {
-  std::string error;
+namespace {
+/// Turns the fields it is shown into entries of a dictionary.
+class FieldWriter {
+public:
+  explicit FieldWriter(MLIRContext *context) : builder(context) {}
 
-  template <typename AttrT>
-  AttrT get(DictionaryAttr from, StringRef key) {
-    auto attribute = from ? from.getAs<AttrT>(key) : AttrT();
-    if (!attribute && error.empty())
-      error = ("has no proper '" + key + "'").str();
-    return attribute;
+  template <typename T>
+  void operator()(StringRef key, const T &field) {
+    entries.push_back(builder.getNamedAttr(key, write(field)));
   }
-  void read(DictionaryAttr from, StringRef key, std::string &into) {
-    if (auto attribute = get<StringAttr>(from, key))
-      into = attribute.str();
+  DictionaryAttr finish() { return builder.getDictionaryAttr(entries); }
+
+private:
+  Attribute write(const std::string &text) {
+    return builder.getStringAttr(text);
   }
   template <typename Integer>
-  std::enable_if_t<std::is_integral_v<Integer>>
-  read(DictionaryAttr from, StringRef key, Integer &into) {
-    if (auto attribute = get<IntegerAttr>(from, key))
-      into = static_cast<Integer>(attribute.getInt());
+  std::enable_if_t<std::is_integral_v<Integer>, Attribute>
+  write(Integer number) {
+    return builder.getI64IntegerAttr(number);
   }
-  void read(DictionaryAttr from, StringRef key, SmallVector<int64_t> &into) {
-    if (auto attribute = get<DenseI64ArrayAttr>(from, key))
-      into.assign(attribute.asArrayRef().begin(), attribute.asArrayRef().end());
+  Attribute write(const SmallVector<int64_t> &numbers) {
+    return builder.getDenseI64ArrayAttr(numbers);
   }
-  void read(DictionaryAttr from, StringRef key, SmallVector<int32_t> &into) {
-    if (auto attribute = get<DenseI32ArrayAttr>(from, key))
-      into.assign(attribute.asArrayRef().begin(), attribute.asArrayRef().end());
+  Attribute write(const SmallVector<int32_t> &numbers) {
+    return builder.getDenseI32ArrayAttr(numbers);
   }
   template <typename T>
-  void read(DictionaryAttr from, StringRef key, std::vector<T> &into) {
-    auto entries = get<ArrayAttr>(from, key);
-    if (!entries)
-      return;
-    for (Attribute entry : entries)
-      read(dyn_cast<DictionaryAttr>(entry), into.emplace_back());
+  std::enable_if_t<HasFields<T>, Attribute> write(const T &interface) {
+    FieldWriter writer(builder.getContext());
+    visitFields(writer, interface);
+    return writer.finish();
+  }
+  template <typename T>
+  Attribute write(const std::vector<T> &list) {
+    SmallVector<Attribute> elements;
+    for (const T &element : list)
+      elements.push_back(write(element));
+    return builder.getArrayAttr(elements);
   }
 
-  void read(DictionaryAttr from, ValueInterface &value) {
-    read(from, "name", value.name);
-    read(from, "shape", value.shape);
-    read(from, "axes", value.axes);
-    read(from, "dtype", value.dtype);
-    read(from, "role", value.role);
-    read(from, "slot", value.slot);
-    if (value.shape.size() != value.axes.size() && error.empty())
-      error = "has a value with axes for another rank";
+  Builder builder;
+  SmallVector<NamedAttribute> entries;
+};
+
+/// Fills the fields it is shown from a dictionary. What is missing or of
+/// another kind is noted in `error`, the first of it, and left alone.
+class FieldReader {
+public:
+  FieldReader(DictionaryAttr from, std::string &error)
+      : from(from), error(error) {}
+
+  template <typename T>
+  void operator()(StringRef key, T &field) {
+    Attribute attribute = from ? from.get(key) : Attribute();
+    if ((!attribute || !read(attribute, field)) && error.empty())
+      error = ("has no proper '" + key + "'").str();
   }
-  void read(DictionaryAttr from, FunctionInterface &function) {
-    read(from, "name", function.name);
-    read(from, "args", function.args);
-    read(from, "results", function.results);
-    read(from, "method", function.method);
-    read(from, "time", function.time);
+
+private:
+  bool read(Attribute attribute, std::string &into) {
+    auto text = dyn_cast<StringAttr>(attribute);
+    if (text)
+      into = text.str();
+    return bool(text);
   }
-  void read(DictionaryAttr from, SlotInterface &slot) {
-    read(get<DictionaryAttr>(from, "value"), slot.value);
-    read(from, "kind", slot.kind);
-    read(from, "lookback", slot.lookback);
+  template <typename Integer>
+  std::enable_if_t<std::is_integral_v<Integer>, bool> read(Attribute attribute,
+                                                           Integer &into) {
+    auto number = dyn_cast<IntegerAttr>(attribute);
+    if (number)
+      into = static_cast<Integer>(number.getInt());
+    return bool(number);
   }
-  void read(DictionaryAttr from, ModelInterface &model) {
-    read(from, "name", model.name);
-    read(from, "functions", model.functions);
-    read(from, "slots", model.slots);
-    read(from, "max_block", model.maxBlock);
-    read(from, "max_length", model.maxLength);
-    read(from, "vocab_size", model.vocabSize);
-    read(from, "bos", model.bos);
-    read(from, "pad", model.pad);
-    read(from, "add_bos", model.addBos);
-    read(from, "eos", model.eos);
+  template <typename Integer>
+  bool read(Attribute attribute, SmallVectorImpl<Integer> &into) {
+    auto numbers = dyn_cast<detail::DenseArrayAttrImpl<Integer>>(attribute);
+    if (numbers)
+      into.assign(numbers.asArrayRef().begin(), numbers.asArrayRef().end());
+    return bool(numbers);
   }
+  template <typename T>
+  std::enable_if_t<HasFields<T>, bool> read(Attribute attribute, T &interface) {
+    auto fields = dyn_cast<DictionaryAttr>(attribute);
+    FieldReader reader(fields, error);
+    visitFields(reader, interface);
+    return bool(fields);
+  }
+  template <typename T>
+  bool read(Attribute attribute, std::vector<T> &list) {
+    auto elements = dyn_cast<ArrayAttr>(attribute);
+    if (elements)
+      for (Attribute element : elements)
+        if (!read(element, list.emplace_back()))
+          return false;
+    return bool(elements);
+  }
+
+  DictionaryAttr from;
+  std::string &error;
 };
 } // namespace
 
+/// Whether all values have an axis for each extent.
+static bool hasAxesOfRank(const ModelInterface &interface) {
+  auto fits = [](const ValueInterface &value) {
+    return value.axes.size() == value.shape.size();
+  };
+  return llvm::all_of(
+             interface.slots,
+             [&](const SlotInterface &slot) { return fits(slot.value); }) &&
+         llvm::all_of(interface.functions,
+                      [&](const FunctionInterface &function) {
+                        return llvm::all_of(function.args, fits) &&
+                               llvm::all_of(function.results, fits);
+                      });
+}
+
 DictionaryAttr weir::getInterfaceAttr(MLIRContext *context,
                                       const ModelInterface &interface) {
-  return InterfaceWriter{Builder(context)}.write(interface);
+  FieldWriter writer(context);
+  visitFields(writer, interface);
+  return writer.finish();
 }
 
 llvm::Error weir::readInterfaceAttr(DictionaryAttr attribute,
                                     ModelInterface &interface) {
-  InterfaceReader reader;
-  reader.read(attribute, interface);
-  if (reader.error.empty())
+  std::string error;
+  FieldReader reader(attribute, error);
+  visitFields(reader, interface);
+  if (error.empty() && !hasAxesOfRank(interface))
+    error = "has a value with axes for another rank";
+  if (error.empty())
     return llvm::Error::success();
-  return llvm::createStringError(reader.error +
+  return llvm::createStringError(error +
                                  ", expected what the compiler wrote there");
 }
