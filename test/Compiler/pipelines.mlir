@@ -23,7 +23,7 @@
 // BF16: #weir.pack<@w, values, panel = 32
 // BF16: weir.packed_linear {{.*}} bits(16) {{.*}} schedule(
 // AVX2: #weir.pack<@w, values, panel = 16
-// F64: tensor<2x3xf64>
+// F64: tensor<?x3xf64>
 // TILED: linalg.
 // TILED-NOT: weir.linear
 // BUFFERIZED: weir.role = "arena"
