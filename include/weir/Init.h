@@ -13,6 +13,7 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "weir/Codegen/Passes.h"
+#include "weir/Codegen/VerifyStages.h"
 #include "weir/IR/Weir.h"
 #include "weir/Transforms/Passes.h"
 
@@ -31,6 +32,7 @@ inline void registerAllPasses() {
   mlir::registerAllPasses();
   registerWeirTransformsPasses();
   registerWeirCodegenPasses();
+  registerWeirStagePasses();
 }
 
 } // namespace weir

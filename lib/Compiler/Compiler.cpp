@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "weir/Compiler/Compiler.h"
+#include "OutputFiles.h"
+#include "StageRecord.h"
 #include "StoredTypes.h"
 #include "WeightsWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -18,6 +20,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "weir/Codegen/VerifyStages.h"
 #include "weir/Frontend/Import.h"
 #include "weir/Target/Link.h"
 #include "llvm/IR/LLVMContext.h"
@@ -25,11 +28,14 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/Threading.h"
-#include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
 using namespace weir;
+
+/// Where a module that is behind tensors keeps its interface.
+static constexpr llvm::StringLiteral InterfaceAttrName = "weir.interface";
 
 void weir::registerCompilerDialects(DialectRegistry &registry) {
   registry.insert<WeirDialect>();
@@ -45,6 +51,49 @@ Compilation::Compilation(MLIRContext &context, CompileOptions options)
 }
 
 Compilation::~Compilation() = default;
+
+llvm::StringRef weir::getEffectiveCompute(const CompileOptions &options) {
+  return options.compute.empty() ? "f32" : StringRef(options.compute);
+}
+
+/// Refuses a `value` of option `name` that is none of `choices`, told as
+/// `expected`.
+static llvm::Error checkChoice(StringRef name, StringRef value,
+                               ArrayRef<StringRef> choices,
+                               StringRef expected) {
+  if (llvm::is_contained(choices, value))
+    return llvm::Error::success();
+  return llvm::createStringError("unknown " + name + " '" + value +
+                                 "', expected " + expected);
+}
+
+llvm::Error weir::checkOptions(const CompileOptions &options) {
+  if (llvm::Error error = checkChoice("target", options.target, {"cpu"}, "cpu"))
+    return error;
+  if (llvm::Error error =
+          checkChoice("quantize", options.quantize,
+                      {"stored", "none", "bf16", "int8", "int4"},
+                      "stored, none, bf16, int8 or int4"))
+    return error;
+  if (llvm::Error error =
+          checkChoice("compute", options.compute, {"", "f32", "bf16", "int8"},
+                      "f32, bf16 or int8"))
+    return error;
+  if (options.lowering != Lowering::Optimized &&
+      !llvm::is_contained({"", "f32"}, options.compute))
+    return llvm::createStringError(
+        "compute '" + options.compute +
+        "' is for optimised code, and reference computes as its value says");
+  if (options.maxLength && *options.maxLength < 1)
+    return llvm::createStringError("max-length is " +
+                                   llvm::Twine(*options.maxLength) +
+                                   ", expected a positive number");
+  return llvm::Error::success();
+}
+
+std::string Compilation::describeOptions() const {
+  return weir::describeOptions(options, target);
+}
 
 LogicalResult Compilation::fail(llvm::Error error) {
   return emitError(UnknownLoc::get(&context))
@@ -78,27 +127,33 @@ static LogicalResult keepEntry(ModuleOp module, StringRef entry) {
   return success();
 }
 
+/// Whether code for `cpu`, as the option spells it, uses little of what the
+/// CPUs that will run it have.
+static bool isGenericCPU(StringRef cpu) {
+  return cpu == "portable" || cpu == "generic" || cpu.starts_with("x86-64");
+}
+
 LogicalResult Compilation::load(llvm::StringRef path) {
   report("reading");
+  if (llvm::Error error = checkOptions(options))
+    return fail(std::move(error));
   llvm::Expected<CPUTarget> resolved = resolveCPUTarget(options.cpu);
   if (!resolved)
     return fail(resolved.takeError());
   target = *resolved;
+  if (isGenericCPU(options.cpu))
+    emitWarning(UnknownLoc::get(&context))
+        << "code for '" << options.cpu
+        << "' runs on many CPUs and is slower than on any one of them it need "
+           "be; give --target-cpu=native or a name where you know the CPU";
   if (!llvm::sys::fs::exists(path))
     return emitError(UnknownLoc::get(&context))
            << "no such file or directory: " << path;
+  if (path.ends_with(".mlir"))
+    return loadModule(path);
 
-  if (path.ends_with(".mlir")) {
-    module = parseSourceFile<ModuleOp>(path, ParserConfig(&context));
-    if (!module)
-      return failure();
-    return options.entry.empty() ? success()
-                                 : keepEntry(*module, options.entry);
-  }
-  llvm::Expected<std::unique_ptr<Checkpoint>> opened = openCheckpoint(path);
-  if (!opened)
-    return fail(opened.takeError());
-  checkpoint = std::move(*opened);
+  if (failed(openWeights(path)))
+    return failure();
   ImportOptions import;
   import.maxLength = options.maxLength;
   loadImportDialects(context);
@@ -107,8 +162,21 @@ LogicalResult Compilation::load(llvm::StringRef path) {
   if (failed(imported))
     return failure();
   module = std::move(*imported);
+  SmallString<128> absolute(path);
+  llvm::sys::fs::make_absolute(absolute);
+  recordCheckpoint(*module, absolute);
+  recordStage(*module, Stage::Input);
   if (llvm::Error error = annotateStoredTypes(*module, *checkpoint))
     return fail(std::move(error));
+  return success();
+}
+
+/// Opens the checkpoint at `path` for weights, and reads its tokenizer.
+LogicalResult Compilation::openWeights(StringRef path) {
+  llvm::Expected<std::unique_ptr<Checkpoint>> opened = openCheckpoint(path);
+  if (!opened)
+    return fail(opened.takeError());
+  checkpoint = std::move(*opened);
   llvm::Expected<std::vector<uint8_t>> tokenizer =
       importTokenizerBlob(*checkpoint);
   if (!tokenizer)
@@ -117,26 +185,85 @@ LogicalResult Compilation::load(llvm::StringRef path) {
   return success();
 }
 
+LogicalResult Compilation::loadModule(StringRef path) {
+  module = parseSourceFile<ModuleOp>(path, ParserConfig(&context));
+  if (!module)
+    return failure();
+  llvm::Expected<Stage> stage = getRecordedStage(*module);
+  if (!stage)
+    return module->emitError(llvm::toString(stage.takeError()));
+  reached = *stage;
+  if (options.maxLength)
+    return module->emitError("the option max-length is for checkpoints; a "
+                             "module says it as max_length of weir.model");
+  if (!options.entry.empty()) {
+    if (reached != Stage::Input)
+      return module->emitError("the option entry is for modules at stage "
+                               "input, this one is at ")
+             << getStageName(reached);
+    if (failed(keepEntry(*module, options.entry)))
+      return failure();
+  }
+  if (options.stopAfter < reached)
+    return module->emitError("the module is at stage ")
+           << getStageName(reached) << ", behind "
+           << getStageName(options.stopAfter)
+           << " where compilation was to stop; give an earlier dump";
+
+  StringRef recorded = getRecordedCheckpoint(*module);
+  if (options.weights.empty() && !recorded.empty() &&
+      !llvm::sys::fs::exists(recorded))
+    return module->emitError("the module's weir.checkpoint ")
+           << recorded
+           << " is not there; give the model it came from as --weights";
+  StringRef weights = options.weights.empty() ? recorded : options.weights;
+  if (!weights.empty()) {
+    if (failed(openWeights(weights)))
+      return failure();
+    if (reached == Stage::Input)
+      if (llvm::Error error = annotateStoredTypes(*module, *checkpoint))
+        return fail(std::move(error));
+  }
+  return reached == Stage::Input ? success() : resume();
+}
+
+/// Takes over what a dump behind the stage `input` says of itself.
+LogicalResult Compilation::resume() {
+  if (llvm::Error error = adoptRecordedOptions(*module, options, target))
+    return module->emitError(llvm::toString(std::move(error)));
+  if (reached < Stage::Tiled)
+    return success();
+  auto recorded = (*module)->getAttrOfType<DictionaryAttr>(InterfaceAttrName);
+  if (llvm::Error error = readInterfaceAttr(recorded, interface))
+    return module->emitError(InterfaceAttrName)
+           << ' ' << llvm::toString(std::move(error));
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Stages
 //===----------------------------------------------------------------------===//
+
+static std::string printModule(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module->print(os);
+  return text;
+}
 
 LogicalResult Compilation::dump(Stage stage) {
   if (options.dumpStages.empty())
     return success();
   if (std::error_code code =
           llvm::sys::fs::create_directories(options.dumpStages))
-    return fail(
-        llvm::createStringError(code, "cannot create " + options.dumpStages));
+    return fail(llvm::createStringError(
+        code, "cannot create " + options.dumpStages + ": " + code.message()));
   std::string name = (llvm::Twine(options.dumpStages) + "/" +
                       llvm::Twine(static_cast<int>(stage)) + "-" +
                       getStageName(stage) + ".mlir")
                          .str();
-  std::error_code code;
-  llvm::raw_fd_ostream os(name, code);
-  if (code)
-    return fail(llvm::createStringError(code, "cannot write " + name));
-  module->print(os);
+  if (llvm::Error error = writeTextFile(name, printModule(*module)))
+    return fail(std::move(error));
   return success();
 }
 
@@ -151,17 +278,43 @@ static void removeWeirAttributes(Operation *op) {
       op->removeDiscardableAttr(attribute.getName());
 }
 
-LogicalResult Compilation::runStage(Stage stage) {
-  report(getStageName(stage));
-  PassManager pm(&context);
+/// Takes the attributes that LLVM IR does not know off functions, and what is
+/// declared for the runtime alone.
+static void stripInterface(ModuleOp module) {
+  auto keepForeign = [](DictionaryAttr attributes) {
+    SmallVector<NamedAttribute> kept;
+    if (attributes)
+      llvm::copy_if(
+          attributes, std::back_inserter(kept),
+          [](NamedAttribute attribute) { return !isWeirAttribute(attribute); });
+    return kept;
+  };
+  for (auto slot : llvm::make_early_inc_range(module.getOps<SlotOp>()))
+    slot.erase();
+  module->walk([&](func::FuncOp function) {
+    removeWeirAttributes(function);
+    // The model table calls C wrappers; runtime functions have none.
+    if (function.isPublic() && !function.isExternal())
+      function->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(),
+                        UnitAttr::get(function.getContext()));
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      function.setArgAttrs(i, keepForeign(function.getArgAttrDict(i)));
+    for (unsigned i = 0; i < function.getNumResults(); ++i)
+      function.setResultAttrs(i, keepForeign(function.getResultAttrDict(i)));
+  });
+}
+
+/// The passes of `stage`, and the check of what they leave.
+void Compilation::addPasses(Stage stage, OpPassManager &pm) {
   switch (stage) {
   case Stage::Input:
   case Stage::Object:
-    return success();
+    break;
   case Stage::Formed: {
     FormOptions form;
     form.lowering = options.lowering;
     buildFormPipeline(pm, form);
+    pm.addPass(createVerifyFormed());
     break;
   }
   case Stage::Scheduled: {
@@ -172,70 +325,59 @@ LogicalResult Compilation::runStage(Stage stage) {
     schedule.quantize = options.quantize;
     schedule.compute = options.compute;
     buildSchedulePipeline(pm, schedule);
+    VerifyScheduledOptions verify;
+    verify.require = options.lowering == Lowering::Optimized;
+    pm.addPass(createVerifyScheduled(verify));
     break;
   }
   case Stage::Tiled: {
-    // The last form in which arguments and results are still tensors.
-    if (failed(readModelInterface(*module, interface)))
-      return failure();
     TileOptions tile;
     tile.lowering = options.lowering;
     tile.target = target;
     tile.threads = options.threads;
     buildTilePipeline(pm, tile);
+    pm.addPass(createVerifyTiled());
     break;
   }
   case Stage::Bufferized:
     buildBufferizePipeline(pm);
+    pm.addPass(createVerifyBufferized());
     break;
-  case Stage::Lowered: {
-    // Declarations have served: the weights writer keeps a copy.
-    weights = cast<ModuleOp>(module->getOperation()->cloneWithoutRegions());
-    OpBuilder builder(&context);
-    weights->getBodyRegion().emplaceBlock();
-    builder.setInsertionPointToEnd(weights->getBody());
-    for (Operation &op :
-         llvm::make_early_inc_range(module->getBody()->getOperations())) {
-      if (isa<ParamOp>(op))
-        builder.clone(op);
-      if (isa<ParamOp, SlotOp>(op))
-        op.erase();
-    }
-    removeWeirAttributes(*module);
-    module->walk([&](func::FuncOp function) {
-      removeWeirAttributes(function);
-      // The model table calls C wrappers; runtime functions have none.
-      if (function.isPublic() && !function.isExternal())
-        function->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(),
-                          builder.getUnitAttr());
-      auto keepForeign = [](DictionaryAttr attributes) {
-        SmallVector<NamedAttribute> kept;
-        if (attributes)
-          llvm::copy_if(attributes, std::back_inserter(kept),
-                        [](NamedAttribute attribute) {
-                          return !isWeirAttribute(attribute);
-                        });
-        return kept;
-      };
-      for (unsigned i = 0; i < function.getNumArguments(); ++i)
-        function.setArgAttrs(i, keepForeign(function.getArgAttrDict(i)));
-      for (unsigned i = 0; i < function.getNumResults(); ++i)
-        function.setResultAttrs(i, keepForeign(function.getResultAttrDict(i)));
-    });
+  case Stage::Lowered:
     buildLowerPipeline(pm);
+    pm.addPass(createVerifyLowered());
     break;
   }
-  }
-  return pm.run(*module);
 }
 
-LogicalResult Compilation::run() {
-  if (failed(dump(Stage::Input)))
+LogicalResult Compilation::runStage(Stage stage) {
+  report(getStageName(stage));
+  if (stage == Stage::Tiled) {
+    // The last form in which signatures are as the model's author wrote them.
+    if (failed(readModelInterface(*module, interface)))
+      return failure();
+    (*module)->setAttr(InterfaceAttrName,
+                       getInterfaceAttr(&context, interface));
+  }
+  if (stage == Stage::Lowered)
+    stripInterface(*module);
+  PassManager pm(&context);
+  addPasses(stage, pm);
+  if (failed(pm.run(*module)))
     return failure();
+  recordStage(*module, stage);
+  recordOptions(*module, options, target);
+  return success();
+}
+
+LogicalResult Compilation::runTo(Stage last) {
+  if (loadedOnly && failed(dump(reached)))
+    return failure();
+  loadedOnly = false;
   for (Stage stage : {Stage::Formed, Stage::Scheduled, Stage::Tiled,
                       Stage::Bufferized, Stage::Lowered}) {
-    if (stage > options.stopAfter)
-      break;
+    if (stage <= reached || stage > last)
+      continue;
     if (failed(runStage(stage)) || failed(dump(stage)))
       return failure();
     reached = stage;
@@ -247,21 +389,39 @@ LogicalResult Compilation::run() {
 // Artefacts
 //===----------------------------------------------------------------------===//
 
-/// Writes `bytes` to `path` under a temporary name first.
-static llvm::Error writeFile(StringRef path, StringRef bytes) {
-  return llvm::writeToOutput(path, [&](llvm::raw_ostream &os) {
-    os << bytes;
-    return llvm::Error::success();
-  });
+/// Moves the weights that have a place in the file to a module of their own,
+/// and takes off `module` what LLVM IR does not know.
+static OwningOpRef<ModuleOp> detachWeights(ModuleOp module) {
+  OwningOpRef<ModuleOp> weights = cast<ModuleOp>(module->cloneWithoutRegions());
+  weights->getBodyRegion().emplaceBlock();
+  for (auto param : llvm::make_early_inc_range(module.getOps<ParamOp>()))
+    param->moveBefore(weights->getBody(), weights->getBody()->end());
+  removeWeirAttributes(module);
+  return weights;
 }
 
-LogicalResult Compilation::emitMachineCode(llvm::StringRef path) {
-  if (weights->getOps<ParamOp>().empty()) {
-    interface.weightsBytes = 0;
-  } else {
+LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
+                                           OutputFiles &files) {
+  // Text may go to a stream; machine code is a file.
+  bool isText = options.emit == Emit::LLVM || options.emit == Emit::Assembly;
+  bool isStream = isText && isStreamPath(path);
+  llvm::Expected<std::string> output =
+      isStream ? path.str() : files.create(path);
+  if (!output)
+    return fail(output.takeError());
+  OwningOpRef<ModuleOp> weights = detachWeights(*module);
+  interface.weightsBytes = 0;
+  if (!weights->getOps<ParamOp>().empty()) {
     report("weights");
+    if (isStream)
+      return emitError(UnknownLoc::get(&context))
+             << "the weights file is written beside the output, and " << path
+             << " is no file; give -o FILE";
+    llvm::Expected<std::string> file = files.create((path + ".weights").str());
+    if (!file)
+      return fail(file.takeError());
     llvm::Expected<uint64_t> id =
-        writeWeights(*weights, checkpoint.get(), (path + ".weights").str());
+        writeWeights(*weights, checkpoint.get(), *file);
     if (!id)
       return fail(id.takeError());
     interface.weightsId = *id;
@@ -281,6 +441,7 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path) {
       function.args.push_back(std::move(hidden));
     }
   interface.target = target.cpu;
+  interface.options = describeOptions();
 
   report("translating");
   llvm::LLVMContext llvmContext;
@@ -301,7 +462,7 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path) {
   if (options.emit == Emit::LLVM) {
     std::string text;
     llvm::raw_string_ostream(text) << *code;
-    llvm::Error error = writeFile(path, text);
+    llvm::Error error = writeTextFile(*output, text);
     return error ? fail(std::move(error)) : success();
   }
   report("object");
@@ -310,7 +471,7 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path) {
     return fail(bytes.takeError());
   StringRef image(bytes->data(), bytes->size());
   if (options.emit == Emit::Object || options.emit == Emit::Assembly) {
-    llvm::Error error = writeFile(path, image);
+    llvm::Error error = writeTextFile(*output, image);
     return error ? fail(std::move(error)) : success();
   }
 
@@ -320,24 +481,23 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path) {
           llvm::sys::fs::createTemporaryFile("weir", "o", object))
     return fail(llvm::errorCodeToError(code));
   llvm::FileRemover remover(object);
-  if (llvm::Error error = writeFile(object, image))
+  llvm::sys::RemoveFileOnSignal(object);
+  if (llvm::Error error = writeTextFile(object, image))
     return fail(std::move(error));
-  llvm::Error error = linkWithRuntime(object, path, options.runtimeDir,
+  llvm::Error error = linkWithRuntime(object, *output, options.runtimeDir,
                                       options.emit == Emit::Shared);
+  llvm::sys::DontRemoveFileOnSignal(object);
   return error ? fail(std::move(error)) : success();
 }
 
 LogicalResult Compilation::emit(llvm::StringRef path) {
   if (options.emit == Emit::MLIR || options.stopAfter != Stage::Object) {
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    module->print(os);
-    llvm::Error error = writeFile(path, text);
+    llvm::Error error = writeTextFile(path, printModule(*module));
     return error ? fail(std::move(error)) : success();
   }
-  if (succeeded(emitMachineCode(path)))
-    return success();
-  llvm::sys::fs::remove(path);
-  llvm::sys::fs::remove(path + ".weights");
-  return failure();
+  OutputFiles files;
+  if (failed(emitMachineCode(path, files)))
+    return failure();
+  llvm::Error error = files.commit();
+  return error ? fail(std::move(error)) : success();
 }

@@ -423,6 +423,17 @@ int CommandLine::bench() {
   return flush() ? 0 : fail(error);
 }
 
+/// What `--version` prints.
+static std::string versionText(const weir_model_desc &model) {
+  std::string text = std::string(model.name) + ", compiled by " +
+                     (model.compiler ? model.compiler : "an unknown compiler") +
+                     ", runtime version " + std::to_string(WEIR_ABI_VERSION) +
+                     "\n";
+  if (model.options && *model.options)
+    text += std::string("options: ") + model.options + "\n";
+  return text;
+}
+
 int CommandLine::run(int argc, char **argv) {
   start = now();
   name = argc > 0 ? argv[0] : "weir";
@@ -433,12 +444,7 @@ int CommandLine::run(int argc, char **argv) {
     return 2;
   }
   if (arguments.help || arguments.version) {
-    print(arguments.help
-              ? helpText(name, model.name)
-              : std::string(model.name) + ", compiled by " +
-                    (model.compiler ? model.compiler : "an unknown compiler") +
-                    ", runtime version " + std::to_string(WEIR_ABI_VERSION) +
-                    "\n");
+    print(arguments.help ? helpText(name, model.name) : versionText(model));
     return flush() ? 0 : fail(error);
   }
   if (arguments.info)

@@ -50,8 +50,17 @@ static Error bundleOpenMP(StringRef output) {
   sys::path::append(copy, "libomp.so.5");
   if (sys::fs::exists(copy))
     return Error::success();
-  if (std::error_code code = sys::fs::copy_file(WEIR_LIBOMP, copy))
+  // Another compilation may do the same now, and a program start meanwhile.
+  SmallString<128> temporary;
+  sys::fs::createUniquePath(copy + ".tmp-%%%%%%", temporary,
+                            /*MakeAbsolute=*/false);
+  std::error_code code = sys::fs::copy_file(WEIR_LIBOMP, temporary);
+  if (!code)
+    code = sys::fs::rename(temporary, copy);
+  if (code) {
+    sys::fs::remove(temporary);
     return createStringError(code, "cannot copy " WEIR_LIBOMP " to " + copy);
+  }
   return Error::success();
 }
 

@@ -6,12 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "weir/Compiler/RegisterPipelines.h"
 #include "weir/Init.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   weir::registerAllDialects(registry);
   weir::registerAllPasses();
+  weir::registerPipelines();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "weir pass driver\n", registry));
 }

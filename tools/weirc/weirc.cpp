@@ -10,17 +10,19 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Diagnostics.h"
+#include "Progress.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
+#include "weir/Compiler/Cache.h"
 #include "weir/Compiler/Compiler.h"
+#include "weir/Compiler/Explain.h"
+#include "weir/Compiler/Remarks.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/WithColor.h"
-#include "llvm/Support/xxhash.h"
-#include <chrono>
 #include <unistd.h>
 
 namespace cl = llvm::cl;
@@ -30,8 +32,7 @@ namespace {
 /// The command line. Made in main, behind the removal of the options that the
 /// LLVM libraries register for their own developers.
 struct Options {
-  cl::list<std::string> positional{cl::Positional,
-                                   cl::desc("[run] MODEL [-- RUN-ARGS]")};
+  cl::opt<std::string> model{cl::Positional, cl::Required, cl::desc("MODEL")};
   cl::opt<std::string> output{"o", cl::desc("Write the result to this file"),
                               cl::value_desc("file")};
   cl::opt<Emit> emitKind{
@@ -49,6 +50,8 @@ struct Options {
       cl::values(clEnumValN(Lowering::Reference, "f32", "32-bit floats"),
                  clEnumValN(Lowering::ReferenceF64, "f64", "64-bit floats"),
                  clEnumValN(Lowering::Reference, "", ""))};
+  cl::opt<std::string> target{
+      "target", cl::desc("What to generate code for: cpu"), cl::init("cpu")};
   cl::opt<std::string> cpu{
       "target-cpu",
       cl::desc("CPU to generate code for: native, portable, or LLVM's name"),
@@ -68,6 +71,25 @@ struct Options {
   cl::opt<std::string> entry{
       "entry", cl::desc("The function of a .mlir file to compile"),
       cl::value_desc("name")};
+  cl::opt<std::string> weights{
+      "weights", cl::desc("The checkpoint to take a .mlir file's weights from"),
+      cl::value_desc("model")};
+  cl::opt<bool> explain{
+      "explain", cl::desc("Print a table of layers, schedules, state and cost; "
+                          "without -o, compile no further")};
+  cl::opt<int64_t> context{
+      "context", cl::desc("Tokens seen before the one that --explain looks at"),
+      cl::init(512)};
+  cl::opt<std::string> machine{
+      "machine",
+      cl::desc("The machine's limits for --explain (default: "
+               "measured), e.g. 40,500"),
+      cl::value_desc("GB/s,GFLOP/s")};
+  cl::opt<std::string> remarks{
+      "remarks", cl::ValueOptional,
+      cl::desc("Print what passes did and did not do, and why; of passes whose "
+               "name matches, or all"),
+      cl::value_desc("regex")};
   cl::opt<std::string> stopAfter{
       "stop-after",
       cl::desc("Stop behind a stage and write MLIR: input, formed, "
@@ -87,44 +109,6 @@ static int fail(const llvm::Twine &message) {
   return 1;
 }
 
-namespace {
-/// Shows the stages as they pass, on one line of a terminal.
-class Progress {
-public:
-  explicit Progress(bool enabled)
-      : enabled(enabled && llvm::sys::Process::StandardErrIsDisplayed()),
-        start(std::chrono::steady_clock::now()) {}
-  ~Progress() { clear(); }
-
-  void operator()(llvm::StringRef step) {
-    static constexpr llvm::StringLiteral Steps[] = {
-        "reading",    "formed",  "scheduled", "tiled",
-        "bufferized", "lowered", "weights",   "translating",
-        "optimizing", "object",  "linking"};
-    if (!enabled)
-      return;
-    size_t done = llvm::find(Steps, step) - std::begin(Steps);
-    llvm::errs() << "\r\033[K[" << std::string(done, '=')
-                 << std::string(std::size(Steps) - done, ' ') << "] " << step;
-  }
-
-  void clear() {
-    if (enabled)
-      llvm::errs() << "\r\033[K";
-  }
-
-  double getSeconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() -
-                                         start)
-        .count();
-  }
-
-private:
-  bool enabled;
-  std::chrono::steady_clock::time_point start;
-};
-} // namespace
-
 /// The folder of the runtime libraries, beside the compiler's own.
 static std::string findRuntimeDir(const char *argv0) {
   std::string program = llvm::sys::fs::getMainExecutable(
@@ -135,77 +119,93 @@ static std::string findRuntimeDir(const char *argv0) {
   return std::string(folder);
 }
 
-/// Compiles `model` to `path`.
-static llvm::LogicalResult compile(CompileOptions options,
-                                   llvm::StringRef model, llvm::StringRef path,
-                                   bool silent) {
+/// Prints the table of `--explain`.
+static llvm::Error explain(Compilation &compilation, unsigned threads) {
+  ExplainOptions options;
+  options.description = compilation.describeOptions();
+  options.context = commandLine->context;
+  options.threads = threads;
+  if (commandLine->machine.empty()) {
+    options.machine = measureMachine(compilation.getTarget(), threads);
+  } else {
+    llvm::Expected<MachineLimits> limits =
+        parseMachineLimits(commandLine->machine);
+    if (!limits)
+      return limits.takeError();
+    options.machine = *limits;
+  }
+  explainModule(llvm::outs(), compilation.getModule(), options);
+  llvm::outs().flush();
+  return llvm::Error::success();
+}
+
+/// Compiles `model` to `path`, or only explains it when that is empty, and says
+/// `done` in the end. What went wrong is on the standard error then.
+static bool compile(CompileOptions options, llvm::StringRef model,
+                    llvm::StringRef path, const llvm::Twine &done) {
+  auto report = [](llvm::Error error) {
+    fail(llvm::toString(std::move(error)));
+    return false;
+  };
   mlir::DialectRegistry registry;
   registerCompilerDialects(registry);
   mlir::MLIRContext context(registry);
   context.printOpOnDiagnostic(false);
   llvm::SourceMgr sources;
-  mlir::SourceMgrDiagnosticHandler handler(sources, &context);
-  Progress progress(!silent);
-  options.progress = [&](llvm::StringRef step) { progress(step); };
-  Compilation compilation(context, options);
-  if (failed(compilation.load(model)) || failed(compilation.run()) ||
-      failed(compilation.emit(path)))
-    return llvm::failure();
-  progress.clear();
-  if (!silent && path != "-")
-    llvm::errs() << "wrote " << path << " in "
-                 << llvm::format("%.1f s", progress.getSeconds()) << '\n';
-  return llvm::success();
-}
+  mlir::SourceMgrDiagnosticHandler printer(sources, &context);
+  Progress progress(!commandLine->quiet);
+  mlir::ScopedDiagnosticHandler clearer(&context, [&](mlir::Diagnostic &what) {
+    progress.clear();
+    return printUnplaced(what);
+  });
+  if (commandLine->remarks.getNumOccurrences())
+    if (llvm::Error error =
+            enableRemarks(context, commandLine->remarks, llvm::errs()))
+      return report(std::move(error));
+  options.progress = [&](llvm::StringRef step) { progress.start(step); };
 
-/// Adds what identifies the file or folder `path` to `key`: names, sizes and
-/// times of change, so that no weights are read.
-static void addIdentity(llvm::StringRef path, std::string &key) {
-  auto addFile = [&](llvm::StringRef file) {
-    llvm::sys::fs::file_status status;
-    if (llvm::sys::fs::status(file, status))
-      return;
-    key += (file + ":" + llvm::Twine(status.getSize()) + ":" +
-            llvm::Twine(
-                status.getLastModificationTime().time_since_epoch().count()) +
-            ";")
-               .str();
-  };
-  addFile(path);
-  std::error_code code;
-  std::vector<std::string> files;
-  for (llvm::sys::fs::directory_iterator it(path, code), end;
-       !code && it != end; it.increment(code))
-    files.push_back(it->path());
-  llvm::sort(files);
-  for (const std::string &file : files)
-    addFile(file);
+  Compilation compilation(context, options);
+  if (failed(compilation.load(model)))
+    return false;
+  if (commandLine->explain) {
+    if (failed(compilation.runTo(Stage::Scheduled)))
+      return false;
+    if (compilation.getStage() != Stage::Scheduled)
+      return report(
+          llvm::createStringError("--explain looks at the stage scheduled, and "
+                                  "this dump is behind it"));
+    progress.clear();
+    if (llvm::Error error =
+            explain(compilation, compilation.getOptions().threads))
+      return report(std::move(error));
+    if (path.empty())
+      return true;
+  }
+  if (failed(compilation.run()) || failed(compilation.emit(path)))
+    return false;
+  if (!commandLine->quiet && path != "-")
+    progress.finish(done);
+  return true;
 }
 
 /// Compiles `model` into the cache unless it is there, and runs it.
 static int runModel(const CompileOptions &options, llvm::StringRef model,
                     llvm::ArrayRef<std::string> arguments) {
-  llvm::SmallString<128> cache;
-  if (!llvm::sys::path::cache_directory(cache))
-    return fail("no cache folder; set HOME or XDG_CACHE_HOME");
-  std::string key = WEIR_VERSION ";" + commandLine->cpu + ";" +
-                    commandLine->quantize + ";" + commandLine->entry + ";" +
-                    std::to_string(commandLine->maxLength) + ";" +
-                    std::to_string(static_cast<int>(options.lowering)) + ";";
-  addIdentity(llvm::sys::fs::getMainExecutable(nullptr, (void *)&runModel),
-              key);
-  addIdentity(model, key);
-  llvm::sys::path::append(cache, "weir",
-                          llvm::utohexstr(llvm::xxh3_64bits(key)));
-  if (std::error_code code = llvm::sys::fs::create_directories(cache))
-    return fail("cannot create " + cache + ": " + code.message());
-  llvm::sys::path::append(cache, "model");
-  if (!llvm::sys::fs::exists(cache) &&
-      failed(compile(options, model, cache, commandLine->quiet)))
+  llvm::Expected<std::string> folder = getCacheFolder();
+  if (!folder)
+    return fail(llvm::toString(folder.takeError()));
+  llvm::Expected<std::string> key = computeCacheKey(options, model);
+  if (!key)
+    return fail(llvm::toString(key.takeError()));
+  auto found = getCachedModel(*folder, *key, [&](llvm::StringRef path) {
+    return compile(options, model, path, "compiled " + model);
+  });
+  if (!found)
+    return fail(llvm::toString(found.takeError()));
+  if (!*found)
     return 1;
-  std::vector<char *> argv = {cache.data()};
-  std::string path(cache);
-  argv[0] = path.data();
+  std::string path = **found;
+  std::vector<char *> argv = {path.data()};
   for (const std::string &argument : arguments)
     argv.push_back(const_cast<char *>(argument.c_str()));
   argv.push_back(nullptr);
@@ -214,50 +214,47 @@ static int runModel(const CompileOptions &options, llvm::StringRef model,
 }
 
 int main(int argc, char **argv) {
-  // What follows `weirc run ... MODEL` belongs to the model's executable.
-  std::vector<std::string> runArguments;
-  int ownArguments = argc;
-  if (argc > 1 && llvm::StringRef(argv[1]) == "run")
-    for (int i = 2; i < argc; ++i)
-      if (llvm::StringRef(argv[i]).take_front() != "-") {
-        runArguments.assign(argv + i + 1, argv + argc);
-        ownArguments = i + 1;
-        break;
-      }
-
   cl::ResetCommandLineParser();
   Options parsed;
   commandLine = &parsed;
+  // What follows `weirc run ... MODEL` belongs to the model's executable.
+  bool run = argc > 1 && llvm::StringRef(argv[1]) == "run";
+  std::unique_ptr<cl::list<std::string>> runArguments;
+  if (run) {
+    runArguments = std::make_unique<cl::list<std::string>>(cl::ConsumeAfter);
+    argv[1] = argv[0];
+    ++argv;
+    --argc;
+  }
   cl::SetVersionPrinter(
       [](llvm::raw_ostream &os) { os << "weirc " WEIR_VERSION "\n"; });
-  if (!cl::ParseCommandLineOptions(
-          ownArguments, argv,
-          "Weir: compiles sequence models to CPU code\n\n"
-          "  weirc MODEL -o OUT          compile a model\n"
-          "  weirc run MODEL ARGS...     compile into a cache and run\n\n"
-          "MODEL is a Hugging Face checkpoint folder, a GGUF file or a .mlir "
-          "file.\n"))
-    return 2;
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "Weir: compiles sequence models to CPU code\n\n"
+      "  weirc MODEL -o OUT          compile a model\n"
+      "  weirc run MODEL ARGS...     compile into a cache and run\n\n"
+      "MODEL is a Hugging Face checkpoint folder, a GGUF file or a .mlir "
+      "file;\na dump of --dump-stages is compiled on from its stage.\n");
 
   CompileOptions options;
   options.emit = parsed.emitKind;
   options.lowering = parsed.lowering;
+  options.target = parsed.target;
   options.cpu = parsed.cpu;
   options.threads = parsed.threads;
   options.quantize = parsed.quantize;
   options.compute = parsed.compute;
   options.entry = parsed.entry;
+  options.weights = parsed.weights;
   options.dumpStages = parsed.dumpStages;
   options.runtimeDir = findRuntimeDir(argv[0]);
-  if (parsed.maxLength < 0)
-    return fail("--max-length is " + llvm::Twine(parsed.maxLength) +
-                ", expected a positive number");
-  if (parsed.maxLength > 0)
+  if (parsed.maxLength.getNumOccurrences())
     options.maxLength = parsed.maxLength;
-  if (!llvm::is_contained({"stored", "none", "bf16", "int8", "int4"},
-                          parsed.quantize.getValue()))
-    return fail("unknown --quantize=" + parsed.quantize +
-                ", expected stored, none, bf16, int8 or int4");
+  if (llvm::Error error = checkOptions(options))
+    return fail(llvm::toString(std::move(error)));
+  if (parsed.context < 1)
+    return fail("context is " + llvm::Twine(parsed.context) +
+                ", expected a positive number");
   if (!parsed.stopAfter.empty()) {
     std::optional<Stage> stage = parseStageName(parsed.stopAfter);
     if (!stage || *stage == Stage::Object)
@@ -270,19 +267,20 @@ int main(int argc, char **argv) {
     options.stopAfter = Stage::Input;
   }
 
-  bool run = !parsed.positional.empty() && parsed.positional.front() == "run";
-  if (parsed.positional.size() != (run ? 2u : 1u))
-    return fail("expected one model, found " +
-                llvm::Twine(parsed.positional.size() - (run ? 1 : 0)) +
-                "; see weirc --help");
-  const std::string &model = parsed.positional[run ? 1 : 0];
-  if (run)
-    return runModel(options, model, runArguments);
+  if (run) {
+    if (options.emit != Emit::Executable || !parsed.output.empty() ||
+        parsed.explain)
+      return fail("run makes an executable of its own; leave -o, --emit, "
+                  "--stop-after and --explain out");
+    return runModel(options, parsed.model, *runArguments);
+  }
   std::string path = parsed.output;
-  if (path.empty()) {
+  if (path.empty() && !parsed.explain) {
     if (options.emit != Emit::MLIR)
       return fail("expected -o OUT");
     path = "-";
   }
-  return failed(compile(options, model, path, parsed.quiet)) ? 1 : 0;
+  if (llvm::Error error = checkOutputPath(path))
+    return fail(llvm::toString(std::move(error)));
+  return compile(options, parsed.model, path, "wrote " + path) ? 0 : 1;
 }

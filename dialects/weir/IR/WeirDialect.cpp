@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "weir/IR/Cost.h"
 #include "weir/IR/Weir.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -28,6 +29,7 @@ void WeirDialect::initialize() {
 #define GET_OP_LIST
 #include "weir/IR/WeirOps.cpp.inc"
       >();
+  attachCostModels(getContext());
 }
 
 /// Folds make numbers, which are constants of arith.

@@ -31,6 +31,9 @@ def Weir_Dialect : Dialect {
     - `weir.role` on an argument: `lengths`, `slot`, `weights` or `arena`.
     - `weir.slot` on an argument or result: the `weir.slot` it carries.
     - `weir.method` on a function: `forward`, `extend` or `extend_last`.
+    - `weir.model` on a module: name, vocabulary, special tokens.
+    - `weir.stage`, `weir.options`, `weir.checkpoint` and `weir.interface` on a
+      module: what the compiler has to know to go on from its dump.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",

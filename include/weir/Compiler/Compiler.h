@@ -18,6 +18,7 @@
 namespace weir {
 
 class Checkpoint;
+class OutputFiles;
 
 /// What a compilation leaves behind.
 enum class Emit { Executable, Shared, Object, Assembly, LLVM, MLIR };
@@ -26,6 +27,8 @@ enum class Emit { Executable, Shared, Object, Assembly, LLVM, MLIR };
 struct CompileOptions {
   Emit emit = Emit::Executable;
   Lowering lowering = Lowering::Optimized;
+  /// What code is generated for: `cpu`.
+  std::string target = "cpu";
   /// `native`, `portable` or a CPU name LLVM knows.
   std::string cpu = "native";
   /// Threads the schedule plans for; 0 takes the machine's.
@@ -38,6 +41,9 @@ struct CompileOptions {
   std::optional<int64_t> maxLength;
   /// The public function of a `.mlir` file to compile; empty takes all.
   std::string entry;
+  /// The checkpoint that a `.mlir` file's weights are taken from; empty takes
+  /// the one its `weir.checkpoint` names, if any.
+  std::string weights;
   /// Stop behind this stage; the module is then printed as `Emit::MLIR`.
   Stage stopAfter = Stage::Object;
   /// Where to put the module after each stage; empty for nowhere.
@@ -48,6 +54,16 @@ struct CompileOptions {
   std::function<void(llvm::StringRef)> progress;
 };
 
+/// Refuses options that name no choice, or choices that do not go together.
+llvm::Error checkOptions(const CompileOptions &options);
+
+/// What products are computed in when `options` are followed.
+llvm::StringRef getEffectiveCompute(const CompileOptions &options);
+
+/// Refuses a `path` that `Compilation::emit` could not write to, so that one
+/// may know before the work is done. `-` is the standard output.
+llvm::Error checkOutputPath(llvm::StringRef path);
+
 /// One model on its way through the stages. Errors go to the context's
 /// diagnostic handler; every function says whether it succeeded.
 class Compilation {
@@ -55,23 +71,39 @@ public:
   Compilation(mlir::MLIRContext &context, CompileOptions options);
   ~Compilation();
 
-  /// Reads a Hugging Face directory, a GGUF file or `.mlir` text.
+  /// Reads a Hugging Face directory, a GGUF file or `.mlir` text. The text may
+  /// be the dump of a stage, which is compiled on from there with the options
+  /// it was made with.
   llvm::LogicalResult load(llvm::StringRef path);
 
   /// Runs the stages up to `stopAfter`, at most to `lowered`.
-  llvm::LogicalResult run();
+  llvm::LogicalResult run() { return runTo(options.stopAfter); }
+  /// Runs the stages that are left up to `last`, at most to `lowered`.
+  llvm::LogicalResult runTo(Stage last);
 
   /// Writes the artefact, and beside it `<path>.weights` when the model has
-  /// weights. Nothing is left behind on failure.
+  /// weights. On failure what was there before is left as it was. Ends what
+  /// can be done with the module, unless it is `Emit::MLIR`.
   llvm::LogicalResult emit(llvm::StringRef path);
 
   mlir::ModuleOp getModule() { return module.get(); }
   const ModelInterface &getInterface() const { return interface; }
+  /// The options in force: those given, or those of a dump.
+  const CompileOptions &getOptions() const { return options; }
+  const CPUTarget &getTarget() const { return target; }
+  /// All options in force on one line, as the compiled model shows them.
+  std::string describeOptions() const;
+  /// The stage the module is at.
+  Stage getStage() const { return reached; }
 
 private:
+  llvm::LogicalResult loadModule(llvm::StringRef path);
+  llvm::LogicalResult resume();
+  llvm::LogicalResult openWeights(llvm::StringRef path);
+  void addPasses(Stage stage, mlir::OpPassManager &pm);
   llvm::LogicalResult runStage(Stage stage);
   llvm::LogicalResult dump(Stage stage);
-  llvm::LogicalResult emitMachineCode(llvm::StringRef path);
+  llvm::LogicalResult emitMachineCode(llvm::StringRef path, OutputFiles &files);
   void report(llvm::StringRef step);
   llvm::LogicalResult fail(llvm::Error error);
 
@@ -79,11 +111,11 @@ private:
   CompileOptions options;
   CPUTarget target;
   Stage reached = Stage::Input;
+  /// Whether `reached` is the stage the module was loaded at.
+  bool loadedOnly = true;
   std::unique_ptr<Checkpoint> checkpoint;
   /// Destroyed before the checkpoint, whose bytes weights refer to.
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  /// The weights to write: a module of `weir.param`s with offsets.
-  mlir::OwningOpRef<mlir::ModuleOp> weights;
   ModelInterface interface;
 };
 

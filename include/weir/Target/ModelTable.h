@@ -18,6 +18,8 @@
 #include <vector>
 
 namespace mlir {
+class DictionaryAttr;
+class MLIRContext;
 class ModuleOp;
 } // namespace mlir
 
@@ -42,7 +44,7 @@ struct FunctionInterface {
   std::string name;
   std::vector<ValueInterface> args;
   std::vector<ValueInterface> results; ///< without state slots
-  int32_t method = 0;                        ///< weir_method
+  int32_t method = 0;                  ///< weir_method
   int64_t time = INT64_MIN;
 };
 
@@ -75,6 +77,17 @@ struct ModelInterface {
 /// the runtime cannot pass (e.g. scalars) at its location.
 llvm::LogicalResult readModelInterface(mlir::ModuleOp module,
                                        ModelInterface &interface);
+
+/// What `readModelInterface` read, as an attribute for modules that do not show
+/// it any more. The tokenizer, the target, the options and the weights are not
+/// part of it.
+mlir::DictionaryAttr getInterfaceAttr(mlir::MLIRContext *context,
+                                      const ModelInterface &interface);
+
+/// Reads such an attribute back. The error says what is wrong with it, worded
+/// to follow its name.
+llvm::Error readInterfaceAttr(mlir::DictionaryAttr attribute,
+                              ModelInterface &interface);
 
 /// Adds the entry points and the constant `weir_model` to `module`, which
 /// holds the C wrappers (`_mlir_ciface_*`) of all functions of `interface`.

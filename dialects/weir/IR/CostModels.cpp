@@ -1,0 +1,202 @@
+//===- CostModels.cpp - What the ops of the dialect cost --------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Attached from outside, so that the ops' own files stay with their meaning. An
+// op defined elsewhere implements CostInterface itself.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/IR/TypeUtilities.h"
+#include "weir/IR/Cost.h"
+#include "weir/IR/Weir.h"
+
+using namespace mlir;
+using namespace weir;
+
+#include "weir/IR/WeirCostInterface.cpp.inc"
+
+double weir::getElements(Type type, const CostPoint &point) {
+  double elements = 1;
+  auto shaped = dyn_cast<ShapedType>(type);
+  if (!shaped || !shaped.hasRank())
+    return elements;
+  for (auto [axis, extent] : llvm::enumerate(shaped.getShape())) {
+    if (!ShapedType::isDynamic(extent))
+      elements *= static_cast<double>(extent);
+    else if (axis == BatchAxis)
+      elements *= static_cast<double>(point.batch);
+    else if (axis == TimeAxis)
+      elements *= static_cast<double>(point.time);
+  }
+  return elements;
+}
+
+double weir::getBytes(Type type, const CostPoint &point) {
+  Type element = getElementTypeOrSelf(type);
+  double bits = element.isIntOrFloat() ? element.getIntOrFloatBitWidth() : 64;
+  return getElements(type, point) * bits / 8;
+}
+
+double weir::getWeightOperandBytes(Operation *op) {
+  double bytes = 0;
+  for (Value operand : op->getOperands())
+    if (operand.getDefiningOp<WeightOp>())
+      bytes += getBytes(operand.getType(), {});
+  return bytes;
+}
+
+/// The extent of `axis` of `value`, counted from the back when negative; 1 when
+/// it is dynamic.
+static double getExtent(Value value, int axis) {
+  ArrayRef<int64_t> shape = cast<ShapedType>(value.getType()).getShape();
+  int64_t index = axis < 0 ? static_cast<int64_t>(shape.size()) + axis : axis;
+  if (index < 0 || index >= static_cast<int64_t>(shape.size()) ||
+      ShapedType::isDynamic(shape[index]))
+    return 1;
+  return static_cast<double>(shape[index]);
+}
+
+/// The same as text, "?" when it is dynamic.
+static std::string describeExtent(Value value, int axis) {
+  ArrayRef<int64_t> shape = cast<ShapedType>(value.getType()).getShape();
+  int64_t index = axis < 0 ? static_cast<int64_t>(shape.size()) + axis : axis;
+  if (index < 0 || index >= static_cast<int64_t>(shape.size()) ||
+      ShapedType::isDynamic(shape[index]))
+    return "?";
+  return std::to_string(shape[index]);
+}
+
+namespace {
+/// A matrix product: a multiplication and an addition for each weight and row.
+template <typename Op>
+struct ProductCost : CostInterface::ExternalModel<ProductCost<Op>, Op> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto product = cast<Op>(op);
+    double inner = getExtent(product.getInput(), -1);
+    double elements = getElements(product.getResult().getType(), point);
+    double bias = product.getBias() ? elements : 0;
+    return {2 * inner * elements + bias, getWeightOperandBytes(op), 0};
+  }
+  std::string describeShape(Operation *op) const {
+    auto product = cast<Op>(op);
+    return describeExtent(product.getInput(), -1) + " -> " +
+           describeExtent(product.getResult(), -1);
+  }
+};
+
+/// An op that takes a fixed number of steps for each element.
+template <typename Op, int FlopsPerElement>
+struct ElementwiseCost
+    : CostInterface::ExternalModel<ElementwiseCost<Op, FlopsPerElement>, Op> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    return {FlopsPerElement * getElements(op->getResult(0).getType(), point),
+            getWeightOperandBytes(op), 0};
+  }
+  std::string describeShape(Operation *op) const {
+    return describeExtent(op->getResult(0), -1);
+  }
+};
+
+/// A row of the table for each token.
+struct EmbeddingCost
+    : CostInterface::ExternalModel<EmbeddingCost, EmbeddingOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto embedding = cast<EmbeddingOp>(op);
+    Type element = getElementTypeOrSelf(embedding.getTable().getType());
+    auto rows = RankedTensorType::get(
+        cast<ShapedType>(embedding.getResult().getType()).getShape(), element);
+    return {0, getBytes(rows, point), 0};
+  }
+  std::string describeShape(Operation *op) const {
+    Value table = cast<EmbeddingOp>(op).getTable();
+    return describeExtent(table, 0) + " x " + describeExtent(table, 1);
+  }
+};
+
+struct AttentionCost
+    : CostInterface::ExternalModel<AttentionCost, AttentionOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto attention = cast<AttentionOp>(op);
+    auto query = cast<ShapedType>(attention.getQuery().getType());
+    int64_t time =
+        query.isDynamicDim(TimeAxis) ? point.time : query.getDimSize(TimeAxis);
+    double rows = query.isDynamicDim(BatchAxis)
+                      ? static_cast<double>(point.batch)
+                      : static_cast<double>(query.getDimSize(BatchAxis));
+    double heads = getExtent(attention.getQuery(), 2);
+    double features = getExtent(attention.getQuery(), 3);
+    double outputs = getExtent(attention.getValue(), 3);
+    MaskReach reach = attention.getMask().getExpression().getReach();
+
+    // Pairs of a query and a key it sees, and keys that some query sees.
+    double pairs = 0;
+    int64_t total = point.context + time, first = total;
+    for (int64_t i = 0; i < time; ++i) {
+      int64_t position = point.context + i;
+      int64_t from = reach.behind ? position - *reach.behind : 0;
+      int64_t to = reach.ahead ? position + *reach.ahead + 1 : total;
+      from = std::max<int64_t>(from, 0);
+      pairs += std::max<int64_t>(std::min(to, total) - from, 0);
+      first = std::min(first, from);
+    }
+    OpCost cost;
+    // Score and sum over values; scale, maximum, exp and sum of the softmax.
+    cost.flops = rows * heads * pairs * (2 * features + 2 * outputs + 4);
+    // With an offset, keys and values are those of the state.
+    if (attention.getOffset())
+      cost.stateBytes = rows * static_cast<double>(total - first) *
+                        getExtent(attention.getValue(), 2) *
+                        (features + outputs) * query.getElementTypeBitWidth() /
+                        8;
+    return cost;
+  }
+  std::string describeShape(Operation *op) const {
+    auto attention = cast<AttentionOp>(op);
+    std::string heads = describeExtent(attention.getQuery(), 2);
+    std::string groups = describeExtent(attention.getKey(), 2);
+    std::string text = heads == groups ? heads : heads + ":" + groups;
+    text += " heads x " + describeExtent(attention.getQuery(), 3) + ", ";
+    llvm::raw_string_ostream os(text);
+    attention.getMask().getExpression().printMask(os);
+    return text;
+  }
+};
+
+/// What is written to the state.
+struct AppendCost : CostInterface::ExternalModel<AppendCost, AppendOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    return {0, 0, getBytes(cast<AppendOp>(op).getBlock().getType(), point)};
+  }
+  std::string describeShape(Operation *op) const {
+    auto block = cast<ShapedType>(cast<AppendOp>(op).getBlock().getType());
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    llvm::interleave(block.getShape().drop_front(2), os, " x ");
+    return text;
+  }
+};
+} // namespace
+
+void weir::attachCostModels(MLIRContext *context) {
+  LinearOp::attachInterface<ProductCost<LinearOp>>(*context);
+  PackedLinearOp::attachInterface<ProductCost<PackedLinearOp>>(*context);
+  EmbeddingOp::attachInterface<EmbeddingCost>(*context);
+  AttentionOp::attachInterface<AttentionCost>(*context);
+  AppendOp::attachInterface<AppendCost>(*context);
+  // Square, sum, scale, weight; and the mean, its difference and the bias.
+  RMSNormOp::attachInterface<ElementwiseCost<RMSNormOp, 4>>(*context);
+  LayerNormOp::attachInterface<ElementwiseCost<LayerNormOp, 7>>(*context);
+  // Integers, constants, and rows that are picked.
+  PositionsOp::attachInterface<ElementwiseCost<PositionsOp, 0>>(*context);
+  RopeFrequenciesOp::attachInterface<ElementwiseCost<RopeFrequenciesOp, 0>>(
+      *context);
+  SelectLastOp::attachInterface<ElementwiseCost<SelectLastOp, 0>>(*context);
+  // Magnitude, maximum, quotient, rounding.
+  QuantizeOp::attachInterface<ElementwiseCost<QuantizeOp, 4>>(*context);
+  // Two products and a sum for each feature of a pair.
+  RotaryOp::attachInterface<ElementwiseCost<RotaryOp, 3>>(*context);
+}
