@@ -49,7 +49,8 @@ const char *weir_error_message(const weir_error *error);
 void weir_error_free(weir_error *error);
 
 /// Checks `model`, which must outlive the program, and maps its weights from
-/// `weights_path`, or from `<executable>.weights` when that is null.
+/// `weights_path`, or when that is null from `<file>.weights`, where `file` is
+/// the executable or shared library that holds the model.
 weir_program *weir_program_open(const weir_model_desc *model,
                                 const char *weights_path, weir_error **error);
 void weir_program_close(weir_program *program);

@@ -21,7 +21,8 @@ namespace weir::rt {
 class Program {
 public:
   /// Checks `model` (which must outlive the program) and maps its weights from
-  /// `weightsPath`, or from beside the executable when that is empty.
+  /// `weightsPath`, or from beside the file that holds the model when that is
+  /// empty.
   static std::shared_ptr<const Program> open(const weir_model_desc &model,
                                              const std::string &weightsPath,
                                              std::string &error);

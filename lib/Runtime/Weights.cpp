@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Weights.h"
+#include "SharedLibrary.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -54,14 +55,19 @@ std::shared_ptr<const Weights> Weights::open(const weir_model_desc &model,
   auto weights = std::make_shared<Weights>();
   if (model.weights_bytes == 0)
     return weights;
-  std::string name = path.empty() ? defaultWeightsPath() : path;
+  std::string library = path.empty() ? sharedLibraryOf(model) : "";
+  std::string name = !library.empty() ? library + ".weights"
+                     : path.empty()   ? defaultWeightsPath()
+                                      : path;
   if (name.empty()) {
     error = "cannot tell where the executable is: name the weights file";
     return nullptr;
   }
   if (!weights->file.open(name, error)) {
     error = "weights file: " + error;
-    if (path.empty())
+    if (!library.empty())
+      error += " (keep it beside the library, or pass its path)";
+    else if (path.empty())
       error += " (keep it beside the executable, or name it with --weights)";
     return nullptr;
   }
