@@ -34,8 +34,9 @@ target_compile_options(weir_mlir_options INTERFACE
 
 # weir_add_library(NAME source... [LINK_LIBS lib...] [DEPENDS target...])
 #
-# A static library of the compiler. LLVM and MLIR come from their shared
-# library through the tool that links it.
+# A static library of the compiler, for unit tests to link alone. All of them
+# together are the shared library `Weir` (lib/CMakeLists.txt), which is what
+# tools link and what is installed.
 function(weir_add_library name)
   cmake_parse_arguments(ARG "" "" "LINK_LIBS;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
@@ -46,13 +47,13 @@ function(weir_add_library name)
   set_property(GLOBAL APPEND PROPERTY WEIR_LIBRARIES ${name})
 endfunction()
 
-# weir_add_tool(NAME source... [LINK_LIBS lib...])
+# weir_add_tool(NAME source...)
+#
+# An installed program. It links the shared library and none of the static
+# ones: a plugin it loads must find one copy of the dialect (ADR 005).
 function(weir_add_tool name)
-  cmake_parse_arguments(ARG "" "" "LINK_LIBS" ${ARGN})
-  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE weir_mlir_options ${ARG_LINK_LIBS})
-  mlir_target_link_libraries(${name} PRIVATE MLIR)
-  target_link_libraries(${name} PRIVATE LLVM)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE weir_mlir_options Weir)
   set_property(GLOBAL APPEND PROPERTY WEIR_TOOLS ${name})
 endfunction()
 
