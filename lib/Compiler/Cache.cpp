@@ -9,6 +9,7 @@
 #include "StageRecord.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
+#include "weir/Target/Link.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
@@ -91,10 +92,11 @@ static std::string findCheckpoint(llvm::StringRef file) {
 }
 
 /// Adds what makes the compiler the one it is.
-static llvm::Error addCompiler(llvm::StringRef runtimeDir, std::string &key) {
+static llvm::Error addCompiler(std::string runtimeDir, std::string &key) {
+  if (runtimeDir.empty())
+    runtimeDir = findRuntimeDir();
   key += WEIR_VERSION ";" LLVM_VERSION_STRING ";";
-  std::string self = fs::getMainExecutable(
-      nullptr, reinterpret_cast<void *>(&weir::getCacheFolder));
+  std::string self = getCompilerFile();
   if (llvm::Error error = addFile(self, key))
     return error;
   for (llvm::StringRef library : {"libweir_rt.a", "libweir_rt_main.a"}) {

@@ -23,6 +23,7 @@
 #include "weir/Codegen/VerifyStages.h"
 #include "weir/Frontend/Import.h"
 #include "weir/Target/Link.h"
+#include "weir/Target/ModelHeader.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
@@ -400,37 +401,26 @@ static OwningOpRef<ModuleOp> detachWeights(ModuleOp module) {
   return weights;
 }
 
-LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
-                                           OutputFiles &files) {
-  // Text may go to a stream; machine code is a file.
-  bool isText = options.emit == Emit::LLVM || options.emit == Emit::Assembly;
-  bool isStream = isText && isStreamPath(path);
-  llvm::Expected<std::string> output =
-      isStream ? path.str() : files.create(path);
-  if (!output)
-    return fail(output.takeError());
-  OwningOpRef<ModuleOp> weights = detachWeights(*module);
+LogicalResult Compilation::emitWeights(ModuleOp params, StringRef path) {
   interface.weightsBytes = 0;
-  if (!weights->getOps<ParamOp>().empty()) {
-    report("weights");
-    if (isStream)
-      return emitError(UnknownLoc::get(&context))
-             << "the weights file is written beside the output, and " << path
-             << " is no file; give -o FILE";
-    llvm::Expected<std::string> file = files.create((path + ".weights").str());
-    if (!file)
-      return fail(file.takeError());
-    llvm::Expected<uint64_t> id =
-        writeWeights(*weights, checkpoint.get(), *file);
-    if (!id)
-      return fail(id.takeError());
-    interface.weightsId = *id;
-    interface.weightsBytes =
-        (*weights)->getAttrOfType<IntegerAttr>("weir.weights_bytes").getInt();
-  }
+  if (params.getOps<ParamOp>().empty())
+    return success();
+  report("weights");
+  llvm::Expected<uint64_t> id = writeWeights(params, checkpoint.get(), path);
+  if (!id)
+    return fail(id.takeError());
+  interface.weightsId = *id;
+  interface.weightsBytes =
+      params->getAttrOfType<IntegerAttr>("weir.weights_bytes").getInt();
+  return success();
+}
 
+std::unique_ptr<llvm::Module>
+Compilation::translate(llvm::LLVMContext &llvmContext,
+                       llvm::TargetMachine &machine, llvm::StringRef library) {
   // Each entry takes the weights and the arena behind its own arguments.
-  for (FunctionInterface &function : interface.functions)
+  ModelInterface complete = interface;
+  for (FunctionInterface &function : complete.functions)
     for (int32_t role : {3, 4}) {
       ValueInterface hidden;
       hidden.name = role == 3 ? "weights" : "arena";
@@ -440,25 +430,67 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
       hidden.role = role;
       function.args.push_back(std::move(hidden));
     }
-  interface.target = target.cpu;
-  interface.options = describeOptions();
 
   report("translating");
-  llvm::LLVMContext llvmContext;
   std::unique_ptr<llvm::Module> code =
       translateModuleToLLVMIR(*module, llvmContext);
   if (!code)
-    return failure();
-  if (llvm::Error error = emitModelTable(*code, interface))
-    return fail(std::move(error));
+    return nullptr;
+  if (llvm::Error error = emitModelTable(*code, complete)) {
+    (void)fail(std::move(error));
+    return nullptr;
+  }
   for (llvm::Function &function : *code)
     if (!function.isDeclaration())
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
+  if (!library.empty())
+    emitModelAccessor(*code, library);
+  report("optimizing");
+  optimizeModule(*code, machine);
+  return code;
+}
+
+LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
+                                           OutputFiles &files) {
+  bool shared = options.emit == Emit::Shared;
+  if (shared && getModelHeaderPath(path) == path)
+    return emitError(UnknownLoc::get(&context))
+           << "the C header of the shared library would have the name " << path
+           << " too; give -o another extension";
+  // Text may go to a stream; machine code is a file.
+  bool isText = options.emit == Emit::LLVM || options.emit == Emit::Assembly;
+  bool isStream = isText && isStreamPath(path);
+  llvm::Expected<std::string> output =
+      isStream ? path.str() : files.create(path);
+  if (!output)
+    return fail(output.takeError());
+  llvm::Expected<std::string> header =
+      shared ? files.create(getModelHeaderPath(path)) : std::string();
+  if (!header)
+    return fail(header.takeError());
   auto machine = createTargetMachine(target);
   if (!machine)
     return fail(machine.takeError());
-  report("optimizing");
-  optimizeModule(*code, **machine);
+  interface.target = target.cpu;
+  interface.options = describeOptions();
+  OwningOpRef<ModuleOp> weights = detachWeights(*module);
+  llvm::Expected<std::string> weightsFile = std::string();
+  if (!weights->getOps<ParamOp>().empty()) {
+    if (isStream)
+      return emitError(UnknownLoc::get(&context))
+             << "the weights file is written beside the output, and " << path
+             << " is no file; give -o FILE";
+    weightsFile = files.create((path + ".weights").str());
+    if (!weightsFile)
+      return fail(weightsFile.takeError());
+  }
+  if (failed(emitWeights(*weights, *weightsFile)))
+    return failure();
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> code =
+      translate(llvmContext, **machine, shared ? path : "");
+  if (!code)
+    return failure();
   if (options.emit == Emit::LLVM) {
     std::string text;
     llvm::raw_string_ostream(text) << *code;
@@ -484,9 +516,12 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
   llvm::sys::RemoveFileOnSignal(object);
   if (llvm::Error error = writeTextFile(object, image))
     return fail(std::move(error));
-  llvm::Error error = linkWithRuntime(object, *output, options.runtimeDir,
-                                      options.emit == Emit::Shared);
+  llvm::Error error =
+      linkWithRuntime(object, *output, options.runtimeDir,
+                      shared ? llvm::sys::path::filename(path) : "");
   llvm::sys::DontRemoveFileOnSignal(object);
+  if (!error && shared)
+    error = writeTextFile(*header, buildModelHeader(interface, path));
   return error ? fail(std::move(error)) : success();
 }
 
@@ -500,4 +535,43 @@ LogicalResult Compilation::emit(llvm::StringRef path) {
     return failure();
   llvm::Error error = files.commit();
   return error ? fail(std::move(error)) : success();
+}
+
+FailureOr<std::unique_ptr<JitProgram>>
+Compilation::jit(llvm::StringRef weightsPath) {
+  if (reached != Stage::Lowered)
+    return emitError(UnknownLoc::get(&context))
+           << "the module is at stage '" << getStageName(reached)
+           << "', expected 'lowered' to run it; do not stop before";
+  if (llvm::Error error = checkHostRuns(target))
+    return fail(std::move(error));
+  auto machine = createTargetMachine(target);
+  if (!machine)
+    return fail(machine.takeError());
+  // A temporary file is gone as soon as it is mapped.
+  llvm::SmallString<128> file(weightsPath);
+  llvm::FileRemover remover;
+  if (weightsPath.empty()) {
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("weir", "weights", file))
+      return fail(llvm::errorCodeToError(code));
+    remover.setFile(file);
+  }
+  interface.target = target.cpu;
+  interface.options = describeOptions();
+  OwningOpRef<ModuleOp> weights = detachWeights(*module);
+  if (failed(emitWeights(*weights, file)))
+    return failure();
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> code = translate(llvmContext, **machine, "");
+  if (!code)
+    return failure();
+  report("object");
+  auto bytes = emitCode(*code, **machine, /*assembly=*/false);
+  if (!bytes)
+    return fail(bytes.takeError());
+  auto program = JitProgram::load({bytes->data(), bytes->size()}, file);
+  if (!program)
+    return fail(program.takeError());
+  return std::move(*program);
 }

@@ -9,9 +9,11 @@
 #include "weir/Target/LinkConfig.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include <dlfcn.h>
 
 using namespace llvm;
 
@@ -44,6 +46,11 @@ static Error runProgram(ArrayRef<StringRef> arguments) {
                            (text ? (*text)->getBuffer() : StringRef()));
 }
 
+/// Names in a shared library that are for others; the rest of the runtime, ICU
+/// included, would get in the way of other copies in the same program.
+static constexpr StringLiteral ExportedNames =
+    "{ global: weir_*; local: *; };\n";
+
 /// Copies the OpenMP library into the folder of `output`.
 static Error bundleOpenMP(StringRef output) {
   SmallString<128> copy(sys::path::parent_path(output));
@@ -64,13 +71,32 @@ static Error bundleOpenMP(StringRef output) {
   return Error::success();
 }
 
+std::string weir::getCompilerFile() {
+  Dl_info info;
+  SmallString<128> file;
+  if (!dladdr(reinterpret_cast<void *>(&getCompilerFile), &info) ||
+      sys::fs::real_path(info.dli_fname, file))
+    return "";
+  return std::string(file);
+}
+
+std::string weir::findRuntimeDir() {
+  std::string file = getCompilerFile();
+  SmallString<128> folder(sys::path::parent_path(file)), archive(folder);
+  sys::path::append(archive, "libweir_rt.a");
+  if (!sys::fs::exists(archive))
+    sys::path::append(folder, "..", "lib");
+  return std::string(folder);
+}
+
 Error weir::linkWithRuntime(StringRef object, StringRef output,
-                            StringRef runtimeDir, bool shared) {
+                            StringRef runtimeDir, StringRef soname) {
   Expected<std::string> linker = findLinker();
   if (!linker)
     return linker.takeError();
+  std::string folder = runtimeDir.empty() ? findRuntimeDir() : runtimeDir.str();
   auto inRuntime = [&](StringRef name) {
-    SmallString<128> path(runtimeDir);
+    SmallString<128> path(folder);
     sys::path::append(path, name);
     return std::string(path);
   };
@@ -81,10 +107,29 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
                              "; expected Weir's libraries there");
   SmallVector<StringRef> arguments = {
       *linker, object, "-o", output, "-Wl,--gc-sections", "-Wl,-rpath,$ORIGIN"};
-  if (shared)
-    arguments.append(
-        {"-shared", "-Wl,--whole-archive", runtime, "-Wl,--no-whole-archive"});
-  else
+  SmallString<128> script;
+  FileRemover remover;
+  std::string name, versionScript;
+  if (!soname.empty()) {
+    if (std::error_code code =
+            sys::fs::createTemporaryFile("weir-exports", "map", script))
+      return errorCodeToError(code);
+    remover.setFile(script);
+    if (Error error = writeToOutput(script, [](raw_ostream &os) {
+          os << ExportedNames;
+          return Error(Error::success());
+        }))
+      return error;
+    name = ("-Wl,-soname," + soname).str();
+    versionScript = ("-Wl,--version-script=" + script).str();
+    // Each library runs on the runtime inside it, whatever else is loaded.
+    // Static ICU is made for executables, which may reach into libc's data; its
+    // time zones are the only part that does, and nobody here asks for them.
+    arguments.append({"-shared", "-Wl,-Bsymbolic", name, versionScript,
+                      "-Wl,--whole-archive", runtime, "-Wl,--no-whole-archive",
+                      "-Wl,--defsym=__timezone=weir_rt_no_timezone",
+                      "-Wl,--defsym=tzname=weir_rt_no_timezone"});
+  } else
     arguments.append({entry, runtime});
   SmallVector<StringRef> libraries;
   StringRef(WEIR_LINK_LIBRARIES).split(libraries, ';', -1, /*KeepEmpty=*/false);

@@ -74,6 +74,16 @@ llvm::Expected<CPUTarget> weir::resolveCPUTarget(llvm::StringRef name) {
   return target;
 }
 
+llvm::Error weir::checkHostRuns(const CPUTarget &target) {
+  // Names the host's list lacks are matters of tuning.
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
+    if (!feature.second && target.has(feature.first()))
+      return makeError("code for " + target.cpu + " does not run here: this " +
+                       "CPU, " + llvm::sys::getHostCPUName() + ", lacks " +
+                       feature.first() + "; expected native or portable");
+  return llvm::Error::success();
+}
+
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 weir::createTargetMachine(const CPUTarget &target) {
   std::string error;

@@ -5,23 +5,20 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A thin client of weir::Compilation. `weirc MODEL -o OUT` compiles, and
+// A thin client of weir::CompilerSession. `weirc MODEL -o OUT` compiles, and
 // `weirc run MODEL ARGS...` compiles into a cache and runs the result.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Diagnostics.h"
 #include "Progress.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/IR/MLIRContext.h"
 #include "weir/Compiler/Cache.h"
-#include "weir/Compiler/Compiler.h"
 #include "weir/Compiler/Explain.h"
 #include "weir/Compiler/Remarks.h"
+#include "weir/Compiler/Session.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/WithColor.h"
 #include <unistd.h>
 
@@ -109,16 +106,6 @@ static int fail(const llvm::Twine &message) {
   return 1;
 }
 
-/// The folder of the runtime libraries, beside the compiler's own.
-static std::string findRuntimeDir(const char *argv0) {
-  std::string program = llvm::sys::fs::getMainExecutable(
-      argv0, reinterpret_cast<void *>(&findRuntimeDir));
-  llvm::SmallString<128> folder(
-      llvm::sys::path::parent_path(llvm::sys::path::parent_path(program)));
-  llvm::sys::path::append(folder, "lib");
-  return std::string(folder);
-}
-
 /// Prints the table of `--explain`.
 static llvm::Error explain(Compilation &compilation, unsigned threads) {
   ExplainOptions options;
@@ -147,12 +134,8 @@ static bool compile(CompileOptions options, llvm::StringRef model,
     fail(llvm::toString(std::move(error)));
     return false;
   };
-  mlir::DialectRegistry registry;
-  registerCompilerDialects(registry);
-  mlir::MLIRContext context(registry);
-  context.printOpOnDiagnostic(false);
-  llvm::SourceMgr sources;
-  mlir::SourceMgrDiagnosticHandler printer(sources, &context);
+  CompilerSession session;
+  mlir::MLIRContext &context = session.getContext();
   Progress progress(!commandLine->quiet);
   mlir::ScopedDiagnosticHandler clearer(&context, [&](mlir::Diagnostic &what) {
     progress.clear();
@@ -247,7 +230,6 @@ int main(int argc, char **argv) {
   options.entry = parsed.entry;
   options.weights = parsed.weights;
   options.dumpStages = parsed.dumpStages;
-  options.runtimeDir = findRuntimeDir(argv[0]);
   if (parsed.maxLength.getNumOccurrences())
     options.maxLength = parsed.maxLength;
   if (llvm::Error error = checkOptions(options))

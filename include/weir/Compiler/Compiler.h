@@ -10,6 +10,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "weir/Compiler/Jit.h"
 #include "weir/Compiler/Pipelines.h"
 #include "weir/Target/ModelTable.h"
 #include <functional>
@@ -48,7 +49,8 @@ struct CompileOptions {
   Stage stopAfter = Stage::Object;
   /// Where to put the module after each stage; empty for nowhere.
   std::string dumpStages;
-  /// Folder with the runtime libraries; empty finds them beside the compiler.
+  /// Folder with the runtime libraries; empty finds them beside the compiler's
+  /// own shared library, or where an executable keeps its libraries.
   std::string runtimeDir;
   /// Called as each step begins, with its name.
   std::function<void(llvm::StringRef)> progress;
@@ -63,6 +65,11 @@ llvm::StringRef getEffectiveCompute(const CompileOptions &options);
 /// Refuses a `path` that `Compilation::emit` could not write to, so that one
 /// may know before the work is done. `-` is the standard output.
 llvm::Error checkOutputPath(llvm::StringRef path);
+
+/// Sets the option that weirc calls `--name=value`, for callers that have them
+/// as text. Unknown names and values are errors that say what there is.
+llvm::Error setCompileOption(CompileOptions &options, llvm::StringRef name,
+                             llvm::StringRef value);
 
 /// One model on its way through the stages. Errors go to the context's
 /// diagnostic handler; every function says whether it succeeded.
@@ -82,9 +89,16 @@ public:
   llvm::LogicalResult runTo(Stage last);
 
   /// Writes the artefact, and beside it `<path>.weights` when the model has
-  /// weights. On failure what was there before is left as it was. Ends what
-  /// can be done with the module, unless it is `Emit::MLIR`.
+  /// weights, and for a shared library a C header. On failure what was there
+  /// before is left as it was. Ends what can be done with the module, unless it
+  /// is `Emit::MLIR`.
   llvm::LogicalResult emit(llvm::StringRef path);
+
+  /// Compiles to this process's memory, behind a complete `run`. The weights
+  /// are written to `weightsPath`, which stays, or to a temporary file. Ends
+  /// what can be done with the module.
+  mlir::FailureOr<std::unique_ptr<JitProgram>>
+  jit(llvm::StringRef weightsPath = "");
 
   mlir::ModuleOp getModule() { return module.get(); }
   const ModelInterface &getInterface() const { return interface; }
@@ -103,6 +117,13 @@ private:
   void addPasses(Stage stage, mlir::OpPassManager &pm);
   llvm::LogicalResult runStage(Stage stage);
   llvm::LogicalResult dump(Stage stage);
+  /// Writes the weights, if any, and notes their size and identity.
+  llvm::LogicalResult emitWeights(mlir::ModuleOp weights, llvm::StringRef path);
+  /// Optimised LLVM IR with the model's table, and for a shared library at
+  /// `library` with the function that hands it out. Null after an error.
+  std::unique_ptr<llvm::Module> translate(llvm::LLVMContext &llvmContext,
+                                          llvm::TargetMachine &machine,
+                                          llvm::StringRef library);
   llvm::LogicalResult emitMachineCode(llvm::StringRef path, OutputFiles &files);
   void report(llvm::StringRef step);
   llvm::LogicalResult fail(llvm::Error error);

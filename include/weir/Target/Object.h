@@ -37,6 +37,10 @@ struct CPUTarget {
 /// other name is LLVM's own. Unknown names are an error that says so.
 llvm::Expected<CPUTarget> resolveCPUTarget(llvm::StringRef name);
 
+/// Whether code for `target` runs on the CPU at hand; the error names what that
+/// lacks.
+llvm::Error checkHostRuns(const CPUTarget &target);
+
 /// A code generator for `target`.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 createTargetMachine(const CPUTarget &target);
