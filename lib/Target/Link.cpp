@@ -136,7 +136,7 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
   arguments.append(libraries);
   // Executables load it by themselves (lib/Runtime/LoadOpenMP.cpp): they name
   // it to the dynamic loader only for what that file does not define.
-  if (!shared)
+  if (soname.empty())
     arguments.push_back("-Wl,--as-needed");
   arguments.append({WEIR_LIBOMP, "-lpthread", "-ldl", "-lm"});
   if (Error error = runProgram(arguments))
