@@ -116,8 +116,9 @@ llvm::Expected<std::string> weir::computeCacheKey(const CompileOptions &options,
   unsigned threads = options.threads;
   if (threads == 0)
     threads = llvm::hardware_concurrency().compute_thread_count();
-  std::string key = describeOptions(options, *target) + ";" + target->features +
-                    ";" + options.entry + ";" + std::to_string(threads) + ";" +
+  std::string key = describeOptions(options, *target, options.compute) + ";" +
+                    target->features + ";" + options.entry + ";" +
+                    std::to_string(threads) + ";" +
                     std::to_string(options.maxLength.value_or(0)) + ";";
   if (llvm::Error error = addCompiler(options.runtimeDir, key))
     return std::move(error);

@@ -53,10 +53,6 @@ Compilation::Compilation(MLIRContext &context, CompileOptions options)
 
 Compilation::~Compilation() = default;
 
-llvm::StringRef weir::getEffectiveCompute(const CompileOptions &options) {
-  return options.compute.empty() ? "f32" : StringRef(options.compute);
-}
-
 /// Refuses a `value` of option `name` that is none of `choices`, told as
 /// `expected`.
 static llvm::Error checkChoice(StringRef name, StringRef value,
@@ -93,7 +89,7 @@ llvm::Error weir::checkOptions(const CompileOptions &options) {
 }
 
 std::string Compilation::describeOptions() const {
-  return weir::describeOptions(options, target);
+  return weir::describeOptions(options, target, computes);
 }
 
 LogicalResult Compilation::fail(llvm::Error error) {
@@ -230,7 +226,8 @@ LogicalResult Compilation::loadModule(StringRef path) {
 
 /// Takes over what a dump behind the stage `input` says of itself.
 LogicalResult Compilation::resume() {
-  if (llvm::Error error = adoptRecordedOptions(*module, options, target))
+  if (llvm::Error error =
+          adoptRecordedOptions(*module, options, target, computes))
     return module->emitError(llvm::toString(std::move(error)));
   if (reached < Stage::Tiled)
     return success();
@@ -351,6 +348,24 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
   }
 }
 
+/// Sees what products are computed in, and that it is what was asked for.
+LogicalResult Compilation::checkCompute() {
+  bool hasBytes = false;
+  module->walk([&](QuantizeOp) { hasBytes = true; });
+  computes = options.lowering == Lowering::ReferenceF64 ? "f64"
+             : hasBytes                                 ? "int8"
+                                                        : "f32";
+  if (options.compute.empty() || options.compute == computes ||
+      options.lowering != Lowering::Optimized)
+    return success();
+  return emitError(UnknownLoc::get(&context))
+         << "compute=" << options.compute
+         << " was asked for, and products of these weights are computed in "
+         << computes
+         << "; products in int8 need weights of int8 or int4 (--quantize), "
+            "and there are none in bf16";
+}
+
 LogicalResult Compilation::runStage(Stage stage) {
   report(getStageName(stage));
   if (stage == Stage::Tiled) {
@@ -366,8 +381,10 @@ LogicalResult Compilation::runStage(Stage stage) {
   addPasses(stage, pm);
   if (failed(pm.run(*module)))
     return failure();
+  if (stage == Stage::Scheduled && failed(checkCompute()))
+    return failure();
   recordStage(*module, stage);
-  recordOptions(*module, options, target);
+  recordOptions(*module, options, target, computes);
   return success();
 }
 

@@ -245,6 +245,10 @@ private:
   void printLimit(StringRef what, double memory, double arithmetic,
                   StringRef unit);
   void printMachine();
+  /// Operations per second at most, by what products are computed in.
+  double getPeak() const {
+    return options.machine->flops * (options.computes == "int8" ? 4 : 1);
+  }
   OpCost getCost(func::FuncOp function, const CostPoint &point) {
     return getBlockCost(function.getBody().front(), point, uncounted);
   }
@@ -494,6 +498,8 @@ void Explainer::printMachine() {
      << " of f32, " << options.threads
      << (options.threads == 1 ? " thread (" : " threads (")
      << options.machine->source << ")\n";
+  if (options.computes == "int8")
+    os << "  products in int8: four times the arithmetic of f32\n";
 }
 
 void Explainer::printCosts(const Chosen &chosen) {
@@ -514,7 +520,7 @@ void Explainer::printCosts(const Chosen &chosen) {
     if (options.machine) {
       memorySeconds +=
           (one.weightBytes + one.stateBytes) / options.machine->bandwidth;
-      computeSeconds += one.flops / options.machine->flops;
+      computeSeconds += one.flops / getPeak();
     }
   }
   double tokens = static_cast<double>(context / block * block);
@@ -532,7 +538,7 @@ void Explainer::printCosts(const Chosen &chosen) {
     printLimit("decode at context " + std::to_string(context),
                options.machine->bandwidth /
                    (token.weightBytes + token.stateBytes),
-               options.machine->flops / token.flops, "tokens");
+               getPeak() / token.flops, "tokens");
   printLimit(what, tokens / memorySeconds, tokens / computeSeconds, "tokens");
 }
 

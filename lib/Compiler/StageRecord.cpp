@@ -55,7 +55,7 @@ void weir::recordCheckpoint(ModuleOp module, StringRef path) {
 }
 
 void weir::recordOptions(ModuleOp module, const CompileOptions &options,
-                         const CPUTarget &target) {
+                         const CPUTarget &target, StringRef computes) {
   Builder builder(module.getContext());
   auto text = [&](StringRef key, StringRef value) {
     return builder.getNamedAttr(key, builder.getStringAttr(value));
@@ -65,12 +65,13 @@ void weir::recordOptions(ModuleOp module, const CompileOptions &options,
       builder.getDictionaryAttr(
           {text("lowering", getLoweringName(options.lowering)),
            text("quantize", options.quantize), text("compute", options.compute),
-           text("target", options.target), text("cpu", target.cpu),
-           text("features", target.features)}));
+           text("computes", computes), text("target", options.target),
+           text("cpu", target.cpu), text("features", target.features)}));
 }
 
 llvm::Error weir::adoptRecordedOptions(ModuleOp module, CompileOptions &options,
-                                       CPUTarget &target) {
+                                       CPUTarget &target,
+                                       std::string &computes) {
   auto record = module->getAttrOfType<DictionaryAttr>(OptionsAttrName);
   auto get = [&](StringRef key) {
     auto text = record ? record.getAs<StringAttr>(key) : StringAttr();
@@ -104,16 +105,16 @@ llvm::Error weir::adoptRecordedOptions(ModuleOp module, CompileOptions &options,
   options.lowering = made;
   options.quantize = get("quantize").str();
   options.compute = get("compute").str();
+  computes = get("computes").str();
   target.cpu = get("cpu").str();
   target.features = get("features").str();
   return llvm::Error::success();
 }
 
 std::string weir::describeOptions(const CompileOptions &options,
-                                  const CPUTarget &target) {
+                                  const CPUTarget &target, StringRef computes) {
   std::string text = "quantize=" + options.quantize +
-                     " compute=" + getEffectiveCompute(options).str() +
-                     " cpu=" + target.cpu;
+                     " compute=" + computes.str() + " cpu=" + target.cpu;
   if (options.lowering != Lowering::Optimized)
     text += (" lowering=" + getLoweringName(options.lowering)).str();
   return text;

@@ -34,17 +34,19 @@ void recordStage(mlir::ModuleOp module, Stage stage);
 llvm::StringRef getRecordedCheckpoint(mlir::ModuleOp module);
 void recordCheckpoint(mlir::ModuleOp module, llvm::StringRef path);
 
-/// Writes down the options that stages behind `input` depend on.
+/// Writes down the options that stages behind `input` depend on, and what
+/// products are computed in (`computes`), which is not known before
+/// `scheduled`.
 void recordOptions(mlir::ModuleOp module, const CompileOptions &options,
-                   const CPUTarget &target);
+                   const CPUTarget &target, llvm::StringRef computes);
 /// Takes those options over. One that was given, is not the default and is not
 /// what the dump was made with is an error.
 llvm::Error adoptRecordedOptions(mlir::ModuleOp module, CompileOptions &options,
-                                 CPUTarget &target);
+                                 CPUTarget &target, std::string &computes);
 
 /// All options on one line, as the compiled model shows them.
 std::string describeOptions(const CompileOptions &options,
-                            const CPUTarget &target);
+                            const CPUTarget &target, llvm::StringRef computes);
 
 } // namespace weir
 

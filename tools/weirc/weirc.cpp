@@ -111,6 +111,7 @@ static llvm::Error explain(Compilation &compilation, unsigned threads) {
   ExplainOptions options;
   options.description = compilation.describeOptions();
   options.context = commandLine->context;
+  options.computes = compilation.getComputes().str();
   options.threads = threads;
   if (commandLine->machine.empty()) {
     options.machine = measureMachine(compilation.getTarget(), threads);

@@ -59,9 +59,6 @@ struct CompileOptions {
 /// Refuses options that name no choice, or choices that do not go together.
 llvm::Error checkOptions(const CompileOptions &options);
 
-/// What products are computed in when `options` are followed.
-llvm::StringRef getEffectiveCompute(const CompileOptions &options);
-
 /// Refuses a `path` that `Compilation::emit` could not write to, so that one
 /// may know before the work is done. `-` is the standard output.
 llvm::Error checkOutputPath(llvm::StringRef path);
@@ -107,12 +104,15 @@ public:
   const CPUTarget &getTarget() const { return target; }
   /// All options in force on one line, as the compiled model shows them.
   std::string describeOptions() const;
+  /// What products are computed in: "f32" or "int8"; empty before `scheduled`.
+  llvm::StringRef getComputes() const { return computes; }
   /// The stage the module is at.
   Stage getStage() const { return reached; }
 
 private:
   llvm::LogicalResult loadModule(llvm::StringRef path);
   llvm::LogicalResult resume();
+  llvm::LogicalResult checkCompute();
   llvm::LogicalResult openWeights(llvm::StringRef path);
   void addPasses(Stage stage, mlir::OpPassManager &pm);
   llvm::LogicalResult runStage(Stage stage);
@@ -131,6 +131,7 @@ private:
   mlir::MLIRContext &context;
   CompileOptions options;
   CPUTarget target;
+  std::string computes;
   Stage reached = Stage::Input;
   /// Whether `reached` is the stage the module was loaded at.
   bool loadedOnly = true;

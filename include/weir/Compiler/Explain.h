@@ -20,6 +20,9 @@ struct ExplainOptions {
   std::string description;
   /// Positions a row has seen when a token is decoded.
   int64_t context = 512;
+  /// What products are computed in. An instruction takes four bytes where it
+  /// takes one f32, so the limit of arithmetic is four times as high.
+  std::string computes = "f32";
   /// Threads that compute.
   unsigned threads = 1;
   /// What the machine can do; none leaves the predicted limit out.
