@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -348,13 +349,24 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
   }
 }
 
+/// What the products of `module` are computed in: the narrowest of the inputs
+/// that packed weights are multiplied by.
+static StringRef findComputes(ModuleOp module) {
+  StringRef computes = "f32";
+  module->walk([&](PackedLinearOp linear) {
+    Type input = getElementTypeOrSelf(linear.getInput().getType());
+    if (input.isInteger(8))
+      computes = "int8";
+    else if (input.isBF16() && computes == "f32")
+      computes = "bf16";
+  });
+  return computes;
+}
+
 /// Sees what products are computed in, and that it is what was asked for.
 LogicalResult Compilation::checkCompute() {
-  bool hasBytes = false;
-  module->walk([&](QuantizeOp) { hasBytes = true; });
   computes = options.lowering == Lowering::ReferenceF64 ? "f64"
-             : hasBytes                                 ? "int8"
-                                                        : "f32";
+                                                        : findComputes(*module);
   if (options.compute.empty() || options.compute == computes ||
       options.lowering != Lowering::Optimized)
     return success();
@@ -362,8 +374,8 @@ LogicalResult Compilation::checkCompute() {
          << "compute=" << options.compute
          << " was asked for, and products of these weights are computed in "
          << computes
-         << "; products in int8 need weights of int8 or int4 (--quantize), "
-            "and there are none in bf16";
+         << "; int8 needs weights of int8 or int4, bf16 those of bf16 (see "
+            "--quantize and --remarks)";
 }
 
 LogicalResult Compilation::runStage(Stage stage) {

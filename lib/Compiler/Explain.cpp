@@ -245,10 +245,12 @@ private:
   void printLimit(StringRef what, double memory, double arithmetic,
                   StringRef unit);
   void printMachine();
-  /// Operations per second at most, by what products are computed in.
-  double getPeak() const {
-    return options.machine->flops * (options.computes == "int8" ? 4 : 1);
+  /// How many products an instruction makes where it makes one of f32.
+  int getWidening() const {
+    return options.computes == "int8" ? 4 : options.computes == "bf16" ? 2 : 1;
   }
+  /// Operations per second at most, by what products are computed in.
+  double getPeak() const { return options.machine->flops * getWidening(); }
   OpCost getCost(func::FuncOp function, const CostPoint &point) {
     return getBlockCost(function.getBody().front(), point, uncounted);
   }
@@ -498,8 +500,9 @@ void Explainer::printMachine() {
      << " of f32, " << options.threads
      << (options.threads == 1 ? " thread (" : " threads (")
      << options.machine->source << ")\n";
-  if (options.computes == "int8")
-    os << "  products in int8: four times the arithmetic of f32\n";
+  if (getWidening() != 1)
+    os << "  products in " << options.computes << ": " << getWidening()
+       << " times the arithmetic of f32\n";
 }
 
 void Explainer::printCosts(const Chosen &chosen) {

@@ -104,7 +104,8 @@ public:
   const CPUTarget &getTarget() const { return target; }
   /// All options in force on one line, as the compiled model shows them.
   std::string describeOptions() const;
-  /// What products are computed in: "f32" or "int8"; empty before `scheduled`.
+  /// What products are computed in: "f32", "bf16" or "int8"; empty before
+  /// `scheduled`.
   llvm::StringRef getComputes() const { return computes; }
   /// The stage the module is at.
   Stage getStage() const { return reached; }

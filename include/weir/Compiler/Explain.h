@@ -20,8 +20,9 @@ struct ExplainOptions {
   std::string description;
   /// Positions a row has seen when a token is decoded.
   int64_t context = 512;
-  /// What products are computed in. An instruction takes four bytes where it
-  /// takes one f32, so the limit of arithmetic is four times as high.
+  /// What products are computed in: `f32`, `bf16` or `int8`. An instruction
+  /// takes two bf16 or four bytes where it takes one f32, so that the limit of
+  /// arithmetic is as many times as high.
   std::string computes = "f32";
   /// Threads that compute.
   unsigned threads = 1;
