@@ -80,8 +80,8 @@ void weir_compile_options_free(weir_compile_options *options);
 
 /// Sets what weirc calls `--name=value`: `emit`, `reference` (none, f32, f64),
 /// `target`, `target-cpu`, `threads`, `quantize`, `compute`, `max-length`,
-/// `entry`, `weights`, `stop-after`, `dump-stages`, and `runtime-dir`, where the
-/// runtime's archives lie if not beside this library.
+/// `entry`, `weights`, `stop-after`, `dump-stages`, and `runtime-dir`, where
+/// the runtime's archives lie if not beside this library.
 int weir_compile_options_set(weir_compile_options *options, const char *name,
                              const char *value);
 /// Why the last weir_compile_options_set failed; empty if it did not.

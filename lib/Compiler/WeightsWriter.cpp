@@ -99,8 +99,7 @@ static llvm::Expected<PackedLayout> getLayout(ParamOp param, PackAttr pack) {
     layout.floats = *floats;
     return llvm::Error::success();
   };
-  if (pack.getPart() == PackPart::Values ||
-      pack.getPart() == PackPart::Pairs) {
+  if (pack.getPart() == PackPart::Values || pack.getPart() == PackPart::Pairs) {
     if (llvm::Error error = setFloats(param))
       return std::move(error);
     return layout;

@@ -24,8 +24,8 @@ public:
   static constexpr size_t kPayloadOffset = WEIR_WEIGHTS_PAYLOAD_AT;
 
   /// Maps `path`, or when it is empty `<file>.weights`, where the file is the
-  /// executable or shared library that holds `model`, and checks that it belongs
-  /// to that. A model without weights needs no file.
+  /// executable or shared library that holds `model`, and checks that it
+  /// belongs to that. A model without weights needs no file.
   static std::shared_ptr<const Weights> open(const weir_model_desc &model,
                                              const std::string &path,
                                              std::string &error);

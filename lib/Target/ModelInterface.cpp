@@ -120,8 +120,8 @@ LogicalResult FunctionReader::readValue(func::FuncOp function, Type type,
              << role << ", expected \"lengths\"";
     value.role = WEIR_ROLE_LENGTHS;
   }
-  if (auto method = function->getAttrOfType<StringAttr>(
-          WeirDialect::getMethodAttrName()))
+  if (auto method =
+          function->getAttrOfType<StringAttr>(WeirDialect::getMethodAttrName()))
     labelSequenceAxes(value, method.getValue() != "forward");
   return success();
 }

@@ -89,7 +89,7 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--weirc", default="weirc")
     parser.add_argument("--flags", default="")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     names = options.names or sorted(p.parent.name for p in options.folder.glob("*/meta.json"))
     passed = failed = 0
 

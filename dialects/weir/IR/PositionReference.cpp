@@ -232,10 +232,10 @@ FailureOr<SmallVector<Value>> RotaryOp::buildLowering(OpBuilder &builder) {
         // (x, y) becomes (x cos - y sin, y cos + x sin).
         Value x = convertFloat(b, l, in[0], type);
         Value y = convertFloat(b, l, in[1], type);
-        Value first = arith::SubFOp::create(b, l, multiply(x, in[2]),
-                                            multiply(y, in[3]));
-        Value last = arith::AddFOp::create(b, l, multiply(y, in[2]),
-                                           multiply(x, in[3]));
+        Value first =
+            arith::SubFOp::create(b, l, multiply(x, in[2]), multiply(y, in[3]));
+        Value last =
+            arith::AddFOp::create(b, l, multiply(y, in[2]), multiply(x, in[3]));
         linalg::YieldOp::create(b, l,
                                 ValueRange{convertFloat(b, l, first, element),
                                            convertFloat(b, l, last, element)});

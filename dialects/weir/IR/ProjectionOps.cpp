@@ -118,7 +118,8 @@ LogicalResult PackedLinearOp::verify() {
       !(pairs && values.getDimSize(3) == 2))
     return emitOpError("has values of type ")
            << values
-           << ", expected [panels, K, panel] or [panels, K/2, panel, 2] of bf16";
+           << ", expected [panels, K, panel] or [panels, K/2, panel, 2] of "
+              "bf16";
   if (quantized && (values.getRank() != 4 || values.getShape().back() != 4 ||
                     !values.getElementType().isInteger(8) ||
                     (getBits() != 4 && getBits() != 8)))
@@ -206,8 +207,8 @@ LogicalResult QuantizeOp::verify() {
   groups.back() /= group;
   Builder builder(getContext());
   for (auto [result, shape, element] :
-       {std::tuple<Value, ArrayRef<int64_t>, Type>(
-            getQuants(), type.getShape(), builder.getI8Type()),
+       {std::tuple<Value, ArrayRef<int64_t>, Type>(getQuants(), type.getShape(),
+                                                   builder.getI8Type()),
         {getScales(), groups, builder.getF32Type()},
         {getSums(), groups, builder.getI32Type()}}) {
     auto expected = RankedTensorType::get(shape, element);

@@ -158,8 +158,8 @@ static Value buildReadInput(OpBuilder &builder, Location loc, PackedLinearOp op,
                             ArrayRef<Value> row) {
   if (!op.getInputScales())
     return convertFloat(builder, loc, element, type);
-  Value group = arith::DivUIOp::create(
-      builder, loc, k, buildIndex(builder, loc, op.getGroup()));
+  Value group = arith::DivUIOp::create(builder, loc, k,
+                                       buildIndex(builder, loc, op.getGroup()));
   SmallVector<Value> place(row);
   place.push_back(group);
   Value scale =
@@ -180,9 +180,9 @@ PackedLinearOp::buildReference(OpBuilder &builder) {
   ProductShape shape(builder, loc, getInput(), 1);
   unsigned rank = shape.sizes.size();
   shape.sizes.back() =
-      getInit() ? tensor::getMixedSize(builder, loc, getInit(), rank - 1)
-                : OpFoldResult(
-                      builder.getIndexAttr(resultType.getShape().back()));
+      getInit()
+          ? tensor::getMixedSize(builder, loc, getInit(), rank - 1)
+          : OpFoldResult(builder.getIndexAttr(resultType.getShape().back()));
   // The reduction's extent is in the input alone.
   Value sums = buildReduction(
       builder, loc, shape.sizes, buildFloat(builder, loc, type, 0),
@@ -236,12 +236,12 @@ FailureOr<SmallVector<Value>> QuantizeOp::buildReference(OpBuilder &builder) {
         Value size = math::AbsFOp::create(b, l, in[0]);
         return arith::MaximumFOp::create(b, l, size, in[1]);
       });
-  Value scales = buildElementwise(
-      builder, loc, perGroup, f32, largest, identity,
-      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-        return arith::MulFOp::create(b, l, in[0],
-                                     buildFloat(b, l, f32, 1.0 / 127));
-      });
+  Value scales =
+      buildElementwise(builder, loc, perGroup, f32, largest, identity,
+                       [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+                         return arith::MulFOp::create(
+                             b, l, in[0], buildFloat(b, l, f32, 1.0 / 127));
+                       });
   Value inverses = buildElementwise(
       builder, loc, perGroup, f32, largest, identity,
       [&](OpBuilder &b, Location l, ValueRange in) -> Value {
@@ -249,8 +249,8 @@ FailureOr<SmallVector<Value>> QuantizeOp::buildReference(OpBuilder &builder) {
         Value usable =
             arith::CmpFOp::create(b, l, arith::CmpFPredicate::OGE, in[0],
                                   buildFloat(b, l, f32, 1e-30));
-        Value inverse = arith::DivFOp::create(
-            b, l, buildFloat(b, l, f32, 127), in[0]);
+        Value inverse =
+            arith::DivFOp::create(b, l, buildFloat(b, l, f32, 127), in[0]);
         return arith::SelectOp::create(b, l, usable, inverse,
                                        buildFloat(b, l, f32, 0));
       });
@@ -262,8 +262,8 @@ FailureOr<SmallVector<Value>> QuantizeOp::buildReference(OpBuilder &builder) {
         Value number = arith::FPToSIOp::create(b, l, i32, rounded);
         return arith::TruncIOp::create(b, l, i8, number);
       });
-  Value zero = arith::ConstantOp::create(builder, loc,
-                                         builder.getI32IntegerAttr(0));
+  Value zero =
+      arith::ConstantOp::create(builder, loc, builder.getI32IntegerAttr(0));
   Value sums = buildReduction(
       builder, loc, perGroup, zero, byGroup, groupedQuants, full,
       [&](OpBuilder &b, Location l, ValueRange in) -> Value {

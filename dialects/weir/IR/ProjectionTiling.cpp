@@ -77,8 +77,9 @@ static SmallVector<OpFoldResult> getResultSizes(OpBuilder &builder,
   return sizes;
 }
 
-LogicalResult PackedLinearOp::reifyResultShapes(
-    OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult
+PackedLinearOp::reifyResultShapes(OpBuilder &builder,
+                                  ReifiedRankedShapedTypeDims &shapes) {
   shapes.push_back(getResultSizes(builder, *this));
   return success();
 }
@@ -129,10 +130,9 @@ PackedLinearOp::getTiledImplementation(OpBuilder &builder,
                                  {sizes.back()})
                          : Value();
   Type element = cast<RankedTensorType>(getResult().getType()).getElementType();
-  Value init = getInit()
-                   ? slice(builder, loc, getInit(), offsets, sizes)
-                   : Value(tensor::EmptyOp::create(builder, loc, sizes,
-                                                   element));
+  Value init =
+      getInit() ? slice(builder, loc, getInit(), offsets, sizes)
+                : Value(tensor::EmptyOp::create(builder, loc, sizes, element));
   auto tiled = PackedLinearOp::create(
       builder, loc, init.getType(), input, values, scales, mins, bias,
       inputScales, inputSums, init, getBits(), getGroup(), ScheduleAttr());

@@ -57,8 +57,8 @@ Value PackedLinearEmitter::emitFloatRows(OpBuilder &builder, Panel panel,
   int64_t count = rows.size();
   int64_t perStep = count * vectors;
   int64_t steps = op.hasPairs() ? reduction / 2 : reduction;
-  int64_t unroll = std::min<int64_t>(
-      llvm::divideCeil(IndependentChains, perStep), steps);
+  int64_t unroll =
+      std::min<int64_t>(llvm::divideCeil(IndependentChains, perStep), steps);
 
   Vectors initial = emitInitial(builder, panel, count);
   initial.resize(perStep * unroll, splat(builder, 0.0f));

@@ -31,8 +31,8 @@ using namespace weir;
 static Value emitDot(OpBuilder &builder, Location loc, Value acc, Value quants,
                      Value input) {
   auto type = cast<VectorType>(acc.getType());
-  std::string name = "llvm.x86.avx512.vpdpbusd." +
-                     std::to_string(type.getNumElements() * 32);
+  std::string name =
+      "llvm.x86.avx512.vpdpbusd." + std::to_string(type.getNumElements() * 32);
   return LLVM::CallIntrinsicOp::create(builder, loc, type,
                                        builder.getStringAttr(name),
                                        ValueRange{acc, quants, input})
@@ -75,10 +75,9 @@ Value PackedLinearEmitter::emitIntegerRows(OpBuilder &builder, Panel panel,
       Value start = splatInt(b, 0);
       sums.push_back(extract(b, inputSums, rows[r], g));
       if (!mins) {
-        Value zero = arith::ConstantOp::create(
-            b, loc, b.getI32IntegerAttr(-zeroPoint));
-        start = broadcast(
-            b, arith::MulIOp::create(b, loc, sums.back(), zero));
+        Value zero =
+            arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(-zeroPoint));
+        start = broadcast(b, arith::MulIOp::create(b, loc, sums.back(), zero));
       }
       dots.append(vectors, start);
     }
@@ -117,8 +116,7 @@ Value PackedLinearEmitter::emitIntegerRows(OpBuilder &builder, Panel panel,
       Value stepVector = broadcast(b, rowStep), sumVector;
       if (mins) {
         Value sum = arith::SIToFPOp::create(b, loc, b.getF32Type(), sums[r]);
-        sumVector =
-            broadcast(b, arith::MulFOp::create(b, loc, sum, rowStep));
+        sumVector = broadcast(b, arith::MulFOp::create(b, loc, sum, rowStep));
       }
       for (int64_t v = 0; v != vectors; ++v) {
         int64_t i = r * vectors + v;

@@ -39,8 +39,7 @@ SmallVector<Value> PackedLinearEmitter::getRow(OpBuilder &builder, Value row) {
     entry = index(builder, 0);
   while (large.size() > 1) {
     unsigned axis = large.pop_back_val();
-    Value extent =
-        getValueOrCreateConstantIndexOp(builder, loc, extents[axis]);
+    Value extent = getValueOrCreateConstantIndexOp(builder, loc, extents[axis]);
     indices[axis] = arith::RemUIOp::create(builder, loc, row, extent);
     row = arith::DivUIOp::create(builder, loc, row, extent);
   }
@@ -54,13 +53,14 @@ Value PackedLinearEmitter::emitRowTiles(OpBuilder &builder, int64_t largest,
                                         Value dest, RowsFn kernel) {
   int64_t tile = largest;
   if (staticRows)
-    tile = llvm::divideCeil(*staticRows, llvm::divideCeil(*staticRows, largest));
+    tile =
+        llvm::divideCeil(*staticRows, llvm::divideCeil(*staticRows, largest));
   bool even = staticRows && *staticRows % tile == 0;
   auto emitTile = [&](OpBuilder &b, Value first, Value into) {
     SmallVector<SmallVector<Value>> rows;
-    Value last = even ? Value()
-                      : Value(arith::SubIOp::create(b, loc, rowCount,
-                                                    index(b, 1)));
+    Value last =
+        even ? Value()
+             : Value(arith::SubIOp::create(b, loc, rowCount, index(b, 1)));
     for (int64_t r = 0; r != tile; ++r) {
       Value row = add(b, first, r);
       if (last && r > 0)
@@ -92,10 +92,10 @@ Value PackedLinearEmitter::emitPanel(OpBuilder &builder, Panel panel,
                         });
   }
   if (scales && staticRows == 1)
-    return emitQuantRow(builder, panel,
-                        SmallVector<SmallVector<Value>>{
-                            getRow(builder, index(builder, 0))},
-                        dest);
+    return emitQuantRow(
+        builder, panel,
+        SmallVector<SmallVector<Value>>{getRow(builder, index(builder, 0))},
+        dest);
 
   Value scratch = scales ? emitDequantizedPanel(builder, panel) : Value();
   auto weights = [&](OpBuilder &b, Value k, int64_t v) {
@@ -122,8 +122,8 @@ Value PackedLinearEmitter::emit(OpBuilder &builder) {
   if (!dest) {
     SmallVector<OpFoldResult> destSizes(sizes);
     destSizes.back() = builder.getIndexAttr(type.getShape().back());
-    dest = tensor::EmptyOp::create(builder, loc, destSizes,
-                                   type.getElementType());
+    dest =
+        tensor::EmptyOp::create(builder, loc, destSizes, type.getElementType());
   }
   if (type.hasStaticShape() && type.getNumElements() == 0)
     return dest;
@@ -135,10 +135,10 @@ Value PackedLinearEmitter::emit(OpBuilder &builder) {
     for (OpFoldResult extent : extents)
       if (!isConstantIntValue(extent, 1)) {
         Value next = getValueOrCreateConstantIndexOp(builder, loc, extent);
-        rowCount = getConstantIntValue(rowCount) == 1
-                       ? next
-                       : Value(arith::MulIOp::create(builder, loc, rowCount,
-                                                     next));
+        rowCount =
+            getConstantIntValue(rowCount) == 1
+                ? next
+                : Value(arith::MulIOp::create(builder, loc, rowCount, next));
       }
   input = op.getInput();
   values = op.getValues();
@@ -171,8 +171,7 @@ struct LowerPackedLinearPass
     if (vectorBits < 128 || !llvm::isPowerOf2_64(vectorBits)) {
       emitError(getOperation()->getLoc())
           << "weir-lower-packed-linear has vector-bits="
-          << vectorBits.getValue()
-          << ", expected a power of two from 128 on";
+          << vectorBits.getValue() << ", expected a power of two from 128 on";
       return signalPassFailure();
     }
     MicroKernelTarget target;

@@ -138,8 +138,8 @@ Value PackedLinearEmitter::readVector(OpBuilder &builder, Value tensor,
                                       ValueRange at, int64_t count,
                                       bool inBounds) {
   Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
-  Value padding = arith::ConstantOp::create(builder, loc,
-                                            builder.getZeroAttr(element));
+  Value padding =
+      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(element));
   return vector::TransferReadOp::create(
       builder, loc, VectorType::get({count}, element), tensor, at, padding,
       ArrayRef<bool>(inBounds));
@@ -188,8 +188,7 @@ PackedLinearEmitter::emitInitial(OpBuilder &builder, const Panel &panel,
       continue;
     }
     Value column = add(builder, panel.column, v * lanes);
-    Value part =
-        readVector(builder, op.getBias(), column, lanes, wholePanels);
+    Value part = readVector(builder, op.getBias(), column, lanes, wholePanels);
     if (part.getType() != floats)
       part = arith::ExtFOp::create(builder, loc, floats, part);
     row.push_back(part);

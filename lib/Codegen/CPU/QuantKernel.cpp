@@ -44,8 +44,8 @@ static Value reduceTree(OpBuilder &builder, SmallVector<Value> parts,
 void PackedLinearEmitter::emitGroupSums(OpBuilder &builder) {
   int64_t groups = reduction / group;
   SmallVector<Value> row = getRow(builder, index(builder, 0));
-  Value sums = tensor::EmptyOp::create(
-      builder, loc, ArrayRef<int64_t>{groups}, builder.getF32Type());
+  Value sums = tensor::EmptyOp::create(builder, loc, ArrayRef<int64_t>{groups},
+                                       builder.getF32Type());
   auto loop = scf::ForOp::create(
       builder, loc, index(builder, 0), index(builder, groups),
       index(builder, 1), sums,
@@ -58,9 +58,9 @@ void PackedLinearEmitter::emitGroupSums(OpBuilder &builder) {
         Value sum = reduceTree(b, parts, [&](Value lhs, Value rhs) -> Value {
           return arith::AddFOp::create(b, loc, lhs, rhs);
         });
-        Value total = vector::ReductionOp::create(
-            b, loc, vector::CombiningKind::ADD, sum,
-            arith::FastMathFlags::reassoc);
+        Value total =
+            vector::ReductionOp::create(b, loc, vector::CombiningKind::ADD, sum,
+                                        arith::FastMathFlags::reassoc);
         Value next =
             tensor::InsertOp::create(b, loc, total, carried.front(), g);
         scf::YieldOp::create(b, loc, next);
@@ -83,8 +83,7 @@ static Value unpackQuant(OpBuilder &builder, Location loc, Value packed,
     packed = arith::ShRUIOp::create(builder, loc, packed, constant(shift));
   if (shift + bits == 32)
     return packed;
-  return arith::AndIOp::create(builder, loc, packed,
-                               constant((1 << bits) - 1));
+  return arith::AndIOp::create(builder, loc, packed, constant((1 << bits) - 1));
 }
 
 /// A panel's weights as f32 `[K, panel]`.
@@ -119,13 +118,12 @@ Value PackedLinearEmitter::emitDequantizedPanel(OpBuilder &builder,
                     c, values,
                     ValueRange{panel.index, word, index(c, v * lanes * 4)},
                     lanes * 4);
-                Value packed = vector::BitCastOp::create(c, loc, integers,
-                                                         bytes);
+                Value packed =
+                    vector::BitCastOp::create(c, loc, integers, bytes);
                 for (int64_t j = 0; j != perLane; ++j) {
                   Value quant = arith::SIToFPOp::create(
                       c, loc, floats, unpackQuant(c, loc, packed, bits, j));
-                  Value weight =
-                      multiplyAdd(c, quant, steps[v], offsets[v]);
+                  Value weight = multiplyAdd(c, quant, steps[v], offsets[v]);
                   dest = writeVector(
                       c, weight, dest,
                       ValueRange{add(c, k, j), index(c, v * lanes)});
@@ -185,8 +183,8 @@ Value PackedLinearEmitter::emitQuantRow(OpBuilder &builder, Panel panel,
             return arith::AddFOp::create(b, loc, lhs, rhs);
           });
           SmallVector<Value> place = {panel.index, g, index(b, v * lanes)};
-          Value acc = multiplyAdd(b, dot, readFloats(b, scales, place),
-                                  carried[v]);
+          Value acc =
+              multiplyAdd(b, dot, readFloats(b, scales, place), carried[v]);
           if (mins)
             acc = multiplyAdd(b, sum, readFloats(b, mins, place), acc);
           next.push_back(acc);

@@ -76,8 +76,7 @@ private:
     return arith::ConstantIndexOp::create(builder, loc, value);
   }
   bool runsWithInner(AffineMap map) const {
-    return map.getNumResults() > 0 &&
-           map.isFunctionOfDim(inner);
+    return map.getNumResults() > 0 && map.isFunctionOfDim(inner);
   }
   Values getIndices(AffineMap map, Value at);
   Value read(Value tensor, AffineMap map, const Step &step);
@@ -111,8 +110,7 @@ bool GenericVectorizer::check() {
   for (AffineMap map : op.getIndexingMapsArray())
     if (!map.isProjectedPermutation() ||
         (runsWithInner(map) &&
-         map.getResults().back() !=
-             getAffineDimExpr(inner, map.getContext())))
+         map.getResults().back() != getAffineDimExpr(inner, map.getContext())))
       return false;
   // Elements apart are left to LLVM, which shuffles them.
   for (Value operand : op->getOperands())
@@ -130,13 +128,11 @@ bool GenericVectorizer::check() {
   for (OpOperand &init : op.getDpsInitsMutable()) {
     Operation *combiner = nullptr;
     if (!runsWithInner(op.getMatchingIndexingMap(&init))) {
-      unsigned number =
-          init.getOperandNumber() - op.getNumDpsInputs();
+      unsigned number = init.getOperandNumber() - op.getNumDpsInputs();
       BlockArgument argument = op.getMatchingBlockArgument(&init);
       combiner = body.getTerminator()->getOperand(number).getDefiningOp();
       if (!reduces || !combiner || !getCombiningKind(combiner) ||
-          !argument.hasOneUse() ||
-          *argument.getUsers().begin() != combiner ||
+          !argument.hasOneUse() || *argument.getUsers().begin() != combiner ||
           combiner->getOperand(0) == combiner->getOperand(1) ||
           !combiner->getResult(0).hasOneUse())
         return false;
@@ -186,8 +182,8 @@ SmallVector<Value> GenericVectorizer::emitBody(const Step &step,
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable())) {
     BlockArgument argument = op.getMatchingBlockArgument(&init);
     if (!combiners[i] && !argument.use_empty())
-      mapping.map(argument, read(carried[i], op.getMatchingIndexingMap(&init),
-                                 step));
+      mapping.map(argument,
+                  read(carried[i], op.getMatchingIndexingMap(&init), step));
   }
   Block &body = *op.getBody();
   for (Operation &inside : body.without_terminator()) {
@@ -197,9 +193,9 @@ SmallVector<Value> GenericVectorizer::emitBody(const Step &step,
       Value value = index.getDim() == inner ? step.at : indices[index.getDim()];
       if (index.getDim() == inner) {
         auto type = VectorType::get({step.width}, builder.getIndexType());
-        value = arith::AddIOp::create(
-            builder, loc, spread(value, step.width),
-            vector::StepOp::create(builder, loc, type));
+        value =
+            arith::AddIOp::create(builder, loc, spread(value, step.width),
+                                  vector::StepOp::create(builder, loc, type));
       }
       mapping.map(index.getResult(), value);
       continue;
@@ -223,9 +219,9 @@ SmallVector<Value> GenericVectorizer::emitBody(const Step &step,
     if (Operation *combiner = combiners[i]) {
       bool first =
           combiner->getOperand(0) == op.getMatchingBlockArgument(&init);
-      Value term = spread(
-          mapping.lookupOrDefault(combiner->getOperand(first ? 1 : 0)),
-          step.width);
+      Value term =
+          spread(mapping.lookupOrDefault(combiner->getOperand(first ? 1 : 0)),
+                 step.width);
       if (step.mask) {
         Value neutral = arith::ConstantOp::create(
             builder, loc, *arith::getNeutralElement(combiner));
@@ -249,8 +245,7 @@ SmallVector<Value> GenericVectorizer::emitBody(const Step &step,
       next.push_back(sum->getResult(0));
       continue;
     }
-    Value value =
-        mapping.lookupOrDefault(body.getTerminator()->getOperand(i));
+    Value value = mapping.lookupOrDefault(body.getTerminator()->getOperand(i));
     AffineMap map = op.getMatchingIndexingMap(&init);
     next.push_back(vector::TransferWriteOp::create(
                        builder, loc, spread(value, step.width), carried[i],
@@ -288,18 +283,18 @@ SmallVector<Value> GenericVectorizer::emitInner(Values tensors) {
     }
 
   auto emitSteps = [&](Value first, Value end, bool masked) {
-    carried = emitLoop(
-        builder, loc, first, end, constant(width), carried,
-        [&](Value at, ValueRange arguments) {
-          Step step{at, width, Value()};
-          if (masked) {
-            Value rest = arith::SubIOp::create(builder, loc, last, at);
-            step.mask = vector::CreateMaskOp::create(
-                builder, loc, VectorType::get({width}, builder.getI1Type()),
-                rest);
-          }
-          return emitBody(step, arguments);
-        });
+    carried =
+        emitLoop(builder, loc, first, end, constant(width), carried,
+                 [&](Value at, ValueRange arguments) {
+                   Step step{at, width, Value()};
+                   if (masked) {
+                     Value rest = arith::SubIOp::create(builder, loc, last, at);
+                     step.mask = vector::CreateMaskOp::create(
+                         builder, loc,
+                         VectorType::get({width}, builder.getI1Type()), rest);
+                   }
+                   return emitBody(step, arguments);
+                 });
   };
   if (extent) {
     int64_t whole = *extent / width * width;
@@ -310,8 +305,7 @@ SmallVector<Value> GenericVectorizer::emitInner(Values tensors) {
     if (whole != *extent)
       carried = emitBody({constant(whole), *extent - whole, Value()}, carried);
   } else {
-    Value rest =
-        arith::RemUIOp::create(builder, loc, last, constant(width));
+    Value rest = arith::RemUIOp::create(builder, loc, last, constant(width));
     Value whole = arith::SubIOp::create(builder, loc, last, rest);
     emitSteps(constant(0), whole, /*masked=*/false);
     emitSteps(whole, last, /*masked=*/true);
@@ -322,9 +316,9 @@ SmallVector<Value> GenericVectorizer::emitInner(Values tensors) {
     if (!combiner)
       continue;
     Values place = getIndices(op.getMatchingIndexingMap(&init), Value());
-    Value sum = vector::ReductionOp::create(
-        builder, loc, *getCombiningKind(combiner), carried[i],
-        arith::FastMathFlags::reassoc);
+    Value sum =
+        vector::ReductionOp::create(builder, loc, *getCombiningKind(combiner),
+                                    carried[i], arith::FastMathFlags::reassoc);
     Value before = tensor::ExtractOp::create(builder, loc, tensors[i], place);
     IRMapping operands;
     operands.map(combiner->getOperand(0), before);

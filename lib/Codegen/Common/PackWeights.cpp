@@ -141,8 +141,9 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
     return result;
   }
   if (compute == "bf16")
-    remark::missed(param.getLoc(), remark::RemarkOpts::name("ComputeBF16")
-                                       .category("weir-pack-weights"))
+    remark::missed(
+        param.getLoc(),
+        remark::RemarkOpts::name("ComputeBF16").category("weir-pack-weights"))
         << "@" << param.getSymName() << " is multiplied in f32: "
         << (bits >= 16 && result.storage.element.isBF16()
                 ? "an odd number of input features"
@@ -202,13 +203,13 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
   Value values = read(parts.values), scales = read(parts.scales),
         mins = read(parts.mins);
   Value input = linear.getInput();
-  if (parts.values.getTensorType().getRank() -
-              (weight.getLayer() ? 1 : 0) == 4 &&
+  if (parts.values.getTensorType().getRank() - (weight.getLayer() ? 1 : 0) ==
+          4 &&
       parts.storage.bits == 16)
     input = convertInput(builder, loc, input, builder.getBF16Type());
   auto result = PackedLinearOp::create(
-      builder, loc, linear.getResult().getType(), input, values,
-      scales, mins, linear.getBias(), /*input_scales=*/Value(),
+      builder, loc, linear.getResult().getType(), input, values, scales, mins,
+      linear.getBias(), /*input_scales=*/Value(),
       /*input_sums=*/Value(), /*init=*/Value(), parts.storage.bits, group,
       linear.getScheduleAttr());
   linear.replaceAllUsesWith(result.getResult());

@@ -259,16 +259,15 @@ static func::FuncOp getRuntimeFunction(ModuleOp module, StringRef name) {
 /// distances from each other, from which LLVM sees that they do not overlap.
 static Value buildThreadArena(Operation *loop, Value arena, Value sharedBytes,
                               Value privateBytes) {
-  func::FuncOp threadIndex = getRuntimeFunction(
-      loop->getParentOfType<ModuleOp>(), ThreadIndexName);
+  func::FuncOp threadIndex =
+      getRuntimeFunction(loop->getParentOfType<ModuleOp>(), ThreadIndexName);
   OpBuilder builder = OpBuilder::atBlockBegin(&loop->getRegion(0).front());
   Location loc = loop->getLoc();
   Value thread = func::CallOp::create(builder, loc, threadIndex)->getResult(0);
   Value start = arith::MulIOp::create(builder, loc, thread, privateBytes);
   start = arith::AddIOp::create(builder, loc, start, sharedBytes);
-  return memref::ViewOp::create(builder, loc,
-                                cast<MemRefType>(arena.getType()), arena, start,
-                                ValueRange{privateBytes});
+  return memref::ViewOp::create(builder, loc, cast<MemRefType>(arena.getType()),
+                                arena, start, ValueRange{privateBytes});
 }
 
 void ArenaPlan::apply(Value arena) {

@@ -221,8 +221,8 @@ static LogicalResult tile(RewriterBase &rewriter, TilePlan &plan) {
   scf::SCFTileAndFuseOptions options;
   options.setTilingOptions(tiling);
   options.setFusionControlFn(
-      [&](tensor::ExtractSliceOp, OpResult producer, bool)
-          -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+      [&](tensor::ExtractSliceOp, OpResult producer,
+          bool) -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
         Operation *op = producer.getOwner();
         if (!plan.fused.contains(op) && !isa<linalg::FillOp>(op))
           return std::nullopt;

@@ -97,9 +97,9 @@ Expected<int64_t> weir::getPackedBytes(const PackedLayout &layout,
                              ", expected matrices [..., N, K]");
   int64_t numCols = shape.back();
   if (layout.part == PackedPart::Pairs && numCols % 2 != 0)
-    return createStringError(formatv(
-        "cannot pack rows of {0} in pairs; pack this weight as values",
-        numCols));
+    return createStringError(
+        formatv("cannot pack rows of {0} in pairs; pack this weight as values",
+                numCols));
   if (!holdsFloats(layout) && numCols % layout.group != 0)
     return createStringError(formatv(
         "cannot quantise rows of {0} in groups of {1}; keep this weight in a "
@@ -314,8 +314,7 @@ static Error packRows(const PackedLayout &layout, ArrayRef<float> rows,
 /// their zero point.
 static bool keepsBlocks(const PackedLayout &layout,
                         std::optional<StorageType> type) {
-  if (!type || holdsFloats(layout) ||
-      layout.group != QuantizedRows::blockSize)
+  if (!type || holdsFloats(layout) || layout.group != QuantizedRows::blockSize)
     return false;
   bool hasMins = *type == StorageType::Q4_1;
   int64_t bits = *type == StorageType::Q8_0 ? 8 : 4;
