@@ -50,7 +50,7 @@ endfunction()
 # weir_add_tool(NAME source...)
 #
 # An installed program. It links the shared library and none of the static
-# ones: a plugin it loads must find one copy of the dialect (ADR 005).
+# ones: a plugin it loads must find one copy of the dialect (ADR 006).
 function(weir_add_tool name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE weir_mlir_options Weir)
