@@ -200,6 +200,12 @@ static int runModel(const CompileOptions &options, llvm::StringRef model,
 int main(int argc, char **argv) {
   cl::ResetCommandLineParser();
   Options parsed;
+  // The removal took the general category too, and help lists no options of a
+  // category it does not know.
+  cl::OptionCategory category("Options");
+  for (auto &entry : cl::getRegisteredOptions())
+    if (entry.second->Categories.front() == &cl::getGeneralCategory())
+      entry.second->addCategory(category);
   commandLine = &parsed;
   // What follows `weirc run ... MODEL` belongs to the model's executable.
   bool run = argc > 1 && llvm::StringRef(argv[1]) == "run";
