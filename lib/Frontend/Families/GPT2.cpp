@@ -73,8 +73,8 @@ Value GPT2Graph::buildAttention(Value x) {
   Param matrix = getMatrix(keys.fused, 3 * hidden, hidden);
   Param bias = b.param(keys.fused + ".bias", {3 * hidden});
   SmallVector<Value> heads;
-  for (auto [part, name] :
-       llvm::enumerate(ArrayRef<StringRef>{"query", "key", "value"})) {
+  static constexpr llvm::StringLiteral parts[] = {"query", "key", "value"};
+  for (auto [part, name] : llvm::enumerate(parts)) {
     int64_t offset = part * hidden;
     Value rows = b.read(b.slice(matrix, 0, offset, hidden, name));
     Value shift = b.read(b.slice(bias, 0, offset, hidden, name));
