@@ -64,7 +64,11 @@ def logits_int8(options):
     reference = logits.by_llama_cpp()
     flags = ("--quantize=stored", *compute_flag("int8"))
     program, _ = compile_model(smollm2(), "smollm2-int8", options, *flags)
-    return logits.compare(program, reference)
+    noise = logits.noise_of_llama_cpp(reference)
+    try:
+        return f"{logits.compare(program, reference)}; {noise}"
+    except Short as short:
+        raise Short(f"{short}; {noise}")
 
 
 def compute_flag(kind):
