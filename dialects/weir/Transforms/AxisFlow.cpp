@@ -282,7 +282,10 @@ LogicalResult AxisFlow::Walker::visitStreaming(StreamingInterface op) {
   }
   for (Value result : op->getResults()) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
-    if (type && type.getRank() > axis && failed(setAxis(op, result, axis)))
+    // A result without the axis, as a state has no time, has a static extent
+    // in its place.
+    if (type && type.getRank() > axis && type.isDynamicDim(axis) &&
+        failed(setAxis(op, result, axis)))
       return failure();
   }
   return success();
