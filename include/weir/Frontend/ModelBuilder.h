@@ -93,6 +93,8 @@ public:
 
   mlir::MLIRContext &getContext() { return *builder.getContext(); }
   mlir::OpBuilder &getBuilder() { return builder; }
+  /// Where operations are said to come from, which `setScope` changes.
+  mlir::Location getLoc() const { return loc; }
   Checkpoint &getCheckpoint() { return checkpoint; }
   bool hasFailed() const { return failed; }
 
@@ -150,6 +152,13 @@ public:
   mlir::Value
   stack(mlir::Value input, llvm::ArrayRef<int32_t> order,
         llvm::function_ref<mlir::Value(int32_t kind, mlir::Value input)> body);
+
+  /// Builds one kind of layer from the carried values, and gives the new ones.
+  using LayersFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      int32_t kind, mlir::ValueRange inputs)>;
+  /// The same for layers that hand several values to the next.
+  llvm::SmallVector<mlir::Value>
+  stack(mlir::ValueRange inputs, llvm::ArrayRef<int32_t> order, LayersFn body);
 
   /// Rows of the table `key`, which is `[rows, features]`.
   mlir::Value embedding(mlir::Value ids, llvm::StringRef key, int64_t rows,

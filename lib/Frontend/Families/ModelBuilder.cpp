@@ -258,16 +258,26 @@ Value ModelBuilder::weight(StringRef key, ArrayRef<int64_t> shape) {
 
 Value ModelBuilder::stack(Value input, ArrayRef<int32_t> order,
                           function_ref<Value(int32_t, Value)> body) {
+  return stack(ValueRange(input), order,
+               [&](int32_t kind, ValueRange inputs) -> SmallVector<Value> {
+                 return {body(kind, inputs.front())};
+               })
+      .front();
+}
+
+SmallVector<Value> ModelBuilder::stack(ValueRange inputs,
+                                       ArrayRef<int32_t> order, LayersFn body) {
   int32_t kinds = *llvm::max_element(order) + 1;
   Location outer = loc;
-  auto stackOp =
-      StackOp::create(builder, loc, TypeRange(input.getType()),
-                      ValueRange(input), order, static_cast<unsigned>(kinds));
+  auto stackOp = StackOp::create(builder, loc, inputs.getTypes(), inputs, order,
+                                 static_cast<unsigned>(kinds));
+  SmallVector<Type> types = {builder.getIndexType()};
+  llvm::append_range(types, inputs.getTypes());
   for (int32_t kind = 0; kind < kinds; ++kind) {
     OpBuilder::InsertionGuard guard(builder);
-    Block *block = builder.createBlock(
-        &stackOp.getKinds()[kind], {},
-        {builder.getIndexType(), input.getType()}, {outer, outer});
+    Block *block =
+        builder.createBlock(&stackOp.getKinds()[kind], {}, types,
+                            SmallVector<Location>(types.size(), outer));
     layer.emplace();
     layer->index = block->getArgument(0);
     layer->kind = kind;
@@ -275,10 +285,10 @@ Value ModelBuilder::stack(Value input, ArrayRef<int32_t> order,
     for (auto [number, numberKind] : llvm::enumerate(order))
       if (numberKind == kind)
         layer->layers.push_back(number);
-    Value result = body(kind, block->getArgument(1));
-    YieldOp::create(builder, loc, ValueRange(result));
+    SmallVector<Value> results = body(kind, block->getArguments().drop_front());
+    YieldOp::create(builder, loc, results);
   }
   layer.reset();
   loc = outer;
-  return stackOp.getResult(0);
+  return SmallVector<Value>(stackOp.getResults());
 }
