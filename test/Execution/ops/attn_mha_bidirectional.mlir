@@ -1,0 +1,18 @@
+// Attention to all positions.
+//
+// REQUIRES: parity, numpy
+// RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
+// RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
+// CHECK: {{^}}1 passed, 0 failed
+
+func.func @attn_mha_bidirectional(
+    %q: tensor<?x?x3x16xf32> {weir.name = "q"},
+    %k: tensor<?x?x3x16xf32> {weir.name = "k"},
+    %v: tensor<?x?x3x16xf32> {weir.name = "v"})
+    -> (tensor<?x?x3x16xf32> {weir.name = "o"}) {
+  %o = weir.attention %q, %k, %v mask(<full>) scale(2.500000000e-01)
+      : tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>
+      -> tensor<?x?x3x16xf32>
+  return %o : tensor<?x?x3x16xf32>
+}

@@ -1,0 +1,34 @@
+// Gated linear attention (arXiv:2312.06635): a decay per key feature.
+//
+// REQUIRES: parity, numpy
+// RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
+// RUN:   | FileCheck %s
+// CHECK: {{^}}2 passed, 0 failed
+
+func.func @gla(
+    %q: tensor<?x?x3x16xf32> {weir.name = "q"},
+    %k: tensor<?x?x3x16xf32> {weir.name = "k"},
+    %v: tensor<?x?x3x24xf32> {weir.name = "v"},
+    %gk: tensor<?x?x3x16xf32> {weir.name = "gk"})
+    -> (tensor<?x?x3x24xf32> {weir.name = "o"},
+        tensor<?x3x16x24xf32> {weir.name = "final_state"}) {
+  %o, %state = weir.recurrence %q, %k, %v decay(%gk : tensor<?x?x3x16xf32>)
+      scale(2.500000e-01) : tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>,
+      tensor<?x?x3x24xf32> -> tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+  return %o, %state : tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+}
+
+func.func @gla_init(
+    %q: tensor<?x?x3x16xf32> {weir.name = "q"},
+    %k: tensor<?x?x3x16xf32> {weir.name = "k"},
+    %v: tensor<?x?x3x24xf32> {weir.name = "v"},
+    %gk: tensor<?x?x3x16xf32> {weir.name = "gk"},
+    %initial: tensor<?x3x16x24xf32> {weir.name = "initial_state"})
+    -> (tensor<?x?x3x24xf32> {weir.name = "o"},
+        tensor<?x3x16x24xf32> {weir.name = "final_state"}) {
+  %o, %state = weir.recurrence %q, %k, %v decay(%gk : tensor<?x?x3x16xf32>)
+      init(%initial : tensor<?x3x16x24xf32>) scale(2.500000e-01)
+      : tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>, tensor<?x?x3x24xf32>
+      -> tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+  return %o, %state : tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+}

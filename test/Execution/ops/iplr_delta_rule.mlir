@@ -1,0 +1,23 @@
+// The identity and a rank one.
+//
+// REQUIRES: parity, numpy
+// RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
+// RUN:   | FileCheck %s
+// CHECK: {{^}}1 passed, 0 failed
+
+func.func @iplr_delta_rule(
+    %q: tensor<?x?x3x16xf32> {weir.name = "q"},
+    %k: tensor<?x?x3x16xf32> {weir.name = "k"},
+    %v: tensor<?x?x3x24xf32> {weir.name = "v"},
+    %a: tensor<?x?x3x16xf32> {weir.name = "a"},
+    %b: tensor<?x?x3x16xf32> {weir.name = "b"},
+    %initial: tensor<?x3x16x24xf32> {weir.name = "initial_state"})
+    -> (tensor<?x?x3x24xf32> {weir.name = "o"},
+        tensor<?x3x16x24xf32> {weir.name = "final_state"}) {
+  %o, %state = weir.recurrence %q, %k, %v read_key(%a : tensor<?x?x3x16xf32>)
+      write_key(%b : tensor<?x?x3x16xf32>)
+      init(%initial : tensor<?x3x16x24xf32>) scale(2.500000e-01)
+      : tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>, tensor<?x?x3x24xf32>
+      -> tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+  return %o, %state : tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+}

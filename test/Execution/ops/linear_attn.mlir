@@ -1,0 +1,31 @@
+// Linear attention (arXiv:2006.16236): no decay, no correction.
+//
+// REQUIRES: parity, numpy
+// RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
+// RUN:   | FileCheck %s
+// CHECK: {{^}}2 passed, 0 failed
+
+func.func @linear_attn(
+    %q: tensor<?x?x3x16xf32> {weir.name = "q"},
+    %k: tensor<?x?x3x16xf32> {weir.name = "k"},
+    %v: tensor<?x?x3x24xf32> {weir.name = "v"})
+    -> (tensor<?x?x3x24xf32> {weir.name = "o"},
+        tensor<?x3x16x24xf32> {weir.name = "final_state"}) {
+  %o, %state = weir.recurrence %q, %k, %v scale(2.500000e-01)
+      : tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>, tensor<?x?x3x24xf32>
+      -> tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+  return %o, %state : tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+}
+
+func.func @linear_attn_init(
+    %q: tensor<?x?x3x16xf32> {weir.name = "q"},
+    %k: tensor<?x?x3x16xf32> {weir.name = "k"},
+    %v: tensor<?x?x3x24xf32> {weir.name = "v"},
+    %initial: tensor<?x3x16x24xf32> {weir.name = "initial_state"})
+    -> (tensor<?x?x3x24xf32> {weir.name = "o"},
+        tensor<?x3x16x24xf32> {weir.name = "final_state"}) {
+  %o, %state = weir.recurrence %q, %k, %v init(%initial : tensor<?x3x16x24xf32>)
+      scale(2.500000e-01) : tensor<?x?x3x16xf32>, tensor<?x?x3x16xf32>,
+      tensor<?x?x3x24xf32> -> tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+  return %o, %state : tensor<?x?x3x24xf32>, tensor<?x3x16x24xf32>
+}
