@@ -20,7 +20,8 @@ def Weir_RecurrenceRead : I32EnumAttr<"RecurrenceRead",
 
 def Weir_RecurrenceOp : Weir_Op<"recurrence", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
-    DeclareOpInterfaceMethods<Weir_StreamingInterface>]> {
+    DeclareOpInterfaceMethods<Weir_StreamingInterface>,
+    DeclareOpInterfaceMethods<Weir_BlockMapInterface>]> {
   let summary = "linear recurrence of a matrix state per head";
   let description = [{
     Each row of the batch and each head h of H has a state S, a matrix of K key

@@ -39,6 +39,7 @@ struct SelectSchedulePass : weir::impl::SelectScheduleBase<SelectSchedulePass> {
 private:
   Choice choose(PackedLinearOp linear);
   Choice choose(AttentionOp attention);
+  Choice choose(RecurrenceOp recurrence);
   ScheduleAttr makeSchedule(StringRef form, ArrayRef<int64_t> tiles,
                             bool parallel);
 };
@@ -102,13 +103,36 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
               std::to_string(queries * group / columns) + " pairs of vectors"};
 }
 
+Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
+  auto query = cast<RankedTensorType>(recurrence.getQuery().getType());
+  int64_t columns = recurrence.getValueDim();
+  int64_t heads = recurrence.getHeads(), lanes = vectorBits / 32;
+  // Few heads do not divide evenly among threads; their value features do.
+  int64_t parts = threads / std::gcd(heads, int64_t(threads));
+  if (query.getDimSize(BatchAxis) == 1 && heads < 4 * threads &&
+      columns % (parts * lanes) == 0)
+    columns /= parts;
+  if (query.getDimSize(TimeAxis) == 1)
+    return {makeSchedule("recurrent", {1, columns}, /*parallel=*/true),
+            "one token: the state is read and written once"};
+  if (recurrence.hasChannelDecay())
+    return {makeSchedule("chunkwise", {32, columns}, /*parallel=*/true),
+            "chunks of 32 tokens: products of matrices where the decay of "
+            "each key feature over a chunk stays above exp(-60), differences "
+            "one by one elsewhere"};
+  int64_t tokens = 64 / recurrence.getUpdates();
+  return {makeSchedule("chunkwise", {tokens, columns}, /*parallel=*/true),
+          "chunks of " + std::to_string(tokens) +
+              " tokens: products of matrices with one decay a head"};
+}
+
 void SelectSchedulePass::runOnOperation() {
   func::FuncOp function = getOperation();
   function.walk([&](Operation *op) {
     if (op->getAttrOfType<ScheduleAttr>("schedule"))
       return;
     Choice choice = llvm::TypeSwitch<Operation *, Choice>(op)
-                        .Case<PackedLinearOp, AttentionOp>(
+                        .Case<PackedLinearOp, AttentionOp, RecurrenceOp>(
                             [&](auto scheduled) { return choose(scheduled); })
                         .Default([](Operation *) { return Choice(); });
     if (!choice.schedule)

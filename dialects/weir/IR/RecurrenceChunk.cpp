@@ -1,0 +1,704 @@
+//===- RecurrenceChunk.cpp - A chunk of a recurrence -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// With g the sums of the logs of decay up to a row, it included, and e those
+// that a correction sees (g, or g without the row's own where it reads the
+// previous state):
+//
+//   A_xy[i, j] = sum_k x[i, k] y[j, k] exp(e[i, k] - g[j, k])     for j < i
+//
+//   delta:     R = beta (v - (a exp e) S) - beta A_ak R
+//   rank one:  R = (a exp e) S + A_ak v + A_ab R
+//   result     = (q exp g) S + A_qk (v or R) + A_qb R     where j = i counts
+//   S'         = exp(g_last) S + (k exp(g_last - g))^T (v or R)
+//                              + (b exp(g_last - g))^T R
+//
+// A bonus makes q see the sums without the row's own and only j < i, and stands
+// on the diagonal. With one token a chunk this is the recurrent form. The
+// formulas for matrix units are those of Yang et al. (arXiv:2406.06484) and of
+// the papers named at the op.
+//
+// With one decay a head, scores are products of matrices times exp(e - g), and
+// of differences only those that are kept are exponentiated: these are not
+// positive. With one decay a channel the exponential goes into the factors, as
+// exp(e) and exp(-g), as long as no exp(-g) of the chunk overflows; a chunk
+// with harder gates takes the differences one by one instead.
+//
+// The triangular system is solved by blocks of rows: a block is substituted row
+// by row, then what it adds to the rows behind is one product of matrices.
+//
+//===----------------------------------------------------------------------===//
+
+#include "RecurrenceChunk.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "weir/IR/ReferenceBuilders.h"
+
+using namespace mlir;
+using namespace weir;
+using utils::IteratorType;
+
+/// exp(60) times a product of two numbers stays far below the largest f32.
+static constexpr double LowestMildSum = -60;
+
+/// Rows substituted one by one in the solution of a triangular system.
+static constexpr int64_t SolveBlock = 8;
+
+ChunkBuilder::ChunkBuilder(RecurrenceOp op, OpBuilder &builder, int64_t tokens,
+                           int64_t columns)
+    : op(op), builder(builder), loc(op.getLoc()),
+      type(getAccumulatorType(
+          cast<RankedTensorType>(op.getQuery().getType()).getElementType())),
+      tokens(tokens), columns(columns), updates(op.getUpdates()),
+      rows(tokens * updates), keyDim(op.getKeyDim()),
+      byChannel(op.hasChannelDecay()) {}
+
+//===----------------------------------------------------------------------===//
+// Pieces
+//===----------------------------------------------------------------------===//
+
+Value ChunkBuilder::zero() { return buildFloat(builder, loc, type, 0); }
+
+Value ChunkBuilder::empty(ArrayRef<int64_t> shape) {
+  return tensor::EmptyOp::create(builder, loc, shape, type);
+}
+
+Value ChunkBuilder::zeros(ArrayRef<int64_t> shape) {
+  return linalg::FillOp::create(builder, loc, zero(), empty(shape))
+      .getResult(0);
+}
+
+Value ChunkBuilder::update(ArrayRef<Operand> inputs, const Operand &output,
+                           ArrayRef<IteratorType> iterators, Body body) {
+  SmallVector<Value> tiles;
+  SmallVector<AffineMap> maps;
+  for (const Operand &input : inputs) {
+    tiles.push_back(input.tile);
+    maps.push_back(getAxesMap(builder, iterators.size(), input.loops));
+  }
+  maps.push_back(getAxesMap(builder, iterators.size(), output.loops));
+  return linalg::GenericOp::create(
+             builder, loc, output.tile.getType(), tiles, output.tile, maps,
+             iterators,
+             [&](OpBuilder &b, Location l, ValueRange args) {
+               linalg::YieldOp::create(b, l, body(b, l, args));
+             })
+      .getResult(0);
+}
+
+Value ChunkBuilder::map(ArrayRef<int64_t> shape, ArrayRef<Operand> inputs,
+                        Body body) {
+  auto loops = llvm::to_vector(llvm::seq<unsigned>(0, shape.size()));
+  return update(inputs, {empty(shape), loops},
+                SmallVector<IteratorType>(shape.size(), IteratorType::parallel),
+                body);
+}
+
+Value ChunkBuilder::multiplyAdd(Value lhs, bool transposed, Value rhs,
+                                Value into) {
+  SmallVector<unsigned> left{0, 2};
+  if (transposed)
+    std::swap(left[0], left[1]);
+  return update(
+      {{lhs, left}, {rhs, {2, 1}}}, {into, {0, 1}},
+      {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
+      [](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value product = arith::MulFOp::create(b, l, in[0], in[1]);
+        return arith::AddFOp::create(b, l, in[2], product);
+      });
+}
+
+Value ChunkBuilder::transpose(Value tile) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(tile.getType()).getShape();
+  return map({shape[1], shape[0]}, {{tile, {1, 0}}},
+             [](OpBuilder &, Location, ValueRange in) { return in[0]; });
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+Value ChunkBuilder::load(Value operand, const ChunkPlace &place,
+                         bool hasUpdates, bool hasFeatures, Value head,
+                         Value feature, int64_t features, int64_t only,
+                         double scale) {
+  auto source = cast<RankedTensorType>(operand.getType());
+  Attribute zeroIndex = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  // [count, X] or [count, R, X] of the operand.
+  SmallVector<OpFoldResult> offsets{place.row, place.token};
+  SmallVector<OpFoldResult> sizes{one, place.count};
+  SmallVector<int64_t> shape{ShapedType::kDynamic};
+  if (hasUpdates) {
+    offsets.push_back(zeroIndex);
+    sizes.push_back(builder.getIndexAttr(updates));
+    shape.push_back(updates);
+  }
+  offsets.push_back(head);
+  sizes.push_back(one);
+  shape.push_back(features);
+  if (hasFeatures) {
+    offsets.push_back(feature);
+    sizes.push_back(builder.getIndexAttr(features));
+  }
+  Value slice = tensor::ExtractSliceOp::create(
+      builder, loc, RankedTensorType::get(shape, source.getElementType()),
+      operand, offsets, sizes, SmallVector<OpFoldResult>(sizes.size(), one));
+
+  // The same part of the tile.
+  bool hasAxis = updates > 1 || hasUpdates;
+  SmallVector<int64_t> tileShape{tokens};
+  SmallVector<OpFoldResult> tileOffsets{zeroIndex}, tileSizes{place.count};
+  if (hasAxis) {
+    tileShape.push_back(updates);
+    tileOffsets.push_back(builder.getIndexAttr(hasUpdates ? 0 : only));
+    tileSizes.push_back(builder.getIndexAttr(hasUpdates ? updates : 1));
+  }
+  tileShape.push_back(features);
+  tileOffsets.push_back(zeroIndex);
+  tileSizes.push_back(builder.getIndexAttr(features));
+  SmallVector<OpFoldResult> tileStrides(tileShape.size(), one);
+  Value tile = zeros(tileShape);
+  Value part = tensor::ExtractSliceOp::create(
+      builder, loc, RankedTensorType::get(shape, type), tile, tileOffsets,
+      tileSizes, tileStrides);
+  auto loops = llvm::to_vector(llvm::seq<unsigned>(0, shape.size()));
+  Value filled = update(
+      {{slice, loops}}, {part, loops},
+      SmallVector<IteratorType>(shape.size(), IteratorType::parallel),
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value wide = convertFloat(b, l, in[0], type);
+        if (scale == 1)
+          return wide;
+        return arith::MulFOp::create(b, l, wide, buildFloat(b, l, type, scale));
+      });
+  tile = tensor::InsertSliceOp::create(builder, loc, filled, tile, tileOffsets,
+                                       tileSizes, tileStrides);
+  if (!hasAxis)
+    return tile;
+  SmallVector<ReassociationIndices> joined{{0, 1}, {2}};
+  return tensor::CollapseShapeOp::create(builder, loc, tile, joined);
+}
+
+Value ChunkBuilder::loadDecay(const ChunkPlace &place) {
+  Value decay = op.getDecay();
+  int64_t features = byChannel ? keyDim : 1;
+  if (!op.hasFixedDecay())
+    return byHead(load(decay, place, /*hasUpdates=*/false, byChannel,
+                       place.head, constant(0), features, /*only=*/0, 1));
+  // The same for all tokens, at their first update; none behind the last.
+  SmallVector<OpFoldResult> offsets{place.head}, sizes{builder.getIndexAttr(1)};
+  if (byChannel) {
+    offsets.push_back(builder.getIndexAttr(0));
+    sizes.push_back(builder.getIndexAttr(keyDim));
+  }
+  Value logs = tensor::ExtractSliceOp::create(
+      builder, loc,
+      RankedTensorType::get(
+          {features}, cast<RankedTensorType>(decay.getType()).getElementType()),
+      decay, offsets, sizes,
+      SmallVector<OpFoldResult>(sizes.size(), builder.getIndexAttr(1)));
+  Value end =
+      arith::MulIOp::create(builder, loc, place.count, constant(updates));
+  return byHead(map(
+      {rows, features}, {{logs, {1}}},
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value row = linalg::IndexOp::create(b, l, 0);
+        Value holds =
+            arith::CmpIOp::create(b, l, arith::CmpIPredicate::slt, row, end);
+        if (updates > 1) {
+          Value number = arith::RemSIOp::create(
+              b, l, row, arith::ConstantIndexOp::create(b, l, updates));
+          Value first =
+              arith::CmpIOp::create(b, l, arith::CmpIPredicate::eq, number,
+                                    arith::ConstantIndexOp::create(b, l, 0));
+          holds = arith::AndIOp::create(b, l, holds, first);
+        }
+        return arith::SelectOp::create(b, l, holds,
+                                       convertFloat(b, l, in[0], type),
+                                       buildFloat(b, l, type, 0));
+      }));
+}
+
+Value ChunkBuilder::byHead(Value tile) {
+  if (byChannel)
+    return tile;
+  SmallVector<ReassociationIndices> joined{{0, 1}};
+  return tensor::CollapseShapeOp::create(builder, loc, tile, joined);
+}
+
+Value ChunkBuilder::loadBeta(const ChunkPlace &place, bool hasUpdates) {
+  Value tile = load(op.getBeta(), place, hasUpdates, /*hasFeatures=*/false,
+                    place.head, Value(), 1, 0, 1);
+  SmallVector<ReassociationIndices> joined{{0, 1}};
+  return tensor::CollapseShapeOp::create(builder, loc, tile, joined);
+}
+
+//===----------------------------------------------------------------------===//
+// Decay
+//===----------------------------------------------------------------------===//
+
+/// Row `row` of `tile`, `[features]`.
+static Value takeRow(OpBuilder &builder, Location loc, Value tile, Value row) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  return tensor::ExtractSliceOp::create(
+      builder, loc,
+      RankedTensorType::get({type.getDimSize(1)}, type.getElementType()), tile,
+      ArrayRef<OpFoldResult>{row, builder.getIndexAttr(0)},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1),
+                             builder.getIndexAttr(type.getDimSize(1))},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1), builder.getIndexAttr(1)});
+}
+
+/// `rows` of `columns` of `tile`, from a row and a column on.
+static Value takeRows(OpBuilder &builder, Location loc, Value tile, Value first,
+                      Value firstColumn, int64_t rows, int64_t columns) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  return tensor::ExtractSliceOp::create(
+      builder, loc,
+      RankedTensorType::get({rows, columns}, type.getElementType()), tile,
+      ArrayRef<OpFoldResult>{first, firstColumn},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(rows),
+                             builder.getIndexAttr(columns)},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1), builder.getIndexAttr(1)});
+}
+
+/// `tile` with `part`, `[rows, columns]` or, for one row, `[columns]`, from row
+/// `first` on.
+static Value putRows(OpBuilder &builder, Location loc, Value part, Value tile,
+                     Value first) {
+  auto type = cast<RankedTensorType>(part.getType());
+  int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
+  return tensor::InsertSliceOp::create(
+      builder, loc, part, tile,
+      ArrayRef<OpFoldResult>{first, builder.getIndexAttr(0)},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(rows),
+                             builder.getIndexAttr(type.getShape().back())},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1), builder.getIndexAttr(1)});
+}
+
+/// The sum of two numbers and what rounding took from it (Knuth).
+static std::pair<Value, Value> buildTwoSum(OpBuilder &b, Location l, Value x,
+                                           Value y) {
+  Value sum = arith::AddFOp::create(b, l, x, y);
+  Value ofY = arith::SubFOp::create(b, l, sum, x);
+  Value ofX = arith::SubFOp::create(b, l, sum, ofY);
+  Value lostX = arith::SubFOp::create(b, l, x, ofX);
+  Value lostY = arith::SubFOp::create(b, l, y, ofY);
+  return {sum, arith::AddFOp::create(b, l, lostX, lostY)};
+}
+
+void ChunkBuilder::accumulateByHead(Value logs) {
+  SmallVector<Value> inits(4, Value());
+  for (Value &init : inits)
+    init = empty({rows});
+  inits.append(2, zero());
+  auto loop = scf::ForOp::create(
+      builder, loc, constant(0), constant(rows), constant(1), inits,
+      [&](OpBuilder &b, Location l, Value row, ValueRange carried) {
+        Value high = carried[4], low = carried[5];
+        Value log = tensor::ExtractOp::create(b, l, logs, row);
+        auto [sum, lost] = buildTwoSum(b, l, high, log);
+        Value lows = arith::AddFOp::create(b, l, low, lost);
+        SmallVector<Value> entries{high, low, sum, lows}, next;
+        for (auto [tile, entry] : llvm::zip(carried, entries))
+          next.push_back(tensor::InsertOp::create(b, l, entry, tile, row));
+        next.append({sum, lows});
+        scf::YieldOp::create(b, l, next);
+      });
+  before = {loop.getResult(0), loop.getResult(1)};
+  sums = {loop.getResult(2), loop.getResult(3)};
+  total = {loop.getResult(4), loop.getResult(5)};
+}
+
+void ChunkBuilder::accumulateByChannel(Value logs) {
+  SmallVector<Value> inits(4, Value());
+  for (Value &init : inits)
+    init = empty({rows, keyDim});
+  inits.append({zeros({keyDim}), zeros({keyDim})});
+  auto loop = scf::ForOp::create(
+      builder, loc, constant(0), constant(rows), constant(1), inits,
+      [&](OpBuilder &, Location, Value row, ValueRange carried) {
+        Value high = carried[4], low = carried[5];
+        auto put = [&](Value from, Value tile) {
+          Value part = update(
+              {{from, {0}}}, {takeRow(builder, loc, tile, row), {0}},
+              IteratorType::parallel,
+              [](OpBuilder &, Location, ValueRange in) { return in[0]; });
+          return putRows(builder, loc, part, tile, row);
+        };
+        SmallVector<Value> next{put(high, carried[0]), put(low, carried[1])};
+        auto step = linalg::GenericOp::create(
+            builder, loc, TypeRange{high.getType(), low.getType()},
+            takeRow(builder, loc, logs, row), ValueRange{high, low},
+            SmallVector<AffineMap>(3, builder.getMultiDimIdentityMap(1)),
+            IteratorType::parallel,
+            [](OpBuilder &b, Location l, ValueRange in) {
+              auto [sum, lost] = buildTwoSum(b, l, in[1], in[0]);
+              Value lows = arith::AddFOp::create(b, l, in[2], lost);
+              linalg::YieldOp::create(b, l, ValueRange{sum, lows});
+            });
+        next.push_back(put(step.getResult(0), carried[2]));
+        next.push_back(put(step.getResult(1), carried[3]));
+        llvm::append_range(next, step.getResults());
+        scf::YieldOp::create(builder, loc, next);
+      });
+  before = {loop.getResult(0), loop.getResult(1)};
+  sums = {loop.getResult(2), loop.getResult(3)};
+  total = {loop.getResult(4), loop.getResult(5)};
+}
+
+void ChunkBuilder::checkGates() {
+  Value scalar =
+      tensor::EmptyOp::create(builder, loc, ArrayRef<int64_t>{}, type);
+  Value start =
+      linalg::FillOp::create(builder, loc, zero(), scalar).getResult(0);
+  Value least = update({{sums.high, {0, 1}}}, {start, {}},
+                       {IteratorType::reduction, IteratorType::reduction},
+                       [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                         return arith::MinimumFOp::create(b, l, in[0], in[1]);
+                       });
+  isMild = arith::CmpFOp::create(
+      builder, loc, arith::CmpFPredicate::OGE,
+      tensor::ExtractOp::create(builder, loc, least, ValueRange()),
+      buildFloat(builder, loc, type, LowestMildSum));
+}
+
+/// (high, low) of one sum less those of another.
+static Value buildDifference(OpBuilder &b, Location l, ValueRange in) {
+  Value high = arith::SubFOp::create(b, l, in[0], in[2]);
+  Value low = arith::SubFOp::create(b, l, in[1], in[3]);
+  return arith::AddFOp::create(b, l, high, low);
+}
+
+Value ChunkBuilder::gate(Value tile, Value logs) {
+  if (!logs)
+    return tile;
+  // One exponential a row, where one is enough.
+  SmallVector<unsigned> loops = logLoops();
+  Value factors =
+      map(cast<RankedTensorType>(logs.getType()).getShape(), {{logs, loops}},
+          [](OpBuilder &b, Location l, ValueRange in) -> Value {
+            return math::ExpOp::create(b, l, in[0]);
+          });
+  return map(cast<RankedTensorType>(tile.getType()).getShape(),
+             {{tile, {0, 1}}, {factors, loops}},
+             [](OpBuilder &b, Location l, ValueRange in) -> Value {
+               return arith::MulFOp::create(b, l, in[0], in[1]);
+             });
+}
+
+Value ChunkBuilder::gateToEnd(Value tile) {
+  if (!sums)
+    return tile;
+  SmallVector<unsigned> loops = logLoops(), last;
+  if (byChannel)
+    last = {1};
+  Value rest = map(cast<RankedTensorType>(sums.high.getType()).getShape(),
+                   {{total.high, last},
+                    {total.low, last},
+                    {sums.high, loops},
+                    {sums.low, loops}},
+                   [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                     return buildDifference(b, l, in);
+                   });
+  return gate(tile, rest);
+}
+
+Value ChunkBuilder::decayState(Value state) {
+  if (!sums)
+    return state;
+  Operand factor{total.high, {}};
+  if (byChannel)
+    factor = {map({keyDim}, {{total.high, {0}}},
+                  [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                    return math::ExpOp::create(b, l, in[0]);
+                  }),
+              {0}};
+  else
+    factor.tile = math::ExpOp::create(builder, loc, total.high);
+  return update({factor}, {state, {0, 1}},
+                SmallVector<IteratorType>(2, IteratorType::parallel),
+                [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                  return arith::MulFOp::create(b, l, in[1], in[0]);
+                });
+}
+
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+/// Whether a triangle keeps (row, column), the first loops of the op around.
+static Value buildKept(OpBuilder &b, Location l, bool strict) {
+  Value row = linalg::IndexOp::create(b, l, 0);
+  Value column = linalg::IndexOp::create(b, l, 1);
+  return arith::CmpIOp::create(
+      b, l, strict ? arith::CmpIPredicate::slt : arith::CmpIPredicate::sle,
+      column, row);
+}
+
+Value ChunkBuilder::keepTriangle(Value scores, Triangle triangle) {
+  bool strict = triangle == Triangle::Strict;
+  return update({}, {scores, {0, 1}},
+                SmallVector<IteratorType>(2, IteratorType::parallel),
+                [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+                  return arith::SelectOp::create(b, l, buildKept(b, l, strict),
+                                                 in[0],
+                                                 buildFloat(b, l, type, 0));
+                });
+}
+
+Value ChunkBuilder::scoreByChannel(Value x, const Logs &at, Value y,
+                                   Triangle triangle) {
+  auto result = RankedTensorType::get({rows, rows}, type);
+  auto choice = scf::IfOp::create(builder, loc, result, isMild,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(choice.thenBlock());
+  Value inverse = map(cast<RankedTensorType>(sums.high.getType()).getShape(),
+                      {{sums.high, {0, 1}}},
+                      [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                        return arith::NegFOp::create(b, l, in[0]);
+                      });
+  Value scores = multiplyAdd(gate(x, at.high), /*transposed=*/false,
+                             transpose(gate(y, inverse)), zeros({rows, rows}));
+  scf::YieldOp::create(builder, loc, keepTriangle(scores, triangle));
+
+  builder.setInsertionPointToStart(choice.elseBlock());
+  bool strict = triangle == Triangle::Strict;
+  Value lowest = arith::ConstantOp::create(
+      builder, loc,
+      FloatAttr::get(type, APFloat::getInf(type.getFloatSemantics(),
+                                           /*Negative=*/true)));
+  Value exact = update(
+      {{x, {0, 2}},
+       {y, {1, 2}},
+       {at.high, {0, 2}},
+       {at.low, {0, 2}},
+       {sums.high, {1, 2}},
+       {sums.low, {1, 2}}},
+      {zeros({rows, rows}), {0, 1}},
+      {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value difference = buildDifference(b, l, in.slice(2, 4));
+        Value log = arith::SelectOp::create(b, l, buildKept(b, l, strict),
+                                            difference, lowest);
+        Value product = arith::MulFOp::create(b, l, in[0], in[1]);
+        Value term = arith::MulFOp::create(b, l, product,
+                                           math::ExpOp::create(b, l, log));
+        return arith::AddFOp::create(b, l, in[6], term);
+      });
+  scf::YieldOp::create(builder, loc, exact);
+  return choice.getResult(0);
+}
+
+Value ChunkBuilder::score(Value x, const Logs &at, Value y, Triangle triangle) {
+  if (sums && byChannel)
+    return scoreByChannel(x, at, y, triangle);
+  Value scores =
+      multiplyAdd(x, /*transposed=*/false, transpose(y), zeros({rows, rows}));
+  if (!sums)
+    return keepTriangle(scores, triangle);
+  bool strict = triangle == Triangle::Strict;
+  Value lowest = arith::ConstantOp::create(
+      builder, loc,
+      FloatAttr::get(type, APFloat::getInf(type.getFloatSemantics(),
+                                           /*Negative=*/true)));
+  return update(
+      {{at.high, {0}}, {at.low, {0}}, {sums.high, {1}}, {sums.low, {1}}},
+      {scores, {0, 1}}, SmallVector<IteratorType>(2, IteratorType::parallel),
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value difference = buildDifference(b, l, in.take_front(4));
+        Value log = arith::SelectOp::create(b, l, buildKept(b, l, strict),
+                                            difference, lowest);
+        return arith::MulFOp::create(b, l, in[4],
+                                     math::ExpOp::create(b, l, log));
+      });
+}
+
+Value ChunkBuilder::addBonus(Value scores, Value query, Value key,
+                             const ChunkPlace &place) {
+  Value bonus = tensor::ExtractSliceOp::create(
+      builder, loc,
+      RankedTensorType::get(
+          {keyDim},
+          cast<RankedTensorType>(op.getBonus().getType()).getElementType()),
+      op.getBonus(),
+      ArrayRef<OpFoldResult>{place.head, builder.getIndexAttr(0)},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1),
+                             builder.getIndexAttr(keyDim)},
+      ArrayRef<OpFoldResult>{builder.getIndexAttr(1), builder.getIndexAttr(1)});
+  Value own = update(
+      {{query, {0, 1}}, {key, {0, 1}}, {bonus, {1}}}, {zeros({rows}), {0}},
+      {IteratorType::parallel, IteratorType::reduction},
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value product = arith::MulFOp::create(b, l, in[0], in[1]);
+        product = arith::MulFOp::create(b, l, product,
+                                        convertFloat(b, l, in[2], type));
+        return arith::AddFOp::create(b, l, in[3], product);
+      });
+  return update({{own, {0}}}, {scores, {0, 1}},
+                SmallVector<IteratorType>(2, IteratorType::parallel),
+                [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+                  Value diagonal =
+                      arith::CmpIOp::create(b, l, arith::CmpIPredicate::eq,
+                                            linalg::IndexOp::create(b, l, 0),
+                                            linalg::IndexOp::create(b, l, 1));
+                  return arith::SelectOp::create(b, l, diagonal, in[0], in[1]);
+                });
+}
+
+//===----------------------------------------------------------------------===//
+// The triangular system
+//===----------------------------------------------------------------------===//
+
+/// Adds to each row of `block` what the rows before it in the block make of it.
+Value ChunkBuilder::substitute(Value lower, Value block, Value first) {
+  int64_t size = cast<RankedTensorType>(block.getType()).getDimSize(0);
+  Value square = takeRows(builder, loc, lower, first, first, size, size);
+  auto loop = scf::ForOp::create(
+      builder, loc, constant(0), constant(size), constant(1), block,
+      [&](OpBuilder &, Location, Value number, ValueRange carried) {
+        // A row is done when those before it have been added.
+        Value row =
+            map({columns}, {{takeRow(builder, loc, carried[0], number), {0}}},
+                [](OpBuilder &, Location, ValueRange in) { return in[0]; });
+        Value column =
+            takeRows(builder, loc, square, constant(0), number, size, 1);
+        Value next =
+            update({{column, {0, 2}}, {row, {1}}}, {carried[0], {0, 1}},
+                   {IteratorType::parallel, IteratorType::parallel,
+                    IteratorType::reduction},
+                   [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                     Value product = arith::MulFOp::create(b, l, in[0], in[1]);
+                     return arith::AddFOp::create(b, l, in[2], product);
+                   });
+        scf::YieldOp::create(builder, loc, next);
+      });
+  return loop.getResult(0);
+}
+
+Value ChunkBuilder::solve(Value lower, Value right) {
+  if (rows == 1)
+    return right;
+  if (rows % SolveBlock || rows == SolveBlock)
+    return substitute(lower, right, constant(0));
+  // What a block adds to the rows behind it.
+  Value behind =
+      map({rows, rows}, {{lower, {0, 1}}},
+          [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+            Value size = arith::ConstantIndexOp::create(b, l, SolveBlock);
+            Value row = arith::DivUIOp::create(
+                b, l, linalg::IndexOp::create(b, l, 0), size);
+            Value column = arith::DivUIOp::create(
+                b, l, linalg::IndexOp::create(b, l, 1), size);
+            Value holds = arith::CmpIOp::create(b, l, arith::CmpIPredicate::slt,
+                                                column, row);
+            return arith::SelectOp::create(b, l, holds, in[0],
+                                           buildFloat(b, l, type, 0));
+          });
+  auto loop = scf::ForOp::create(
+      builder, loc, constant(0), constant(rows), constant(SolveBlock), right,
+      [&](OpBuilder &, Location, Value first, ValueRange carried) {
+        Value place = takeRows(builder, loc, carried[0], first, constant(0),
+                               SolveBlock, columns);
+        Value block =
+            map({SolveBlock, columns}, {{place, {0, 1}}},
+                [](OpBuilder &, Location, ValueRange in) { return in[0]; });
+        block = substitute(lower, block, first);
+        Value tile = putRows(builder, loc, block, carried[0], first);
+        Value factors = takeRows(builder, loc, behind, constant(0), first, rows,
+                                 SolveBlock);
+        scf::YieldOp::create(
+            builder, loc,
+            multiplyAdd(factors, /*transposed=*/false, block, tile));
+      });
+  return loop.getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// The chunk
+//===----------------------------------------------------------------------===//
+
+std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
+                                            Value state) {
+  Value none = constant(0);
+  int64_t share = op.getHeads() / op.getKeyHeads();
+  Value keyHead = share == 1 ? place.head
+                             : Value(arith::DivUIOp::create(
+                                   builder, loc, place.head, constant(share)));
+  bool several = cast<RankedTensorType>(op.getKey().getType()).getRank() == 5;
+  auto loadKey = [&](Value operand) {
+    return load(operand, place, several, true, keyHead, none, keyDim, 0, 1);
+  };
+  Value query = load(op.getQuery(), place, false, true, keyHead, none, keyDim,
+                     updates - 1, op.getScale().convertToDouble());
+  Value key = loadKey(op.getKey());
+  Value value = load(op.getValue(), place, several, true, place.head,
+                     place.feature, columns, 0, 1);
+  if (op.getDecay()) {
+    Value logs = loadDecay(place);
+    if (byChannel) {
+      accumulateByChannel(logs);
+      checkGates();
+    } else {
+      accumulateByHead(logs);
+    }
+  }
+
+  // What is added to the state: outer products of rows of keys and values.
+  SmallVector<std::pair<Value, Value>> added{{key, value}};
+  if (op.hasCorrection()) {
+    Value readKey = op.getReadKey() ? loadKey(op.getReadKey()) : key;
+    const Logs &seen =
+        op.getReads() == RecurrenceRead::Previous ? before : sums;
+    Value fromState =
+        multiplyAdd(gate(readKey, seen.high), /*transposed=*/false, state,
+                    zeros({rows, columns}));
+    Value scores = score(readKey, seen, key, Triangle::Strict);
+    if (op.getBeta()) {
+      Value beta = loadBeta(place, several);
+      Value right =
+          update({{value, {0, 1}}, {beta, {0}}}, {fromState, {0, 1}},
+                 SmallVector<IteratorType>(2, IteratorType::parallel),
+                 [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                   Value error = arith::SubFOp::create(b, l, in[0], in[2]);
+                   return arith::MulFOp::create(b, l, in[1], error);
+                 });
+      Value lower =
+          update({{beta, {0}}}, {scores, {0, 1}},
+                 SmallVector<IteratorType>(2, IteratorType::parallel),
+                 [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                   Value product = arith::MulFOp::create(b, l, in[0], in[1]);
+                   return arith::NegFOp::create(b, l, product);
+                 });
+      added = {{key, solve(lower, right)}};
+    } else {
+      Value writeKey = loadKey(op.getWriteKey());
+      Value right = multiplyAdd(scores, /*transposed=*/false, value, fromState);
+      Value lower = score(readKey, seen, writeKey, Triangle::Strict);
+      added.push_back({writeKey, solve(lower, right)});
+    }
+  }
+
+  const Logs &at = op.getBonus() ? before : sums;
+  Value result = multiplyAdd(gate(query, at.high), /*transposed=*/false, state,
+                             zeros({rows, columns}));
+  for (auto [keys, values] : added) {
+    Value scores =
+        score(query, at, keys,
+              op.getBonus() ? Triangle::Strict : Triangle::Inclusive);
+    if (op.getBonus())
+      scores = addBonus(scores, query, keys, place);
+    result = multiplyAdd(scores, /*transposed=*/false, values, result);
+  }
+  state = decayState(state);
+  for (auto [keys, values] : added)
+    state = multiplyAdd(gateToEnd(keys), /*transposed=*/true, values, state);
+  return {result, state};
+}

@@ -1,0 +1,138 @@
+//===- RecurrenceChunk.h - A chunk of a recurrence -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_IR_RECURRENCECHUNK_H
+#define WEIR_IR_RECURRENCECHUNK_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/Builders.h"
+#include "weir/IR/Weir.h"
+
+namespace weir {
+
+/// Where a chunk lies: row of the batch, value head, first value feature, first
+/// token, and how many of its tokens are valid.
+struct ChunkPlace {
+  mlir::Value row, head, feature, token, count;
+};
+
+/// Builds what a chunk of tokens does to the state of one head.
+///
+/// All tiles have static extents: rows are the updates of the chunk's tokens,
+/// and those of tokens that are missing are zero, which changes neither the
+/// state nor what other rows give.
+class ChunkBuilder {
+public:
+  /// `tokens` of a chunk, `columns` of the value features.
+  ChunkBuilder(RecurrenceOp op, mlir::OpBuilder &builder, int64_t tokens,
+               int64_t columns);
+
+  /// The results of the chunk's tokens, `[rows, columns]`, of which the last
+  /// of each token's updates counts, and the state behind it, an update of
+  /// `state`, `[K, columns]`.
+  std::pair<mlir::Value, mlir::Value> build(const ChunkPlace &place,
+                                            mlir::Value state);
+
+  /// Shared with the loops around.
+  mlir::Value constant(int64_t value) {
+    return mlir::arith::ConstantIndexOp::create(builder, loc, value);
+  }
+  mlir::FloatType getType() const { return type; }
+
+private:
+  using Body = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
+                                              mlir::ValueRange)>;
+  /// A tile and the loops that index it.
+  struct Operand {
+    mlir::Value tile;
+    llvm::SmallVector<unsigned> loops;
+  };
+  /// Sums of logs of decay, `[rows]` or `[rows, K]` by channel, and what
+  /// rounding took from them: between two rows deep in a chunk of hard gates
+  /// the difference is small where the sums are not.
+  struct Logs {
+    mlir::Value high, low;
+    explicit operator bool() const { return static_cast<bool>(high); }
+  };
+  /// Which pairs of rows a matrix of scores keeps.
+  enum class Triangle { Strict, Inclusive };
+
+  mlir::Value zero();
+  mlir::Value empty(llvm::ArrayRef<int64_t> shape);
+  mlir::Value zeros(llvm::ArrayRef<int64_t> shape);
+  /// `body` of each element; `outputs` are updated.
+  mlir::Value update(llvm::ArrayRef<Operand> inputs, const Operand &output,
+                     llvm::ArrayRef<mlir::utils::IteratorType> iterators,
+                     Body body);
+  /// A new tile of shape `shape`.
+  mlir::Value map(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<Operand> inputs,
+                  Body body);
+  /// `into + lhs * rhs`, `lhs` transposed where `transposed`.
+  mlir::Value multiplyAdd(mlir::Value lhs, bool transposed, mlir::Value rhs,
+                          mlir::Value into);
+  mlir::Value transpose(mlir::Value tile);
+
+  /// The rows of `operand`, `[B, T, H, X]` (with R in front of H, where it has
+  /// that axis), as `[rows, X]`; X is 1 for operands without features. Without
+  /// the axis, a token's values go to its update `only`.
+  mlir::Value load(mlir::Value operand, const ChunkPlace &place,
+                   bool hasUpdates, bool hasFeatures, mlir::Value head,
+                   mlir::Value feature, int64_t features, int64_t only,
+                   double scale);
+  /// `[rows]`.
+  mlir::Value loadBeta(const ChunkPlace &place, bool hasUpdates);
+  /// `[rows]`, or `[rows, K]` by channel.
+  mlir::Value loadDecay(const ChunkPlace &place);
+  /// Drops the axis of one feature that a decay by head was read with.
+  mlir::Value byHead(mlir::Value tile);
+  /// The loops of logs of decay within (row, feature).
+  llvm::SmallVector<unsigned> logLoops() {
+    return byChannel ? llvm::SmallVector<unsigned>{0, 1}
+                     : llvm::SmallVector<unsigned>{0};
+  }
+  /// Sets the members below but `isMild`.
+  void accumulateByHead(mlir::Value logs);
+  void accumulateByChannel(mlir::Value logs);
+  void checkGates();
+  /// `state * exp(total)`.
+  mlir::Value decayState(mlir::Value state);
+  /// `tile * exp(logs)`, row by row.
+  mlir::Value gate(mlir::Value tile, mlir::Value logs);
+  /// `tile * exp(total - logs)`.
+  mlir::Value gateToEnd(mlir::Value tile);
+  /// `sum_k x[i, k] y[j, k] exp(at[i, k] - sums[j, k])` where the triangle
+  /// keeps (i, j), else 0.
+  mlir::Value score(mlir::Value x, const Logs &at, mlir::Value y,
+                    Triangle triangle);
+  mlir::Value scoreByChannel(mlir::Value x, const Logs &at, mlir::Value y,
+                             Triangle triangle);
+  mlir::Value keepTriangle(mlir::Value scores, Triangle triangle);
+  /// Solves `result = right + lower * result`.
+  mlir::Value solve(mlir::Value lower, mlir::Value right);
+  mlir::Value substitute(mlir::Value lower, mlir::Value block,
+                         mlir::Value first);
+  mlir::Value addBonus(mlir::Value scores, mlir::Value query, mlir::Value key,
+                       const ChunkPlace &place);
+
+  RecurrenceOp op;
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+  mlir::FloatType type;
+  int64_t tokens, columns, updates, rows, keyDim;
+  bool byChannel;
+
+  /// Of the chunk being built, null without decay: the sums up to each row, it
+  /// included; without it; and the last of them, numbers or `[K]` by channel.
+  Logs sums, before, total;
+  /// Whether no sum is so low that its inverse would overflow.
+  mlir::Value isMild;
+};
+
+} // namespace weir
+
+#endif // WEIR_IR_RECURRENCECHUNK_H
