@@ -34,6 +34,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "RecurrenceChunk.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -163,7 +164,10 @@ Value ChunkBuilder::load(Value operand, const ChunkPlace &place,
   tileOffsets.push_back(zeroIndex);
   tileSizes.push_back(builder.getIndexAttr(features));
   SmallVector<OpFoldResult> tileStrides(tileShape.size(), one);
-  Value tile = zeros(tileShape);
+  // A buffer of its own: zeros of another tile would have to be copied.
+  Value tile = bufferization::AllocTensorOp::create(
+      builder, loc, RankedTensorType::get(tileShape, type), ValueRange());
+  tile = linalg::FillOp::create(builder, loc, zero(), tile).getResult(0);
   Value part = tensor::ExtractSliceOp::create(
       builder, loc, RankedTensorType::get(shape, type), tile, tileOffsets,
       tileSizes, tileStrides);

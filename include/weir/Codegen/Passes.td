@@ -201,6 +201,7 @@ def TileBlockMaps : Pass<"weir-tile-block-maps"> {
     ```
   }];
   let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::bufferization::BufferizationDialect",
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect"];
