@@ -1,9 +1,10 @@
-// Based (arXiv:2402.18668): the exponential's second-order series as features of
-// queries and keys, 1 + 12 + 144 of them; the denominator is a value of 1.
+// Based (arXiv:2402.18668): the exponential's second-order series as features
+// of queries and keys, 1 + 12 + 144 of them; the denominator is a value of 1.
 //
 // REQUIRES: parity, numpy
 // RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
 // RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
 // CHECK: {{^}}1 passed, 0 failed
 
 #bthk = affine_map<(b, t, h, k) -> (b, t, h, k)>

@@ -3,6 +3,7 @@
 // REQUIRES: parity, numpy
 // RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
 // RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
 // CHECK: {{^}}1 passed, 0 failed
 
 func.func @iplr_delta_rule(

@@ -4,6 +4,7 @@
 // REQUIRES: parity, numpy
 // RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
 // RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
 // CHECK: {{^}}1 passed, 0 failed
 
 #bthv = affine_map<(b, t, h, v) -> (b, t, h, v)>

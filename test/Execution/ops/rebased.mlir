@@ -1,9 +1,10 @@
-// ReBased (arXiv:2402.10644): squares of products as 144 features; the denominator
-// is a value of 1.
+// ReBased (arXiv:2402.10644): squares of products as 144 features; the
+// denominator is a value of 1.
 //
 // REQUIRES: parity, numpy
 // RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
 // RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
 // CHECK: {{^}}1 passed, 0 failed
 
 #bthk = affine_map<(b, t, h, k, j) -> (b, t, h, k)>

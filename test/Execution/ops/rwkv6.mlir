@@ -1,9 +1,10 @@
-// RWKV-6 (arXiv:2404.05892): reads the state before the update, with a bonus for
-// the token itself.
+// RWKV-6 (arXiv:2404.05892): reads the state before the update, with a bonus
+// for the token itself.
 //
 // REQUIRES: parity, numpy
 // RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
 // RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
 // CHECK: {{^}}2 passed, 0 failed
 
 func.func @rwkv6(

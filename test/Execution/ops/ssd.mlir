@@ -1,9 +1,10 @@
-// Mamba-2 (arXiv:2405.21060): B and C shared by two heads, softplus of the step,
-// the skip, and the state as [P, N].
+// Mamba-2 (arXiv:2405.21060): B and C shared by two heads, softplus of the
+// step, the skip, and the state as [P, N].
 //
 // REQUIRES: parity, numpy
 // RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
 // RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
 // CHECK: {{^}}2 passed, 0 failed
 
 #bth = affine_map<(b, t, h) -> (b, t, h)>
