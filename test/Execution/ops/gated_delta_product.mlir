@@ -4,6 +4,7 @@
 // REQUIRES: parity, numpy
 // RUN: %weir_src/scripts/parity --weirc weirc --flags --reference %s \
 // RUN:   | FileCheck %s
+// RUN: %weir_src/scripts/parity --weirc weirc %s | FileCheck %s
 // CHECK: {{^}}2 passed, 0 failed
 
 func.func @gated_delta_product(
