@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import recurrences
+
 
 @dataclass
 class Operator:
@@ -115,13 +117,31 @@ func.func @attention(%q: {given if moved else query} {{weir.name = "q"}},
     return Operator(text, arguments, (1, heads, time, depth))
 
 
-MAKERS = {"matmul": matmul, "linear": linear, "attn": attention}
+def recurrence(maker):
+    def make(dims, tensors, element):
+        try:
+            text, shape = maker(dims, element)
+        except ValueError as error:
+            raise Unsupported(str(error)) from error
+        return Operator(text, tensors, shape)
+
+    return make
+
+
+MAKERS = {
+    "matmul": matmul,
+    "linear": linear,
+    "attn": attention,
+    "gla": recurrence(recurrences.gla),
+    "gdn": recurrence(recurrences.gdn),
+    "mamba2": recurrence(recurrences.mamba2),
+}
 
 
 def build(workload, dims, tensors, element):
     """The operator of `workload`, whose name begins with its kind."""
     maker = MAKERS.get(workload.split("_")[0])
     if not maker:
-        known = ", ".join(f"{kind}_*" for kind in MAKERS)
-        raise Unsupported(f"workload '{workload}' is none of {known}")
+        known = ", ".join(MAKERS)
+        raise Unsupported(f"workload '{workload}' begins with none of {known}")
     return maker(dims, tensors, element)

@@ -119,6 +119,9 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     contractions.vectorBits = vectorBits;
     contractions.rows = vectorBits == 512 ? 12 : 6;
     pm.addPass(createVectorizeContractions(contractions));
+    VectorizeTransposesOptions transposes;
+    transposes.vectorBits = vectorBits;
+    pm.addPass(createVectorizeTransposes(transposes));
     VectorizeGenericsOptions generics;
     generics.vectorBits = vectorBits;
     pm.addPass(createVectorizeGenerics(generics));
@@ -167,7 +170,10 @@ void weir::buildLowerPipeline(OpPassManager &pm) {
   // one, by operations on vectors.
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
-  pm.addPass(createConvertVectorToLLVMPass());
+  ConvertVectorToLLVMPassOptions vectors;
+  vectors.vectorTransposeLowering =
+      vector::VectorTransposeLowering::Shuffle16x16;
+  pm.addPass(createConvertVectorToLLVMPass(vectors));
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());

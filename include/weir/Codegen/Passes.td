@@ -65,17 +65,22 @@ def LowerCopies : Pass<"weir-lower-copies", "::mlir::ModuleOp"> {
   let description = [{
     `memref.copy` between contiguous buffers becomes a call of memcpy further
     down; of strided ones it would become a call of a library that Weir's
-    runtime does not have. Those turn into `linalg.copy` here.
+    runtime does not have. Rows of a static number of adjacent elements are
+    moved by vectors here; all else turns into `linalg.copy`.
 
     ```mlir
     // old:
-    memref.copy %a, %b : memref<4x8xf32, strided<[16, 1]>> to memref<4x8xf32>
+    memref.copy %a, %b : memref<4x16xf32, strided<[32, 1]>> to memref<4x16xf32>
     // new:
-    linalg.copy ins(%a : memref<4x8xf32, strided<[16, 1]>>)
-                outs(%b : memref<4x8xf32>)
+    scf.for %i = 0 to 4 step 1 {
+      %0 = vector.load %a[%i, 0] : vector<16xf32>
+      vector.store %0, %b[%i, 0] : vector<16xf32>
+    }
     ```
   }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
 }
 
 def DropSlotResults : Pass<"weir-drop-slot-results", "::mlir::ModuleOp"> {
@@ -244,6 +249,35 @@ def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
            "Width of the target's vectors">,
     Option<"rows", "rows", "int64_t", "12",
            "Rows of a register tile of outer products">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
+def VectorizeTransposes : Pass<"weir-vectorize-transposes"> {
+  let summary = "transpose matrices in registers";
+  let description = [{
+    Rewrites a `linalg.generic` that transposes a matrix of f32 whose extents
+    are multiples of 16 to loops over blocks of 16 x 16, each of which is read
+    by rows, transposed in registers and written by rows. Without vectors of 512
+    bits nothing changes.
+
+    ```mlir
+    // old:
+    %t = linalg.generic ins(%x : tensor<32x64xf32>) outs(%e : tensor<64x32xf32>)
+      // (i, j) -> (j, i), (i, j) -> (i, j)
+    // new:
+    scf.for %i = 0 to 32 step 16 iter_args(%e) {
+      scf.for %j = 0 to 64 step 16 {
+        vector.transfer_read %x[%i, %j] : vector<16xf32> // and 15 more rows
+        %b = vector.transpose %rows, [1, 0] : vector<16x16xf32>
+        vector.transfer_write %b[0], %t[%j, %i]          // and 15 more rows
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "512",
+           "Width of the target's vectors">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
