@@ -572,12 +572,16 @@ Value ChunkBuilder::substitute(Value lower, Value block, Value first) {
         Value row =
             map({columns}, {{takeRow(builder, loc, carried[0], number), {0}}},
                 [](OpBuilder &, Location, ValueRange in) { return in[0]; });
-        Value column =
-            takeRows(builder, loc, square, constant(0), number, size, 1);
+        Value column = tensor::ExtractSliceOp::create(
+            builder, loc, RankedTensorType::get({size}, type), square,
+            ArrayRef<OpFoldResult>{builder.getIndexAttr(0), number},
+            ArrayRef<OpFoldResult>{builder.getIndexAttr(size),
+                                   builder.getIndexAttr(1)},
+            ArrayRef<OpFoldResult>{builder.getIndexAttr(1),
+                                   builder.getIndexAttr(1)});
         Value next =
-            update({{column, {0, 2}}, {row, {1}}}, {carried[0], {0, 1}},
-                   {IteratorType::parallel, IteratorType::parallel,
-                    IteratorType::reduction},
+            update({{column, {0}}, {row, {1}}}, {carried[0], {0, 1}},
+                   SmallVector<IteratorType>(2, IteratorType::parallel),
                    [](OpBuilder &b, Location l, ValueRange in) -> Value {
                      Value product = arith::MulFOp::create(b, l, in[0], in[1]);
                      return arith::AddFOp::create(b, l, in[2], product);

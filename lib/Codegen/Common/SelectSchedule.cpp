@@ -115,15 +115,15 @@ Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
   if (query.getDimSize(TimeAxis) == 1)
     return {makeSchedule("recurrent", {1, columns}, /*parallel=*/true),
             "one token: the state is read and written once"};
+  // Longer chunks spend more on pairs of tokens than they save on the state.
+  int64_t tokens = std::max<int64_t>(1, 32 / recurrence.getUpdates());
+  std::string reason = "chunks of " + std::to_string(tokens) +
+                       " tokens, as products of matrices";
   if (recurrence.hasChannelDecay())
-    return {makeSchedule("chunkwise", {32, columns}, /*parallel=*/true),
-            "chunks of 32 tokens: products of matrices where the decay of "
-            "each key feature over a chunk stays above exp(-60), differences "
-            "one by one elsewhere"};
-  int64_t tokens = 64 / recurrence.getUpdates();
+    reason += " where the decay of each key feature over a chunk stays above "
+              "exp(-60), by differences one by one elsewhere";
   return {makeSchedule("chunkwise", {tokens, columns}, /*parallel=*/true),
-          "chunks of " + std::to_string(tokens) +
-              " tokens: products of matrices with one decay a head"};
+          reason};
 }
 
 void SelectSchedulePass::runOnOperation() {
