@@ -21,26 +21,4 @@ FailureOr<SmallVector<Value>> ScanOp::buildStep(OpBuilder &,
                                                 StreamingContext &) {
   return failure();
 }
-LogicalResult CausalConvOp::verify() { return success(); }
-FailureOr<SmallVector<Value>> CausalConvOp::buildReference(OpBuilder &) {
-  return failure();
-}
-HistoryNeed CausalConvOp::getHistoryNeed(OpOperand &) {
-  return HistoryNeed::pointwise();
-}
-FailureOr<SmallVector<Value>> CausalConvOp::buildStep(OpBuilder &,
-                                                      StreamingContext &) {
-  return failure();
-}
-LogicalResult ShiftOp::verify() { return success(); }
-FailureOr<SmallVector<Value>> ShiftOp::buildReference(OpBuilder &) {
-  return failure();
-}
-HistoryNeed ShiftOp::getHistoryNeed(OpOperand &) {
-  return HistoryNeed::pointwise();
-}
-FailureOr<SmallVector<Value>> ShiftOp::buildStep(OpBuilder &,
-                                                 StreamingContext &) {
-  return failure();
-}
 LogicalResult ScanOp::verifyRegions() { return success(); }

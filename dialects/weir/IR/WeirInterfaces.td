@@ -35,7 +35,12 @@ def Weir_ReferenceInterface : OpInterface<"ReferenceInterface"> {
     }],
     "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>",
     "buildLowering", (ins "::mlir::OpBuilder &":$builder), "",
-    [{ return $_op.buildReference(builder); }]>];
+    [{ return $_op.buildReference(builder); }]>,
+    InterfaceMethod<[{
+      Whether optimised code is made from `buildLowering`, for an op that is not
+      pointwise along time (those that are always are) and is no block map.
+    }],
+    "bool", "hasOwnLowering", (ins), "", [{ return false; }]>];
 }
 
 def Weir_StreamingInterface : OpInterface<"StreamingInterface"> {

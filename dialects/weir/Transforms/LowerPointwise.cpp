@@ -28,7 +28,7 @@ struct LowerPointwise : weir::impl::LowerPointwisePassBase<LowerPointwise> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     WalkResult walk = getOperation()->walk([&](ReferenceInterface op) {
-      if (!isPlainPointwise(op))
+      if (!op.hasOwnLowering() && !isPlainPointwise(op))
         return WalkResult::advance();
       rewriter.setInsertionPoint(op);
       FailureOr<SmallVector<Value>> values = op.buildLowering(rewriter);

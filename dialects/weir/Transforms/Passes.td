@@ -90,8 +90,10 @@ def LowerPointwisePass : Pass<"weir-lower-pointwise"> {
   let description = [{
     Rewrites ops that treat time positions one by one, such as norms and rotary
     positions, to `linalg` on tensors, in the form that vectorises best
-    (`buildLowering` of `ReferenceInterface`). Left are ops that look across
-    time and those that are cut into tiles as they are (`TilingInterface`).
+    (`buildLowering` of `ReferenceInterface`), and those that look across time
+    whose `hasOwnLowering` says that they are such operations on slices, such as
+    a short convolution. Left are others that look across time and those that
+    are cut into tiles as they are (`TilingInterface`).
 
     ```mlir
     // old:

@@ -128,3 +128,32 @@ func.func @no_lengths(%x: tensor<?x?x4xf32> {weir.name = "x"})
     attributes {weir.method = "forward"} {
   return %x : tensor<?x?x4xf32>
 }
+
+// -----
+
+func.func @convolution_with_lengths(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %w = arith.constant dense<1.0> : tensor<4x2xf32>
+  // expected-error @below {{cannot derive a streaming step: this convolution has a past or lengths already}}
+  %y, %tail = weir.causal_conv %x, %w lengths(%n : tensor<?xi32>)
+      : tensor<?x?x4xf32>, tensor<4x2xf32>
+        -> tensor<?x?x4xf32>, tensor<?x1x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @shift_with_past(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %i: tensor<?x4xf32>,
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{cannot derive a streaming step: this shift has a past or lengths already}}
+  %y, %last = weir.shift %x init(%i : tensor<?x4xf32>)
+      : tensor<?x?x4xf32> -> tensor<?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
