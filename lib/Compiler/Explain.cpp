@@ -206,6 +206,24 @@ static std::string describeSchedule(Operation *op) {
   return text;
 }
 
+/// Why the schedules of `ops` are what they are, a line for each reason.
+static void printReasons(raw_ostream &os, ArrayRef<Operation *> ops,
+                         StringRef when) {
+  llvm::SetVector<StringRef> seen;
+  for (Operation *op : ops) {
+    auto schedule = op->getAttrOfType<ScheduleAttr>("schedule");
+    auto reason =
+        op->getAttrOfType<StringAttr>(WeirDialect::getReasonAttrName());
+    if (!schedule || !reason || !seen.insert(reason.getValue()))
+      continue;
+    os << "  " << op->getName().stripDialect();
+    if (!when.empty())
+      os << " in " << when;
+    os << " is " << schedule.getForm().getValue() << ": " << reason.getValue()
+       << '\n';
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // The report
 //===----------------------------------------------------------------------===//
@@ -395,6 +413,9 @@ void Explainer::printRows(Block &first, Block *second, StringRef firstName,
   if (pointwise)
     table.addRow({"linalg", std::to_string(pointwise) + " pointwise"});
   table.print(os, "  ");
+  printReasons(os, ops, second ? firstName : StringRef());
+  if (both)
+    printReasons(os, others, secondName);
 }
 
 void Explainer::printFunction(func::FuncOp first, func::FuncOp second,

@@ -166,6 +166,66 @@ struct AttentionCost
   }
 };
 
+/// Per token and head, products with a matrix of key by value features.
+struct RecurrenceCost
+    : CostInterface::ExternalModel<RecurrenceCost, RecurrenceOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto recurrence = cast<RecurrenceOp>(op);
+    double matrix = static_cast<double>(recurrence.getKeyDim()) *
+                    static_cast<double>(recurrence.getValueDim());
+    // A multiplication and an addition each: what is read by the query, what
+    // an update adds, and what a correction reads and perhaps adds.
+    double updates = 2;
+    if (recurrence.hasCorrection())
+      updates += 2;
+    if (recurrence.getWriteKey())
+      updates += 2;
+    double flops = 2 + (recurrence.getDecay() ? 1 : 0) +
+                   updates * static_cast<double>(recurrence.getUpdates());
+    double tokens = getElements(recurrence.getResult().getType(), point) /
+                    static_cast<double>(recurrence.getValueDim());
+    OpCost cost{tokens * matrix * flops, getWeightOperandBytes(op), 0};
+    if (recurrence.getInit())
+      cost.stateBytes =
+          2 * getBytes(recurrence.getFinalState().getType(), point);
+    return cost;
+  }
+  std::string describeShape(Operation *op) const {
+    auto recurrence = cast<RecurrenceOp>(op);
+    std::string text = std::to_string(recurrence.getHeads());
+    if (recurrence.getHeads() != recurrence.getKeyHeads())
+      text += ":" + std::to_string(recurrence.getKeyHeads());
+    text += " heads x " + std::to_string(recurrence.getKeyDim()) + " x " +
+            std::to_string(recurrence.getValueDim());
+    if (recurrence.getDecay())
+      text += recurrence.hasChannelDecay() ? ", decay by channel"
+                                           : ", decay by head";
+    if (recurrence.getBeta())
+      text += ", delta";
+    if (recurrence.getWriteKey())
+      text += ", rank one";
+    return text;
+  }
+};
+
+/// A window of inputs for each result.
+struct CausalConvCost
+    : CostInterface::ExternalModel<CausalConvCost, CausalConvOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto conv = cast<CausalConvOp>(op);
+    OpCost cost{2 * getExtent(conv.getWeight(), 1) *
+                    getElements(conv.getResult().getType(), point),
+                getWeightOperandBytes(op), 0};
+    if (conv.getInit())
+      cost.stateBytes = 2 * getBytes(conv.getTail().getType(), point);
+    return cost;
+  }
+  std::string describeShape(Operation *op) const {
+    Value weight = cast<CausalConvOp>(op).getWeight();
+    return describeExtent(weight, 0) + " x " + describeExtent(weight, 1);
+  }
+};
+
 /// What is written to the state.
 struct AppendCost : CostInterface::ExternalModel<AppendCost, AppendOp> {
   OpCost getCost(Operation *op, const CostPoint &point) const {
@@ -187,6 +247,8 @@ void weir::attachCostModels(MLIRContext *context) {
   EmbeddingOp::attachInterface<EmbeddingCost>(*context);
   AttentionOp::attachInterface<AttentionCost>(*context);
   AppendOp::attachInterface<AppendCost>(*context);
+  RecurrenceOp::attachInterface<RecurrenceCost>(*context);
+  CausalConvOp::attachInterface<CausalConvCost>(*context);
   // Square, sum, scale, weight; and the mean, its difference and the bias.
   RMSNormOp::attachInterface<ElementwiseCost<RMSNormOp, 4>>(*context);
   LayerNormOp::attachInterface<ElementwiseCost<LayerNormOp, 7>>(*context);

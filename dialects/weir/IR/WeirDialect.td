@@ -31,6 +31,7 @@ def Weir_Dialect : Dialect {
     - `weir.role` on an argument: `lengths`, `slot`, `weights` or `arena`.
     - `weir.slot` on an argument or result: the `weir.slot` it carries.
     - `weir.method` on a function: `forward`, `extend` or `extend_last`.
+    - `weir.reason` on an op: why its schedule is what it is.
     - `weir.model` on a module: name, vocabulary, special tokens.
     - `weir.stage`, `weir.options`, `weir.checkpoint` and `weir.interface` on a
       module: what the compiler has to know to go on from its dump.
@@ -47,6 +48,7 @@ def Weir_Dialect : Dialect {
     static ::llvm::StringRef getRoleAttrName() { return "weir.role"; }
     static ::llvm::StringRef getSlotAttrName() { return "weir.slot"; }
     static ::llvm::StringRef getMethodAttrName() { return "weir.method"; }
+    static ::llvm::StringRef getReasonAttrName() { return "weir.reason"; }
   }];
 }
 

@@ -138,6 +138,8 @@ void SelectSchedulePass::runOnOperation() {
     if (!choice.schedule)
       return;
     op->setAttr("schedule", choice.schedule);
+    op->setDiscardableAttr(WeirDialect::getReasonAttrName(),
+                           StringAttr::get(&getContext(), choice.reason));
     remark::passed(
         op->getLoc(),
         remark::RemarkOpts::name("Schedule").category("weir-select-schedule"))
