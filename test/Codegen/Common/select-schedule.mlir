@@ -62,3 +62,28 @@ func.func @one_query_of_even_heads(%q: tensor<1x1x8x64xf32>,
         -> tensor<1x1x8x64xf32>
   return %o : tensor<1x1x8x64xf32>
 }
+
+// Two heads are enough for two threads.
+// CHECK-LABEL: func.func @recurrence
+// CHECK: schedule(<form = "chunkwise", tiles = [32, 64], parallel = true>)
+// CHECK-SAME: weir.reason = "chunks of 32 tokens
+func.func @recurrence(%q: tensor<1x?x2x32xf32>, %v: tensor<1x?x2x64xf32>,
+                      %g: tensor<1x?x2xf32>)
+    -> (tensor<1x?x2x64xf32>, tensor<1x2x32x64xf32>) {
+  %0, %1 = weir.recurrence %q, %q, %v decay(%g : tensor<1x?x2xf32>)
+      : tensor<1x?x2x32xf32>, tensor<1x?x2x32xf32>, tensor<1x?x2x64xf32>
+        -> tensor<1x?x2x64xf32>, tensor<1x2x32x64xf32>
+  return %0, %1 : tensor<1x?x2x64xf32>, tensor<1x2x32x64xf32>
+}
+
+// One head is shared by two threads.
+// CHECK-LABEL: func.func @recurrence_of_a_token
+// CHECK: schedule(<form = "recurrent", tiles = [1, 32], parallel = true>)
+func.func @recurrence_of_a_token(%q: tensor<1x1x1x32xf32>,
+                                 %v: tensor<1x1x1x64xf32>)
+    -> (tensor<1x1x1x64xf32>, tensor<1x1x32x64xf32>) {
+  %0, %1 = weir.recurrence %q, %q, %v
+      : tensor<1x1x1x32xf32>, tensor<1x1x1x32xf32>, tensor<1x1x1x64xf32>
+        -> tensor<1x1x1x64xf32>, tensor<1x1x32x64xf32>
+  return %0, %1 : tensor<1x1x1x64xf32>, tensor<1x1x32x64xf32>
+}

@@ -41,3 +41,39 @@ func.func @split_without_parts(%q: tensor<?x?x2x4xf32>)
         -> tensor<?x?x2x4xf32>
   return %0 : tensor<?x?x2x4xf32>
 }
+
+// -----
+
+func.func @form(%q: tensor<1x8x2x16xf32>)
+    -> (tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>) {
+  // expected-error @below {{'weir.recurrence' op has a schedule of form 'flash', expected recurrent or chunkwise}}
+  %0, %1 = weir.recurrence %q, %q, %q
+      schedule(<form = "flash", tiles = [8, 16], parallel = true>)
+      : tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>
+        -> tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+  return %0, %1 : tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+}
+
+// -----
+
+func.func @features(%q: tensor<1x8x2x16xf32>)
+    -> (tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>) {
+  // expected-error @below {{has schedule tiles [8, 12], expected [tokens, value features] where the latter divide 16}}
+  %0, %1 = weir.recurrence %q, %q, %q
+      schedule(<form = "chunkwise", tiles = [8, 12], parallel = true>)
+      : tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>
+        -> tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+  return %0, %1 : tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+}
+
+// -----
+
+func.func @recurrent(%q: tensor<1x8x2x16xf32>)
+    -> (tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>) {
+  // expected-error @below {{has the form recurrent with 2 tokens a block, expected 1}}
+  %0, %1 = weir.recurrence %q, %q, %q
+      schedule(<form = "recurrent", tiles = [2, 16], parallel = true>)
+      : tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>
+        -> tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+  return %0, %1 : tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+}

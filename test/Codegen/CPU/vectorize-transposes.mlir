@@ -1,0 +1,46 @@
+// RUN: weir-opt %s --weir-vectorize-transposes | FileCheck %s
+// RUN: weir-opt %s --weir-vectorize-transposes=vector-bits=256 | FileCheck %s --check-prefix=NARROW
+
+#rows = affine_map<(i, j) -> (i, j)>
+#columns = affine_map<(i, j) -> (j, i)>
+
+// NARROW-NOT: vector.transpose
+
+// CHECK-LABEL: func.func @blocks
+// CHECK-SAME: (%[[X:.*]]: tensor<32x64xf32>, %[[OUT:.*]]: tensor<64x32xf32>)
+// CHECK: scf.for %[[I:.*]] = %c0{{.*}} to %c32{{.*}} step %c16{{.*}} iter_args(%{{.*}} = %[[OUT]])
+// CHECK: scf.for %[[J:.*]] = %c0{{.*}} to %c64{{.*}} step %c16{{.*}} iter_args(%[[TILE:.*]] =
+// CHECK-COUNT-16: vector.transfer_read %[[X]][%{{.*}}, %[[J]]]
+// CHECK: vector.transpose %{{.*}}, [1, 0] : vector<16x16xf32> to vector<16x16xf32>
+// CHECK-COUNT-16: vector.transfer_write %{{.*}}[%{{.*}}, %[[I]]]
+func.func @blocks(%x: tensor<32x64xf32>, %out: tensor<64x32xf32>)
+    -> tensor<64x32xf32> {
+  %0 = linalg.generic {indexing_maps = [#columns, #rows],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<32x64xf32>) outs(%out : tensor<64x32xf32>) {
+  ^bb0(%in: f32, %old: f32):
+    linalg.yield %in : f32
+  } -> tensor<64x32xf32>
+  return %0 : tensor<64x32xf32>
+}
+
+// Extents that are no multiples of a block, and work beside moving, are left.
+// CHECK-LABEL: func.func @odd
+// CHECK-NOT: vector.transpose
+func.func @odd(%x: tensor<16x24xf32>, %out: tensor<24x16xf32>,
+               %y: tensor<16x16xf32>) -> (tensor<24x16xf32>, tensor<16x16xf32>) {
+  %0 = linalg.generic {indexing_maps = [#columns, #rows],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<16x24xf32>) outs(%out : tensor<24x16xf32>) {
+  ^bb0(%in: f32, %old: f32):
+    linalg.yield %in : f32
+  } -> tensor<24x16xf32>
+  %1 = linalg.generic {indexing_maps = [#columns, #rows],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<16x16xf32>) outs(%y : tensor<16x16xf32>) {
+  ^bb0(%in: f32, %old: f32):
+    %2 = arith.negf %in : f32
+    linalg.yield %2 : f32
+  } -> tensor<16x16xf32>
+  return %0, %1 : tensor<24x16xf32>, tensor<16x16xf32>
+}
