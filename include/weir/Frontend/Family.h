@@ -152,11 +152,14 @@ private:
 };
 
 /// One function per family, in the file of its name.
+void registerGLAFamily(FamilyTable &table);
 void registerGPT2Family(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
 void registerQwen2Family(FamilyTable &table);
 void registerQwen3Family(FamilyTable &table);
+void registerRWKV6Family(FamilyTable &table);
+void registerRWKV7Family(FamilyTable &table);
 
 /// All of the above.
 void registerAllFamilies(FamilyTable &table);

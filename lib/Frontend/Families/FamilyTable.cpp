@@ -35,9 +35,12 @@ const Family *FamilyTable::lookupGGUF(StringRef name) const {
 }
 
 void weir::registerAllFamilies(FamilyTable &table) {
+  registerGLAFamily(table);
   registerGPT2Family(table);
   registerLlamaFamily(table);
   registerMistralFamily(table);
   registerQwen2Family(table);
   registerQwen3Family(table);
+  registerRWKV6Family(table);
+  registerRWKV7Family(table);
 }
