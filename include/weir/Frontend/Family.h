@@ -152,14 +152,23 @@ private:
 };
 
 /// One function per family, in the file of its name.
+void registerCombaFamily(FamilyTable &table);
+void registerDeltaNetFamily(FamilyTable &table);
 void registerGLAFamily(FamilyTable &table);
 void registerGPT2Family(FamilyTable &table);
+void registerGatedDeltaNetFamily(FamilyTable &table);
+void registerGatedDeltaProductFamily(FamilyTable &table);
+void registerHGRNFamily(FamilyTable &table);
+void registerHGRN2Family(FamilyTable &table);
+void registerKDAFamily(FamilyTable &table);
+void registerLinearAttentionFamily(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
 void registerQwen2Family(FamilyTable &table);
 void registerQwen3Family(FamilyTable &table);
 void registerRWKV6Family(FamilyTable &table);
 void registerRWKV7Family(FamilyTable &table);
+void registerRetNetFamily(FamilyTable &table);
 
 /// All of the above.
 void registerAllFamilies(FamilyTable &table);

@@ -70,6 +70,9 @@ mlir::Value softmaxFeatures(ModelBuilder &builder, mlir::Value input);
 /// `input` times `factors`, which lack the last axis.
 mlir::Value scaleRows(ModelBuilder &builder, mlir::Value input,
                       mlir::Value factors);
+/// Heads, `[batch, time, heads, features]`, times `factors`, `[heads]`.
+mlir::Value scaleHeads(ModelBuilder &builder, mlir::Value input,
+                       mlir::Value factors);
 /// `input` divided by `divisors + eps`; divisors lack the last axis.
 mlir::Value divideRows(ModelBuilder &builder, mlir::Value input,
                        mlir::Value divisors, double eps);
@@ -99,6 +102,7 @@ mlir::Value splitLast(ModelBuilder &builder, mlir::Value input, int64_t inner);
 //===----------------------------------------------------------------------===//
 
 mlir::Value sub(ModelBuilder &builder, mlir::Value lhs, mlir::Value rhs);
+mlir::Value abs(ModelBuilder &builder, mlir::Value input);
 mlir::Value exp(ModelBuilder &builder, mlir::Value input);
 mlir::Value sigmoid(ModelBuilder &builder, mlir::Value input);
 /// log(1 + exp(x)).

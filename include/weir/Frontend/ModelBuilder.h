@@ -140,6 +140,10 @@ public:
   /// is dropped.
   Param layerScalars(llvm::StringRef name,
                      llvm::function_ref<float(int64_t layer)> value);
+  /// The same with `values`, the numbers of a tensor of extents `shape`.
+  Param layerConstants(
+      llvm::StringRef name, llvm::ArrayRef<int64_t> shape,
+      llvm::function_ref<llvm::SmallVector<float>(int64_t layer)> values);
   /// The value of a weight; of a stacked one, that of the layer being built.
   mlir::Value read(Param param);
   /// `read(param(key, shape))`.

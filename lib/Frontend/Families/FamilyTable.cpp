@@ -35,12 +35,21 @@ const Family *FamilyTable::lookupGGUF(StringRef name) const {
 }
 
 void weir::registerAllFamilies(FamilyTable &table) {
+  registerCombaFamily(table);
+  registerDeltaNetFamily(table);
   registerGLAFamily(table);
   registerGPT2Family(table);
+  registerGatedDeltaNetFamily(table);
+  registerGatedDeltaProductFamily(table);
+  registerHGRNFamily(table);
+  registerHGRN2Family(table);
+  registerKDAFamily(table);
+  registerLinearAttentionFamily(table);
   registerLlamaFamily(table);
   registerMistralFamily(table);
   registerQwen2Family(table);
   registerQwen3Family(table);
   registerRWKV6Family(table);
   registerRWKV7Family(table);
+  registerRetNetFamily(table);
 }

@@ -107,6 +107,8 @@ public:
   static llvm::SmallVector<int32_t>
   numberKinds(llvm::ArrayRef<int64_t> kinds,
               llvm::SmallVectorImpl<int64_t> &kindOf);
+  /// Positions of the tokens.
+  mlir::Value getPositions();
   ModelFacts getFacts() const;
 
 private:
@@ -115,7 +117,7 @@ private:
   const FamilyRequest &request;
   std::string model;
   std::string head;
-  mlir::Value positions;
+  mlir::Value ids, positions;
   llvm::SmallVector<RotarySpec> rotaries;
   llvm::SmallVector<mlir::Value> frequencies;
 };
@@ -154,6 +156,31 @@ mlir::Value flaProject(ModelBuilder &builder, mlir::Value input,
 /// where the configuration is affine.
 mlir::Value flaHeadNorm(ModelBuilder &builder, mlir::Value input,
                         llvm::StringRef key, bool affine, double eps);
+
+/// The heads of mixers whose keys have a size of their own.
+struct FlaHeads {
+  /// Heads of queries and keys, and of values, of which each is a multiple.
+  int64_t heads = 1, valueHeads = 1;
+  int64_t keyDim = 1, valueDim = 1;
+  /// 0 for no short convolutions.
+  int64_t convWidth = 0;
+
+  /// 1 / sqrt(keyDim).
+  double getScale() const;
+};
+/// Reads `head_dim`, `num_heads`, `expand_v` and the convolutions, and, with
+/// `grouped`, `num_v_heads`. The numbers given are the defaults.
+FlaHeads readFlaHeads(ConfigReader &reader, int64_t headDim, int64_t heads,
+                      double expandValues, bool grouped);
+/// The projection `prefix`NAME_proj, convolved by `prefix`NAME_conv1d, where
+/// the model has convolutions, and then silu.
+mlir::Value flaProject(ModelBuilder &builder, mlir::Value input,
+                       llvm::StringRef prefix, llvm::StringRef name,
+                       int64_t features, int64_t convWidth);
+/// How much of a value is written: sigmoid, twice where eigenvalues may be
+/// negative.
+mlir::Value flaBeta(ModelBuilder &builder, mlir::Value input,
+                    bool negativeEigenvalues);
 
 /// How a layer's output is normalised and gated.
 struct FlaOutput {

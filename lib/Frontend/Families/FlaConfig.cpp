@@ -45,6 +45,28 @@ int64_t weir::readFlaWidth(ConfigReader &reader, StringRef key, int64_t size,
   return size;
 }
 
+double FlaHeads::getScale() const {
+  return 1.0 / std::sqrt(static_cast<double>(keyDim));
+}
+
+FlaHeads weir::readFlaHeads(ConfigReader &reader, int64_t headDim,
+                            int64_t heads, double expandValues, bool grouped) {
+  FlaHeads result;
+  result.heads = reader.getSize("num_heads", heads);
+  result.valueHeads =
+      grouped ? reader.getSize("num_v_heads", result.heads) : result.heads;
+  result.keyDim = reader.getSize("head_dim", headDim);
+  result.valueDim =
+      readFlaWidth(reader, "expand_v", result.keyDim, expandValues);
+  if (reader.getBool("use_short_conv", true))
+    result.convWidth = reader.getSize("conv_size", 4);
+  reader.ignore({"conv_size"});
+  if (grouped)
+    expectMultiple(reader, "num_heads", result.valueHeads, result.heads,
+                   "the number of value heads");
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Attention at chosen layers
 //===----------------------------------------------------------------------===//

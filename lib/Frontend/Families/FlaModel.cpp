@@ -47,6 +47,20 @@ Value weir::flaProject(ModelBuilder &b, Value input,
   return projection.plainSilu ? b.activation(x, "silu") : x;
 }
 
+Value weir::flaProject(ModelBuilder &b, Value input, StringRef prefix,
+                       StringRef name, int64_t features, int64_t convWidth) {
+  FlaProjection projection;
+  projection.linear = (prefix + name + "_proj").str();
+  projection.conv = (prefix + name + "_conv1d").str();
+  projection.features = features;
+  projection.convWidth = convWidth;
+  return flaProject(b, input, projection);
+}
+
+Value weir::flaBeta(ModelBuilder &b, Value input, bool negativeEigenvalues) {
+  return b.scale(sigmoid(b, input), negativeEigenvalues ? 2.0 : 1.0);
+}
+
 Value weir::flaHeadNorm(ModelBuilder &b, Value input, StringRef key,
                         bool affine, double eps) {
   int64_t features = cast<RankedTensorType>(input.getType()).getShape().back();
@@ -123,20 +137,25 @@ Value FlaModel::begin() {
       resolveTables(b.getCheckpoint(), key("embeddings.weight"),
                     "lm_head.weight", config.tied && request.hasHead);
   head = tables.head;
-  Value ids = b.beginForward();
+  ids = b.beginForward();
   b.setScope(key("embeddings"));
   Value x = b.embedding(ids, tables.embedding, config.vocabSize, config.hidden);
-  if (config.attention.empty())
-    return x;
-  positions = b.positions(ids);
   for (const FlaAttention &entry : config.attention) {
     RotarySpec rotary;
     rotary.base = entry.ropeBase;
     rotary.dims = config.hidden / entry.heads;
     rotaries.push_back(rotary);
     frequencies.push_back(b.frequencies(rotary));
+    // Made here, in front of the layers that share them.
+    getPositions();
   }
   return x;
+}
+
+Value FlaModel::getPositions() {
+  if (!positions)
+    positions = b.positions(ids);
+  return positions;
 }
 
 void FlaModel::end(Value x) {
@@ -155,8 +174,8 @@ Value FlaModel::attention(Value x, StringRef prefix, int32_t index) {
   Value query = project("q_proj", entry.heads);
   Value keys = project("k_proj", entry.kvHeads);
   Value value = project("v_proj", entry.kvHeads);
-  query = b.rotary(query, positions, frequencies[index], rotaries[index]);
-  keys = b.rotary(keys, positions, frequencies[index], rotaries[index]);
+  query = b.rotary(query, getPositions(), frequencies[index], rotaries[index]);
+  keys = b.rotary(keys, getPositions(), frequencies[index], rotaries[index]);
   AttentionOptions options;
   options.mask = entry.window ? b.causalWindow(*entry.window) : b.causalMask();
   options.scale = 1.0 / std::sqrt(static_cast<double>(dim));

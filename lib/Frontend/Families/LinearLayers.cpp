@@ -147,10 +147,10 @@ static Value reduceFeatures(
   return generic.getResult(0);
 }
 
-/// Applies `element` to each element and its row's entry of `rows`, which lacks
-/// the last axis.
-static Value mapRows(ModelBuilder &b, Value input, Value rows,
-                     ModelBuilder::ElementFn element) {
+/// Applies `element` to each element and the one of `others` at its axes of
+/// `map`.
+static Value mapPairs(ModelBuilder &b, Value input, Value others, AffineMap map,
+                      ModelBuilder::ElementFn element) {
   OpBuilder &builder = b.getBuilder();
   Location loc = b.getLoc();
   RankedTensorType type = getTensor(input);
@@ -161,13 +161,21 @@ static Value mapRows(ModelBuilder &b, Value input, Value rows,
       type.getElementType());
   SmallVector<utils::IteratorType> loops(rank, utils::IteratorType::parallel);
   auto generic = linalg::GenericOp::create(
-      builder, loc, TypeRange(type), ValueRange{input, rows}, ValueRange(empty),
-      ArrayRef<AffineMap>{all, all.dropResult(rank - 1), all}, loops,
+      builder, loc, TypeRange(type), ValueRange{input, others},
+      ValueRange(empty), ArrayRef<AffineMap>{all, map, all}, loops,
       [&](OpBuilder &nested, Location at, ValueRange in) {
         linalg::YieldOp::create(nested, at,
                                 element(nested, at, in.drop_back()));
       });
   return generic.getResult(0);
+}
+
+/// The same with the entry of each row; `rows` lacks the last axis.
+static Value mapRows(ModelBuilder &b, Value input, Value rows,
+                     ModelBuilder::ElementFn element) {
+  int64_t rank = getTensor(input).getRank();
+  AffineMap all = b.getBuilder().getMultiDimIdentityMap(rank);
+  return mapPairs(b, input, rows, all.dropResult(rank - 1), element);
 }
 
 Value weir::sumFeatures(ModelBuilder &b, Value input) {
@@ -193,11 +201,18 @@ Value weir::softmaxFeatures(ModelBuilder &b, Value input) {
   return divideRows(b, shifted, sumFeatures(b, shifted), 0.0);
 }
 
+/// The product of two numbers.
+static Value buildProduct(OpBuilder &builder, Location loc, ValueRange in) {
+  return arith::MulFOp::create(builder, loc, in[0], in[1]);
+}
+
 Value weir::scaleRows(ModelBuilder &b, Value input, Value factors) {
-  return mapRows(b, input, factors,
-                 [](OpBuilder &builder, Location loc, ValueRange in) -> Value {
-                   return arith::MulFOp::create(builder, loc, in[0], in[1]);
-                 });
+  return mapRows(b, input, factors, buildProduct);
+}
+
+Value weir::scaleHeads(ModelBuilder &b, Value input, Value factors) {
+  AffineMap heads = AffineMap::get(4, 0, b.getBuilder().getAffineDimExpr(2));
+  return mapPairs(b, input, factors, heads, buildProduct);
 }
 
 Value weir::divideRows(ModelBuilder &b, Value input, Value divisors,
@@ -331,6 +346,13 @@ Value weir::sub(ModelBuilder &b, Value lhs, Value rhs) {
   return b.map({lhs, rhs},
                [](OpBuilder &builder, Location loc, ValueRange in) -> Value {
                  return arith::SubFOp::create(builder, loc, in[0], in[1]);
+               });
+}
+
+Value weir::abs(ModelBuilder &b, Value input) {
+  return b.map(input,
+               [](OpBuilder &builder, Location loc, ValueRange in) -> Value {
+                 return math::AbsFOp::create(builder, loc, in[0]);
                });
 }
 

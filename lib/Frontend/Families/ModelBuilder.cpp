@@ -232,14 +232,24 @@ Param ModelBuilder::constant(StringRef name, ArrayRef<float> values,
 
 Param ModelBuilder::layerScalars(StringRef name,
                                  function_ref<float(int64_t)> value) {
-  SmallVector<float> values;
+  return layerConstants(name, {}, [&](int64_t number) {
+    return SmallVector<float>{value(number)};
+  });
+}
+
+Param ModelBuilder::layerConstants(
+    StringRef name, ArrayRef<int64_t> shape,
+    function_ref<SmallVector<float>(int64_t)> values) {
+  SmallVector<float> all;
   for (int64_t number : layer->layers)
-    values.push_back(value(number));
-  auto type = getType({static_cast<int64_t>(values.size())});
+    llvm::append_range(all, values(number));
+  SmallVector<int64_t> extents(shape);
+  extents.insert(extents.begin(), layer->layers.size());
   auto [before, after] = name.split('*');
   after.consume_front(".");
-  return declare(before + after, {},
-                 DenseElementsAttr::get(type, ArrayRef<float>(values)), true);
+  return declare(before + after, shape,
+                 DenseElementsAttr::get(getType(extents), ArrayRef<float>(all)),
+                 true);
 }
 
 Value ModelBuilder::read(Param param) {
