@@ -270,6 +270,9 @@ static Value buildDepthLayers(ModelBuilder &b, FlaModel &model,
                               const FlaConfig &config, Value x,
                               FlaMixerFn mixer) {
   DepthResiduals residuals(b, config, x);
+  // The first sublayer has weights too, though it has one source alone.
+  for (StringRef name : {"attn_res_proj.weight", "attn_res_norm.weight"})
+    b.getCheckpoint().markUsed(model.key("layers.0.") + name.str());
   for (int64_t number = 0; number < config.layers; ++number) {
     std::string layer = model.key("layers." + std::to_string(number) + ".");
     b.setScope(layer + "attn");
