@@ -1,0 +1,255 @@
+"""Linear sequence models: linear attention, linear RNNs, state-space models."""
+
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from showlib.lines import ROOT, Capability, Short, Skip, at_least, at_most
+from showlib.models import BUILD, WEIRC, WORK, run
+
+LINES = Capability()
+
+PARITY = pathlib.Path(os.environ.get("WEIR_PARITY", ROOT.parent / "shared" / "parity"))
+PEERS = ROOT.parent / "shared" / "peers"
+
+
+def check_parity(names, flags):
+    """The figure of scripts/parity, which counts what passed."""
+    if not (PARITY / "public").is_dir():
+        raise Skip(f"no reference cases at {PARITY}")
+    command = [ROOT / "scripts" / "parity", "--weirc", WEIRC, "--flags", flags, *names]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True
+    )
+    counts = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.MULTILINE)
+    failed = re.findall(r"^(\S+) .* FAIL ", done.stdout, re.MULTILINE)
+    if done.returncode or not counts:
+        errors = done.stderr.strip().splitlines() or ["no message"]
+        raise Short(
+            f"{', '.join(map(' passed, '.join, counts))} failed: "
+            f"{', '.join(dict.fromkeys(failed))}; {errors[0]}"
+        )
+    return f"{sum(int(passed) for passed, _ in counts)} passed, 0 failed"
+
+
+@LINES.line("parity")
+def parity(options):
+    """Whole sequences and generation of every family of category linear."""
+    names = []
+    for path in sorted((PARITY / "public").glob("*/meta.json")):
+        meta = json.loads(path.read_text())
+        if meta["category"] == "linear":
+            names.append(meta["name"])
+    return f"{check_parity(names, options.flags)} ({', '.join(names)})"
+
+
+# Reference cases of operators, each also with `_init` where that exists.
+OPERATORS = """
+linear_attn linear_attn_normalized retention simple_gla gla lightning_attn ssd
+selective_scan delta_rule gated_delta_rule gated_delta_product kda comba
+rwkv4_wkv rwkv6 rwkv7_dplr iplr_delta_rule hgrn rglru gsa abc based rebased mesa
+mesa_cg ttt_linear log_linear_attn momentum_delta_rule causal_conv1d_silu
+""".split()
+
+
+def operator_cases():
+    names = [name + end for name in OPERATORS for end in ("", "_init")]
+    return [name for name in names if (PARITY / "ops" / name).is_dir()]
+
+
+@LINES.line("operators")
+def operators(options):
+    """Every recurrence, scan and convolution case, final states included."""
+    return check_parity(operator_cases(), options.flags)
+
+
+@LINES.line("operators-plain")
+def operators_plain(options):
+    """The same through each op's definition."""
+    return check_parity(operator_cases(), "--reference")
+
+
+@LINES.line("explain")
+def explain(options):
+    """--explain names the form of each mixer for prefill and decode, and why."""
+    if not (PARITY / "public").is_dir():
+        raise Skip(f"no reference cases at {PARITY}")
+    named = []
+    for name in ("mamba2", "qwen3_next", "rwkv7"):
+        text = run(WEIRC, PARITY / "public" / name, "--explain", *options.flags.split())
+        for word in ("chunkwise", "recurrent", "chunks of", "one token"):
+            if word not in text:
+                raise Short(f"--explain of {name} does not say '{word}'")
+        named.append(name)
+    return f"forms and reasons for {', '.join(named)}"
+
+
+# A mixer of nobody's: decay per key feature, a correction at a key of its own,
+# the key's norm and a gate before it as ordinary operations.
+MIXER = """
+func.func @forward(%ids: tensor<?x?xi32> {{weir.name = "input_ids"}},
+                   %n: tensor<?xi32> {{weir.name = "lengths", weir.role = "lengths"}})
+    -> (tensor<?x?x2x8xf32> {{weir.name = "logits"}})
+    attributes {{weir.method = "forward"}} {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %ids, %c0 : tensor<?x?xi32>
+  %t = tensor.dim %ids, %c1 : tensor<?x?xi32>
+  %table = arith.constant dense<{table}> : tensor<7x16xf32>
+  %x = weir.embedding %ids, %table
+      : tensor<?x?xi32>, tensor<7x16xf32> -> tensor<?x?x16xf32>
+  %k0 = tensor.expand_shape %x [[0], [1], [2, 3]] output_shape [%b, %t, 2, 8]
+      : tensor<?x?x16xf32> into tensor<?x?x2x8xf32>
+  %k = weir.rms_norm %k0 eps(1.0e-5) : tensor<?x?x2x8xf32>
+  %e = tensor.empty(%b, %t) : tensor<?x?x2x8xf32>
+  %g = linalg.generic {{
+      indexing_maps = [affine_map<(b, t, h, k) -> (b, t, h, k)>,
+                       affine_map<(b, t, h, k) -> (b, t, h, k)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}}
+      ins(%k : tensor<?x?x2x8xf32>) outs(%e : tensor<?x?x2x8xf32>) {{
+  ^bb0(%in: f32, %out: f32):
+    %square = arith.mulf %in, %in : f32
+    %log = arith.negf %square : f32
+    linalg.yield %log : f32
+  }} -> tensor<?x?x2x8xf32>
+  %o, %s = weir.recurrence %k, %k, %k0 decay(%g : tensor<?x?x2x8xf32>) {schedule}
+      : tensor<?x?x2x8xf32>, tensor<?x?x2x8xf32>, tensor<?x?x2x8xf32>
+        -> tensor<?x?x2x8xf32>, tensor<?x2x8x8xf32>
+  return %o : tensor<?x?x2x8xf32>
+}}
+"""
+FORMS = {
+    "definition": "",
+    "recurrent": 'schedule(<form = "recurrent", tiles = [1, 8]>)',
+    "chunkwise": 'schedule(<form = "chunkwise", tiles = [16, 8]>)',
+}
+MIXERS = r"\b(gla|mamba2?|rwkv[0-9]?|retnet|delta_?net|hgrn2?|kda|comba|rg_?lru|xlstm)\b"
+
+
+@LINES.line("new-mixer")
+def new_mixer(options):
+    """A mixer as .mlir alone gets its forms and its @extend."""
+    import numpy as np
+    from safetensors.numpy import load_file, save_file
+
+    random = np.random.default_rng(1)
+    table = random.standard_normal((7, 16)).round(4).tolist()
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        ids = random.integers(0, 7, (2, 77)).astype(np.int32)
+        save_file({"input_ids": ids}, work / "in")
+        for form, schedule in FORMS.items():
+            source = work / f"{form}.mlir"
+            source.write_text(MIXER.format(table=table, schedule=schedule))
+            flags = ["--reference"] if form == "definition" else options.flags.split()
+            run(WEIRC, source, *flags, "--quiet", "-o", work / form)
+            run(work / form, "--inputs", work / "in", "--outputs", work / "out")
+            results[form] = load_file(work / "out")["logits"]
+        formed = run(WEIRC, source, "--stop-after=formed")
+    if "@extend(" not in formed or "carry" not in formed:
+        raise Short("--stop-after=formed has no @extend with a carry")
+    rms = np.sqrt(np.square(results["definition"]).mean())
+    worst = max(
+        abs(result - results["definition"]).max() / rms
+        for result in results.values()
+    )
+    for folder in ("dialects/weir/Transforms", "lib/Codegen"):
+        for path in sorted((ROOT / folder).rglob("*.cpp")):
+            if found := re.search(MIXERS, path.read_text(), re.IGNORECASE):
+                raise Short(f"{path.relative_to(ROOT)} names '{found[0]}'")
+    figure = at_most(worst, 1e-4, f"of the rms between {', '.join(FORMS)}", "")
+    return f"{figure}; @extend derived; no pass names a mixer"
+
+
+@LINES.line("streaming")
+def streaming(options):
+    """Streams of the recurrences in every split equal whole sequences."""
+    lit = "/usr/lib/llvm-22/bin/lit"
+    command = [sys.executable, lit, "-v", BUILD / "test"]
+    done = subprocess.run(
+        [*map(str, command), "--filter=recurrence/streaming"],
+        capture_output=True,
+        text=True,
+    )
+    counted = re.search(r"Passed\s*:\s*(\d+)", done.stdout)
+    if done.returncode or not counted:
+        raise Short(done.stdout.strip()[-300:])
+    return f"{counted[1]} tests of splits, ragged rows, forks and rollback"
+
+
+@functools.cache
+def compare_with_peers():
+    """Milliseconds by workload and contender, of one interleaved run."""
+    if not PEERS.is_dir():
+        raise Skip(f"no harness of peers at {PEERS}")
+    # The harness keeps what it measured of the machine beside itself.
+    harness = WORK / "peers"
+    shutil.rmtree(harness, ignore_errors=True)
+    shutil.copytree(PEERS, harness)
+    subprocess.run(["chmod", "-R", "u+w", harness], check=True)
+    rows = harness / "rows.jsonl"
+    environment = {**os.environ, "WEIRC": str(WEIRC)}
+    run(sys.executable, harness / "peers.py", "run", "-w", "gla,gdn,mamba1,mamba2,hgrn",
+        "-d", "f32", "--external", f"weir={ROOT / 'bench' / 'peer'}", "--out", rows,
+        env=environment)
+    times = {}
+    for line in rows.read_text().splitlines():
+        row = json.loads(line)
+        times.setdefault(row["workload"], {})[row["peer"]] = row.get("ms", row.get("error"))
+    return times
+
+
+def ratio(workload, least):
+    times = compare_with_peers().get(workload, {})
+    ours = times.pop("weir", None)
+    if not isinstance(ours, float):
+        raise Short(f"weir: {ours}")
+    peers = {name: ms for name, ms in times.items() if isinstance(ms, float)}
+    if not peers:
+        raise Skip("no peer ran; the harness's README names its packages")
+    best = min(peers, key=peers.get)
+    figure = f"of the best peer's speed ({best} {peers[best]:.3g} ms, weir {ours:.3g} ms)"
+    return at_least(peers[best] / ours, least, figure)
+
+
+def add_ratio(workload, least):
+    def check(options):
+        return ratio(workload, least)
+
+    check.__doc__ = f"{workload} at 2048 tokens, f32, {least} times the best peer."
+    LINES.line(f"{workload}-ratio", slow=True)(check)
+
+
+for name, least in (("gla", 2), ("gdn", 2), ("mamba2", 2), ("hgrn", 2), ("mamba1", 10)):
+    add_ratio(name, least)
+
+
+@LINES.line("flat", slow=True)
+def flat(options):
+    """Time per token of 65 536 tokens as of 2048."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    random = np.random.default_rng(1)
+    each = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for time in (2048, 65536):
+            dims = dict(T=time, H=4, K=64, V=64)
+            shape = (1, time, 4, 64)
+            tensors = {n: random.standard_normal(shape, np.float32) for n in "qkv"}
+            tensors["g"] = -random.random(shape, np.float32)
+            path = pathlib.Path(folder) / f"{time}.safetensors"
+            about = {"dtype": "f32", "dims": json.dumps(dims)}
+            save_file(tensors, path, about)
+            text = run(ROOT / "bench" / "peer", "gla", path,
+                       env={**os.environ, "WEIRC": str(WEIRC), "WEIR_THREADS": "2"})
+            each[time] = float(re.search(r"median_ms=(\S+)", text)[1]) / time * 1e6
+    short, long = each.values()
+    return at_most(long / short, 1.1, f"of the time per token ({short:.0f} ns, {long:.0f} ns)", "")
