@@ -1,0 +1,118 @@
+//===- FlaTest.cpp - Import of models of flash-linear-attention -----------===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Models.h"
+
+using namespace llvm;
+using namespace weir;
+
+/// Gated linear attention with two layers.
+static SmallModel makeGLA() {
+  SmallModel model;
+  model.config = json::Object{{"architectures", json::Array{"GLAForCausalLM"}},
+                              {"vocab_size", 10},
+                              {"hidden_size", 8},
+                              {"intermediate_size", 12},
+                              {"num_hidden_layers", 2},
+                              {"num_heads", 2}};
+  model.addTensor("model.embeddings.weight", {10, 8});
+  model.addTensor("model.norm.weight", {8});
+  model.addTensor("lm_head.weight", {10, 8});
+  for (StringRef layer : {"model.layers.0.", "model.layers.1."}) {
+    auto add = [&](StringRef name, std::vector<int64_t> shape) {
+      model.addTensor((layer + name).str(), std::move(shape));
+    };
+    add("attn_norm.weight", {8});
+    add("mlp_norm.weight", {8});
+    add("attn.q_proj.weight", {4, 8});
+    add("attn.k_proj.weight", {4, 8});
+    add("attn.v_proj.weight", {8, 8});
+    add("attn.g_proj.weight", {8, 8});
+    add("attn.o_proj.weight", {8, 8});
+    add("attn.gk_proj.0.weight", {16, 8});
+    add("attn.gk_proj.1.weight", {4, 16});
+    add("attn.gk_proj.1.bias", {4});
+    add("attn.g_norm_swish_gate.weight", {4});
+    add("mlp.gate_proj.weight", {12, 8});
+    add("mlp.up_proj.weight", {12, 8});
+    add("mlp.down_proj.weight", {8, 12});
+  }
+  return model;
+}
+
+TEST(ImportFla, gla) {
+  expectModule(importSmall(makeGLA()),
+               {"weir.recurrence", "decay(", "order [0, 0]", "weir.rms_norm"});
+}
+
+TEST(ImportFla, attentionAtALayer) {
+  SmallModel model = makeGLA();
+  model.config["attn"] = json::Object{
+      {"layers", json::Array{1}}, {"num_heads", 2}, {"window_size", 3}};
+  for (StringRef name : {"g_proj", "gk_proj.0", "gk_proj.1",
+                         "g_norm_swish_gate", "q_proj", "k_proj"})
+    model.dropTensor(("model.layers.1.attn." + name + ".weight").str());
+  model.dropTensor("model.layers.1.attn.gk_proj.1.bias");
+  model.addTensor("model.layers.1.attn.q_proj.weight", {8, 8});
+  model.addTensor("model.layers.1.attn.k_proj.weight", {8, 8});
+  expectModule(importSmall(model),
+               {"order [0, 1]", "weir.recurrence", "window<3>"});
+}
+
+TEST(ImportFla, wrongAttention) {
+  auto expect = [](json::Value attn, std::vector<StringRef> texts) {
+    SmallModel model = makeGLA();
+    model.config["attn"] = std::move(attn);
+    for (StringRef text : texts)
+      expectError(importSmall(model), {text});
+  };
+  expect("all", {"key 'attn' is no object or list of objects"});
+  expect(json::Object{{"layers", json::Array{2}}, {"num_heads", 2}},
+         {"key 'attn.layers' names no layer of 0 to 1"});
+  expect(json::Object{{"layers", json::Array{1, 1}}, {"num_heads", 2}},
+         {"key 'attn.layers' names layer 1 twice"});
+  expect(json::Object{{"layers", 1}, {"num_heads", 2}},
+         {"key 'attn.layers' is no list of layers"});
+  expect(json::Object{{"layers", json::Array{1}}},
+         {"key 'attn.num_heads' is no positive whole number"});
+  expect(json::Object{{"layers", json::Array{1}},
+                      {"num_heads", 3},
+                      {"num_kv_heads", 2},
+                      {"qkv_bias", 1},
+                      {"rope_theta", -1},
+                      {"qk_norm", true}},
+         {"expected a divisor of the hidden size 8",
+          "expected a divisor of the 3 heads", "is not true or false",
+          "key 'attn.rope_theta' is no positive number",
+          "key 'attn.qk_norm' is not understood"});
+  expect(json::Object{{"layers", json::Array{1}}, {"num_heads", 8}},
+         {"makes heads of 1 features, expected an even number to rotate"});
+}
+
+TEST(ImportFla, wrongOptions) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    SmallModel model = makeGLA();
+    model.config[key] = std::move(value);
+    expectError(importSmall(model), {text});
+  };
+  expect("hidden_act", "gelu", "expected one of swish, powlu");
+  expect("hidden_act", "powlu", "the output gate has no other");
+  expect("num_heads", 3,
+         "the features of all keys is 4, expected a multiple of the 3");
+  expect("num_kv_heads", 3,
+         "the number of heads is 2, expected a multiple of the 3");
+  expect("expand_k", 0.3, "expected a positive whole number");
+  expect("norm_eps", -1, "expected no negative number");
+  expect("hidden_ratio", -1, "expected a positive number");
+  expect("attnres_block_size", 3, "expected 1 or an even number");
+  expect("feature_map", "none",
+         "names the activation 'none', expected one of relu");
+  expect("num_hidden_layers", 100, "when the checkpoint has");
+  expect("gate_logit_normalizer", 8, "is not understood");
+  expect("use_short_conv", true, "q_conv1d.weight");
+  expect("vocab_size", 11, "has extents [10, 8], expected [11, 8]");
+}
