@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Writes the checkpoints of fla_cases.py with outputs of flash-linear-attention.
+
+  make_fla_checkpoint.py FOLDER [NAME...]
+
+As make_checkpoint.py does, by the library's own recurrent kernels, which run in
+Triton's interpreter without a GPU. That is slow, so sequences are short. The
+attention of hybrids, for which the library calls another one, is plain torch.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+import types
+
+os.environ["TRITON_INTERPRET"] = "1"
+os.environ["TORCHDYNAMO_DISABLE"] = "1"
+
+import torch
+from triton.runtime import driver
+
+
+class Interpreter:
+    """What Triton asks of a device."""
+
+    utils = types.SimpleNamespace(
+        get_device_properties=lambda device: dict(multiprocessor_count=4, max_shared_mem=200000)
+    )
+
+    def get_current_device(self):
+        return 0
+
+    def get_current_stream(self, *device):
+        return 0
+
+    def get_current_target(self):
+        return types.SimpleNamespace(backend="cpu", arch=0, warp_size=32)
+
+    def get_active_torch_device(self):
+        return torch.device("cpu")
+
+    def get_device_interface(self):
+        return torch.cpu
+
+    def get_benchmarker(self):
+        return lambda function, *args, **options: [1.0, 1.0, 1.0]
+
+    def get_empty_cache_for_benchmark(self):
+        return torch.zeros(1)
+
+    def clear_cache(self, cache):
+        pass
+
+
+driver.set_active(Interpreter())
+
+import fla.layers.attn
+import fla.models
+from fla.ops.attnres.naive import naive_attnres
+
+import make_checkpoint
+from fla_cases import ABSENT, FLA_CASES, SMALL
+
+make_checkpoint.NEW_TOKENS = 4
+
+
+def attend(q, k, v, causal, window_size):
+    groups = q.shape[2] // k.shape[2]
+    k, v = (x.repeat_interleave(groups, 2) for x in (k, v))
+    scores = torch.einsum("bthd,bshd->bhts", q, k) * q.shape[-1] ** -0.5
+    place = torch.arange(q.shape[1])
+    behind = place[:, None] - place
+    seen = behind >= 0
+    if window_size[0] >= 0:
+        seen &= behind <= window_size[0]
+    shares = scores.masked_fill(~seen, -torch.inf).softmax(-1)
+    return torch.einsum("bhts,bshd->bthd", shares, v)
+
+
+fla.layers.attn.flash_attn_func = attend
+for name, module in list(sys.modules.items()):
+    if name.startswith("fla.") and hasattr(module, "fused_attnres"):
+        module.fused_attnres = naive_attnres
+
+
+def fill(model, generator):
+    make_checkpoint.fill(model, generator)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            last = name.rsplit(".", 1)[-1]
+            if last == "A_log":
+                parameter.sub_(1.5)
+            elif "conv1d.weight" in name:
+                parameter.mul_(0.5)
+            elif name.endswith(("w_lora.lora.2.bias", "linear.lora.2.bias")):
+                parameter.sub_(1.0)
+            elif last == "mu" or last.startswith("x_") and "x_bias" not in last:
+                parameter.copy_(torch.rand(parameter.shape, generator=generator))
+
+
+def make(name, folder):
+    family, options = FLA_CASES[name]
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+    generator = torch.Generator().manual_seed(seed)
+    values = {k: v for k, v in {**SMALL, **options}.items() if v is not ABSENT}
+    config = getattr(fla.models, family + "Config")(**values, use_cache=False)
+    model = getattr(fla.models, family + "ForCausalLM")(config).eval()
+    fill(model, generator)
+    model.save_pretrained(folder)
+    ids = torch.randint(0, config.vocab_size, (2, 9), generator=generator)
+    std = make_checkpoint.write_run(folder, "", model, ids, [9, 9], "")
+    ids = torch.randint(0, config.vocab_size, (1, 18), generator=generator)
+    make_checkpoint.write_run(folder, "_long", model, ids, [18], "")
+    prompt = ids[0, :5].tolist()
+    tokens, margins = make_checkpoint.decode(model, prompt)
+    decoded = dict(prompt=prompt, tokens=tokens, margins=margins, max_new_tokens=4)
+    (folder / "generate.json").write_text(json.dumps(decoded))
+    meta = dict(
+        name=name,
+        tolerance=dict(max_abs_over_rms=2e-4),
+        output_std=dict(main=dict(logits=std)),
+        flags=[],
+    )
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+
+def main():
+    here = pathlib.Path(__file__).parent
+    files = ("make_checkpoint.py", "make_fla_checkpoint.py", "fla_cases.py")
+    sources = b"".join((here / name).read_bytes() for name in files)
+    stamp = hashlib.sha256(sources + fla.__version__.encode()).hexdigest()
+    root = pathlib.Path(sys.argv[1])
+    torch.set_num_threads(1)
+    with make_checkpoint.locked(root):
+        for name in sys.argv[2:] or FLA_CASES:
+            folder = root / name
+            mark = folder / "stamp"
+            if mark.exists() and mark.read_text() == stamp:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(name, folder)
+            mark.write_text(stamp)
+
+
+if __name__ == "__main__":
+    main()
