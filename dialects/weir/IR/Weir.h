@@ -29,6 +29,23 @@
 // The op interfaces name attributes, which name the attribute interfaces.
 #include "weir/IR/WeirOpInterfaces.h.inc"
 
+namespace weir {
+
+/// What a step of a scan yields: one time position of each output, and the
+/// states behind it.
+struct ScanStep {
+  llvm::SmallVector<mlir::Value> outputs;
+  llvm::SmallVector<mlir::Value> states;
+};
+
+/// Builds the step of a scan from one time position of each input and the
+/// states before it.
+using ScanStepBuilder = llvm::function_ref<ScanStep(
+    mlir::OpBuilder &, mlir::Location, mlir::ValueRange inputs,
+    mlir::ValueRange states)>;
+
+} // namespace weir
+
 #define GET_OP_CLASSES
 #include "weir/IR/WeirOps.h.inc"
 

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
 #include "weir/Codegen/Passes.h"
+#include "weir/IR/ScanAxes.h"
 #include "weir/IR/Weir.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <numeric>
@@ -40,6 +41,7 @@ private:
   Choice choose(PackedLinearOp linear);
   Choice choose(AttentionOp attention);
   Choice choose(RecurrenceOp recurrence);
+  Choice choose(ScanOp scan);
   ScheduleAttr makeSchedule(StringRef form, ArrayRef<int64_t> tiles,
                             bool parallel);
 };
@@ -126,15 +128,68 @@ Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
           reason};
 }
 
+/// Bytes of a tile's states, with what is computed beside them: half of a
+/// first-level cache.
+static constexpr int64_t StateBytes = 16384;
+
+Choice SelectSchedulePass::choose(ScanOp scan) {
+  // What the region uses from above is made in front of it, once.
+  OpBuilder builder(scan);
+  scan.isolate(builder);
+  ScanAxes axes(scan);
+  SmallVector<int64_t> tiles(axes.getExtents());
+  if (tiles.empty())
+    return {makeSchedule("scan", {}, /*parallel=*/true),
+            "every axis of the step is coupled: one row at a time"};
+  auto countBytes = [&] {
+    int64_t bytes = 0;
+    for (BlockArgument state : scan.getStateArguments()) {
+      auto type = cast<RankedTensorType>(axes.getTileType(state, tiles));
+      if (type.getElementType().isIntOrFloat())
+        bytes += type.getNumElements() * type.getElementTypeBitWidth() / 8;
+    }
+    return bytes;
+  };
+  // Cut the first axis, the outermost of the states, until its tiles fit and
+  // there is one for each thread. Where vectors run along it, a tile has whole
+  // ones.
+  int64_t extent = tiles[0], lanes = 1;
+  for (OpOperand &yielded :
+       scan.getBody().front().getTerminator()->getOpOperands()) {
+    SmallVector<std::optional<unsigned>> classes = axes.getClasses(yielded);
+    if (!classes.empty() && classes.back() == 0u)
+      lanes = std::min(extent, vectorBits / 32);
+  }
+  auto input = cast<RankedTensorType>(scan.getInputs().front().getType());
+  bool single = input.getDimSize(BatchAxis) == 1;
+  bool token = input.getDimSize(TimeAxis) == 1;
+  int64_t parts = 1;
+  for (int64_t next = 1; next <= extent && !(token && single); ++next) {
+    if (extent % next != 0 || extent / next < lanes ||
+        (extent % lanes == 0 && extent / next % lanes != 0))
+      continue;
+    tiles[0] = extent / next;
+    parts = next;
+    if (countBytes() <= StateBytes && next % threads == 0)
+      break;
+  }
+  return {makeSchedule("scan", tiles, /*parallel=*/true),
+          std::to_string(parts) + " tiles of " + std::to_string(tiles[0]) +
+              " along an element-wise axis of " + std::to_string(extent) +
+              ", whose states take " + std::to_string(countBytes()) +
+              " bytes, for " + std::to_string(threads) + " threads"};
+}
+
 void SelectSchedulePass::runOnOperation() {
   func::FuncOp function = getOperation();
   function.walk([&](Operation *op) {
     if (op->getAttrOfType<ScheduleAttr>("schedule"))
       return;
-    Choice choice = llvm::TypeSwitch<Operation *, Choice>(op)
-                        .Case<PackedLinearOp, AttentionOp, RecurrenceOp>(
-                            [&](auto scheduled) { return choose(scheduled); })
-                        .Default([](Operation *) { return Choice(); });
+    Choice choice =
+        llvm::TypeSwitch<Operation *, Choice>(op)
+            .Case<PackedLinearOp, AttentionOp, RecurrenceOp, ScanOp>(
+                [&](auto scheduled) { return choose(scheduled); })
+            .Default([](Operation *) { return Choice(); });
     if (!choice.schedule)
       return;
     op->setAttr("schedule", choice.schedule);

@@ -77,3 +77,48 @@ func.func @recurrent(%q: tensor<1x8x2x16xf32>)
         -> tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
   return %0, %1 : tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
 }
+
+// -----
+
+func.func @scan_form(%x: tensor<?x?x8xf32>, %s: tensor<8xf32>)
+    -> tensor<?x?x8xf32> {
+  // expected-error @below {{has a schedule of form "flash", expected "scan"}}
+  %y, %l = weir.scan (%x) states(%s) schedule(<form = "flash", tiles = [8]>)
+      : (tensor<?x?x8xf32>), (tensor<8xf32>)
+      -> (tensor<?x?x8xf32>), (tensor<?x8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %h: tensor<8xf32>):
+    %u = arith.addf %a, %h : tensor<8xf32>
+    weir.yield %u, %u : tensor<8xf32>, tensor<8xf32>
+  }
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @scan_tiles(%x: tensor<?x?x8xf32>, %s: tensor<8xf32>)
+    -> tensor<?x?x8xf32> {
+  // expected-error @below {{has a schedule of 2 tiles, expected one for each of 1 element-wise axes}}
+  %y, %l = weir.scan (%x) states(%s) schedule(<form = "scan", tiles = [8, 8]>)
+      : (tensor<?x?x8xf32>), (tensor<8xf32>)
+      -> (tensor<?x?x8xf32>), (tensor<?x8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %h: tensor<8xf32>):
+    %u = arith.addf %a, %h : tensor<8xf32>
+    weir.yield %u, %u : tensor<8xf32>, tensor<8xf32>
+  }
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @scan_divisor(%x: tensor<?x?x8xf32>, %s: tensor<8xf32>)
+    -> tensor<?x?x8xf32> {
+  // expected-error @below {{has a schedule with a tile of 3, expected a divisor of 8}}
+  %y, %l = weir.scan (%x) states(%s) schedule(<form = "scan", tiles = [3]>)
+      : (tensor<?x?x8xf32>), (tensor<8xf32>)
+      -> (tensor<?x?x8xf32>), (tensor<?x8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %h: tensor<8xf32>):
+    %u = arith.addf %a, %h : tensor<8xf32>
+    weir.yield %u, %u : tensor<8xf32>, tensor<8xf32>
+  }
+  return %y : tensor<?x?x8xf32>
+}

@@ -157,3 +157,39 @@ func.func @shift_with_past(
       : tensor<?x?x4xf32> -> tensor<?x4xf32>
   return %y : tensor<?x?x4xf32>
 }
+
+// -----
+
+func.func @scan_backward(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %s = arith.constant dense<0.0> : tensor<4xf32>
+  // expected-error @below {{cannot derive a streaming step: this scan goes from the last token to the first}}
+  %y, %last = weir.scan (%x) states(%s) reverse
+      : (tensor<?x?x4xf32>), (tensor<4xf32>)
+      -> (tensor<?x?x4xf32>), (tensor<?x4xf32>) {
+  ^bb0(%a: tensor<4xf32>, %h: tensor<4xf32>):
+    weir.yield %a, %h : tensor<4xf32>, tensor<4xf32>
+  }
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @scan_with_lengths(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %s = arith.constant dense<0.0> : tensor<4xf32>
+  // expected-error @below {{cannot derive a streaming step: this scan has lengths already}}
+  %y, %last = weir.scan (%x) states(%s) lengths(%n : tensor<?xi32>)
+      : (tensor<?x?x4xf32>), (tensor<4xf32>)
+      -> (tensor<?x?x4xf32>), (tensor<?x4xf32>) {
+  ^bb0(%a: tensor<4xf32>, %h: tensor<4xf32>):
+    weir.yield %a, %h : tensor<4xf32>, tensor<4xf32>
+  }
+  return %y : tensor<?x?x4xf32>
+}
