@@ -359,6 +359,8 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
     }
     frame.setArg(i, data, shape.data());
   }
+  // Before the arena is measured: each thread has a part of it.
+  useThreads(threads);
   int64_t bytes;
   if (!frame.arenaBytes(bytes, error))
     return false;
@@ -371,7 +373,6 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
     int64_t size = static_cast<int64_t>(arena.size());
     frame.setArg(arenaArg, arena.data(), &size);
   }
-  useThreads(threads);
   if (!frame.invoke(binding.batch, WEIR_DYNAMIC, error))
     return false;
   for (int32_t r = 0; r < function.num_results; ++r) {

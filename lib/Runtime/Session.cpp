@@ -288,6 +288,11 @@ void Session::describe(Function &function, int64_t time) {
 
 bool Session::sizeArena(std::string &error) {
   int64_t largest = 0;
+  // Each thread has a part of the arena, so that steps must have no more of
+  // them than it is measured for.
+  if (opts.threads <= 0)
+    opts.threads = countThreads();
+  useThreads(opts.threads);
   for (Function &function : functions) {
     int64_t fixed = function.desc->time, bytes;
     describe(function, fixed == WEIR_DYNAMIC ? opts.maxBlock : fixed);

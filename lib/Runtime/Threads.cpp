@@ -90,8 +90,12 @@ extern "C" int omp_get_max_threads(void) __attribute__((weak));
 extern "C" int omp_get_thread_num(void) __attribute__((weak));
 
 /// Threads a parallel region may have.
-extern "C" int64_t weir_rt_num_threads(void) {
+int weir::rt::countThreads() {
   return omp_get_max_threads ? omp_get_max_threads() : 1;
+}
+
+extern "C" int64_t weir_rt_num_threads(void) {
+  return weir::rt::countThreads();
 }
 
 /// The number of the calling thread in its parallel region.

@@ -19,6 +19,9 @@ int defaultThreads();
 /// Does nothing in programs without OpenMP: single-threaded code links none.
 void useThreads(int count);
 
+/// The threads that parallel regions of the calling thread have at most.
+int countThreads();
+
 } // namespace weir::rt
 
 #endif // LIB_RUNTIME_THREADS_H

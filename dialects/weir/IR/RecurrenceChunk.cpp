@@ -48,6 +48,11 @@ using utils::IteratorType;
 /// exp(60) times a product of two numbers stays far below the largest f32.
 static constexpr double LowestMildSum = -60;
 
+/// The exponential of this is 0 in either type of the state. Logs are taken no
+/// lower: between sums of infinite ones there is no difference, and between
+/// sums of huge ones no digit is left of it.
+static constexpr double LowestLog = -1000;
+
 /// Rows substituted one by one in the solution of a triangular system.
 static constexpr int64_t SolveBlock = 8;
 
@@ -286,6 +291,12 @@ static Value putRows(OpBuilder &builder, Location loc, Value part, Value tile,
       ArrayRef<OpFoldResult>{builder.getIndexAttr(1), builder.getIndexAttr(1)});
 }
 
+/// A log of decay that sums and differences of sums keep finite.
+static Value boundLog(OpBuilder &b, Location l, Value log) {
+  return arith::MaximumFOp::create(b, l, log,
+                                   buildFloat(b, l, log.getType(), LowestLog));
+}
+
 /// The sum of two numbers and what rounding took from it (Knuth).
 static std::pair<Value, Value> buildTwoSum(OpBuilder &b, Location l, Value x,
                                            Value y) {
@@ -306,7 +317,7 @@ void ChunkBuilder::accumulateByHead(Value logs) {
       builder, loc, constant(0), constant(rows), constant(1), inits,
       [&](OpBuilder &b, Location l, Value row, ValueRange carried) {
         Value high = carried[4], low = carried[5];
-        Value log = tensor::ExtractOp::create(b, l, logs, row);
+        Value log = boundLog(b, l, tensor::ExtractOp::create(b, l, logs, row));
         auto [sum, lost] = buildTwoSum(b, l, high, log);
         Value lows = arith::AddFOp::create(b, l, low, lost);
         SmallVector<Value> entries{high, low, sum, lows}, next;
@@ -343,7 +354,8 @@ void ChunkBuilder::accumulateByChannel(Value logs) {
             SmallVector<AffineMap>(3, builder.getMultiDimIdentityMap(1)),
             IteratorType::parallel,
             [](OpBuilder &b, Location l, ValueRange in) {
-              auto [sum, lost] = buildTwoSum(b, l, in[1], in[0]);
+              auto [sum, lost] =
+                  buildTwoSum(b, l, in[1], boundLog(b, l, in[0]));
               Value lows = arith::AddFOp::create(b, l, in[2], lost);
               linalg::YieldOp::create(b, l, ValueRange{sum, lows});
             });

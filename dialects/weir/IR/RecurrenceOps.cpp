@@ -50,14 +50,18 @@ RankedTensorType RecurrenceOp::inferStateType(Value query, Value value) {
       getAccumulatorType(getTensor(query).getElementType()));
 }
 
-/// Whether two shapes may be the same at run time.
-static bool mayBe(RankedTensorType type, ArrayRef<int64_t> shape) {
-  return type.getRank() == static_cast<int64_t>(shape.size()) &&
-         llvm::all_of(llvm::zip(type.getShape(), shape), [](auto extents) {
-           auto [lhs, rhs] = extents;
-           return ShapedType::isDynamic(lhs) || ShapedType::isDynamic(rhs) ||
-                  lhs == rhs;
-         });
+/// Whether `type` may have the extents `shape` at run time; those behind the
+/// first `dynamic` axes must be static.
+static bool mayBe(RankedTensorType type, ArrayRef<int64_t> shape,
+                  unsigned dynamic) {
+  if (type.getRank() != static_cast<int64_t>(shape.size()))
+    return false;
+  for (auto [axis, found, expected] : llvm::enumerate(type.getShape(), shape))
+    if (found != expected &&
+        (axis >= dynamic ||
+         (!ShapedType::isDynamic(found) && !ShapedType::isDynamic(expected))))
+      return false;
+  return true;
 }
 
 namespace {
@@ -73,11 +77,12 @@ private:
   LogicalResult checkCorrection();
   LogicalResult checkState();
 
-  /// Fails unless `value` has the shape and element type given.
+  /// Fails unless `value` may have the shape, of which the first `dynamic`
+  /// extents may be dynamic, and has the element type given.
   LogicalResult expect(Value value, StringRef name, ArrayRef<int64_t> shape,
-                       Type element) {
+                       unsigned dynamic, Type element) {
     RankedTensorType type = getTensor(value);
-    if (mayBe(type, shape) && type.getElementType() == element)
+    if (mayBe(type, shape, dynamic) && type.getElementType() == element)
       return success();
     return op.emitOpError("has a ")
            << name << " of type " << type << ", expected "
@@ -129,9 +134,9 @@ LogicalResult RecurrenceVerifier::checkSequences() {
   }
   keyShape.append({keyHeads, keyDim});
   valueShape.append({heads, valueDim});
-  if (failed(expect(op.getKey(), "key", keyShape, element)) ||
-      failed(expect(op.getValue(), "value", valueShape, element)) ||
-      failed(expect(op.getResult(), "result", {batch, time, heads, valueDim},
+  if (failed(expect(op.getKey(), "key", keyShape, 2, element)) ||
+      failed(expect(op.getValue(), "value", valueShape, 2, element)) ||
+      failed(expect(op.getResult(), "result", {batch, time, heads, valueDim}, 2,
                     element)))
     return failure();
   // recurrence_c2
@@ -148,9 +153,9 @@ LogicalResult RecurrenceVerifier::checkDecay() {
     return success();
   RankedTensorType type = getTensor(op.getDecay());
   bool matches = isa<FloatType>(type.getElementType()) &&
-                 (mayBe(type, {batch, time, heads}) ||
-                  mayBe(type, {batch, time, heads, keyDim}) ||
-                  mayBe(type, {heads}) || mayBe(type, {heads, keyDim}));
+                 (mayBe(type, {batch, time, heads}, 2) ||
+                  mayBe(type, {batch, time, heads, keyDim}, 2) ||
+                  mayBe(type, {heads}, 0) || mayBe(type, {heads, keyDim}, 0));
   if (!matches)
     return op.emitOpError("has a decay of type ")
            << type << ", expected floats [batch, time, " << heads
@@ -164,12 +169,12 @@ LogicalResult RecurrenceVerifier::checkCorrection() {
   // recurrence_c4
   if (op.getBeta()) {
     ArrayRef<int64_t> shape = getTensor(op.getValue()).getShape().drop_back();
-    if (failed(expect(op.getBeta(), "beta", shape, element)))
+    if (failed(expect(op.getBeta(), "beta", shape, 2, element)))
       return failure();
   }
   for (auto [part, name] : {std::pair(op.getReadKey(), "read key"),
                             std::pair(op.getWriteKey(), "write key")})
-    if (part && failed(expect(part, name, key.getShape(), element)))
+    if (part && failed(expect(part, name, key.getShape(), 2, element)))
       return failure();
   if (op.getWriteKey() && (op.getBeta() || !op.getReadKey()))
     return op.emitOpError(
@@ -179,7 +184,7 @@ LogicalResult RecurrenceVerifier::checkCorrection() {
         "has a read key, expected a beta or a write key beside it");
   // recurrence_c5
   if (op.getBonus()) {
-    if (failed(expect(op.getBonus(), "bonus", {heads, keyDim}, element)))
+    if (failed(expect(op.getBonus(), "bonus", {heads, keyDim}, 0, element)))
       return failure();
     if (op.hasCorrection() || updates != 1)
       return op.emitOpError("has a bonus, expected no correction and one "
@@ -197,13 +202,13 @@ LogicalResult RecurrenceVerifier::checkState() {
   // recurrence_c6
   FloatType state = getAccumulatorType(element);
   SmallVector<int64_t> shape{batch, heads, keyDim, valueDim};
-  if (failed(expect(op.getFinalState(), "final state", shape, state)) ||
+  if (failed(expect(op.getFinalState(), "final state", shape, 1, state)) ||
       (op.getInit() &&
-       failed(expect(op.getInit(), "initial state", shape, state))))
+       failed(expect(op.getInit(), "state to begin with", shape, 1, state))))
     return failure();
   // recurrence_c8
   if (op.getLengths())
-    return expect(op.getLengths(), "vector of lengths", {batch},
+    return expect(op.getLengths(), "vector of lengths", {batch}, 1,
                   IntegerType::get(op.getContext(), 32));
   return success();
 }

@@ -312,7 +312,7 @@ func.func @recurrence_c5_bonus_with_updates(%q: tensor<?x?x2x16xf32>,
 func.func @recurrence_c6_init(%q: tensor<?x?x2x16xf32>,
     %k: tensor<?x?x2x16xf32>, %v: tensor<?x?x4x8xf32>,
     %s: tensor<?x4x8x16xf32>) {
-  // expected-error @below {{has a initial state of type 'tensor<?x4x8x16xf32>', expected 'tensor<?x4x16x8xf32>'}}
+  // expected-error @below {{has a state to begin with of type 'tensor<?x4x8x16xf32>', expected 'tensor<?x4x16x8xf32>'}}
   %0, %1 = weir.recurrence %q, %k, %v init(%s : tensor<?x4x8x16xf32>)
       : tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x4x8xf32>
       -> tensor<?x?x4x8xf32>, tensor<?x4x16x8xf32>
