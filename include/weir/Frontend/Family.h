@@ -17,6 +17,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "weir/Frontend/Checkpoint.h"
 #include "llvm/ADT/StringSet.h"
+#include <limits>
 
 namespace weir {
 
@@ -109,8 +110,11 @@ struct FamilyRequest {
 
 /// What a family tells about the model it built.
 struct ModelFacts {
+  /// The `maxLength` of models that any length is the same to.
+  static constexpr int64_t unlimited = std::numeric_limits<int64_t>::max();
+
   int64_t vocabSize = 0;
-  /// Positions the model was made for.
+  /// Positions the model was made for, or `unlimited`.
   int64_t maxLength = 0;
   /// Whether there is nothing behind `maxLength`: positions are learned.
   bool lengthIsFixed = false;
@@ -155,6 +159,7 @@ private:
 void registerCombaFamily(FamilyTable &table);
 void registerDeltaNetFamily(FamilyTable &table);
 void registerGLAFamily(FamilyTable &table);
+void registerFalconMambaFamily(FamilyTable &table);
 void registerGPT2Family(FamilyTable &table);
 void registerGatedDeltaNetFamily(FamilyTable &table);
 void registerGatedDeltaProductFamily(FamilyTable &table);
@@ -163,12 +168,17 @@ void registerHGRN2Family(FamilyTable &table);
 void registerKDAFamily(FamilyTable &table);
 void registerLinearAttentionFamily(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);
+void registerMamba2Family(FamilyTable &table);
+void registerMambaFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
 void registerQwen2Family(FamilyTable &table);
 void registerQwen3Family(FamilyTable &table);
 void registerRWKV6Family(FamilyTable &table);
 void registerRWKV7Family(FamilyTable &table);
 void registerRetNetFamily(FamilyTable &table);
+void registerRecurrentGemmaFamily(FamilyTable &table);
+void registerRwkvFamily(FamilyTable &table);
+void registerXlstmFamily(FamilyTable &table);
 
 /// All of the above.
 void registerAllFamilies(FamilyTable &table);

@@ -62,6 +62,8 @@ struct RotaryOptions {
   /// Whether the family rotates a part of the features; others disregard
   /// `partial_rotary_factor`, as transformers does.
   bool allowsPartial = false;
+  /// `partial_rotary_factor` where the configuration has none.
+  double defaultPart = 1.0;
 };
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters` (or the GGUF keys

@@ -38,6 +38,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerCombaFamily(table);
   registerDeltaNetFamily(table);
   registerGLAFamily(table);
+  registerFalconMambaFamily(table);
   registerGPT2Family(table);
   registerGatedDeltaNetFamily(table);
   registerGatedDeltaProductFamily(table);
@@ -46,10 +47,15 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerKDAFamily(table);
   registerLinearAttentionFamily(table);
   registerLlamaFamily(table);
+  registerMamba2Family(table);
+  registerMambaFamily(table);
   registerMistralFamily(table);
   registerQwen2Family(table);
   registerQwen3Family(table);
   registerRWKV6Family(table);
   registerRWKV7Family(table);
   registerRetNetFamily(table);
+  registerRecurrentGemmaFamily(table);
+  registerRwkvFamily(table);
+  registerXlstmFamily(table);
 }

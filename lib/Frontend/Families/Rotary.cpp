@@ -256,7 +256,8 @@ RotarySpec RotaryReader::readHuggingFace() {
   RotarySpec spec;
   double base = config.getFloat("rope_theta", options.defaultBase);
   spec.base = getNumber("rope_theta").value_or(base);
-  double outerPart = config.getFloat("partial_rotary_factor", 1.0);
+  double outerPart =
+      config.getFloat("partial_rotary_factor", options.defaultPart);
   double part = getNumber("partial_rotary_factor").value_or(outerPart);
   StringRef type = object->getString("rope_type")
                        .value_or(object->getString("type").value_or("default"));

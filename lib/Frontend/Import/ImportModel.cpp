@@ -217,15 +217,17 @@ static DictionaryAttr describeModel(MLIRContext &context, ConfigReader &reader,
   auto entry = [&](StringRef name, Attribute value) {
     return b.getNamedAttr(name, value);
   };
-  return b.getDictionaryAttr({
+  SmallVector<NamedAttribute> entries = {
       entry("name", b.getStringAttr(getModelName(checkpoint))),
       entry("vocab_size", b.getI64IntegerAttr(facts.vocabSize)),
-      entry("max_length", b.getI64IntegerAttr(maxLength)),
       entry("bos", b.getI64IntegerAttr(tokens.bos)),
       entry("pad", b.getI64IntegerAttr(tokens.pad)),
       entry("eos", b.getI64ArrayAttr(tokens.eos)),
       entry("add_bos", b.getBoolAttr(tokens.addBos)),
-  });
+  };
+  if (maxLength != ModelFacts::unlimited)
+    entries.push_back(entry("max_length", b.getI64IntegerAttr(maxLength)));
+  return b.getDictionaryAttr(entries);
 }
 
 //===----------------------------------------------------------------------===//

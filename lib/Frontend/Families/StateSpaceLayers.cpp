@@ -1,0 +1,399 @@
+//===- StateSpaceLayers.cpp - Layers with a state -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "StateSpaceLayers.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace weir;
+
+//===----------------------------------------------------------------------===//
+// Scans
+//===----------------------------------------------------------------------===//
+
+static RankedTensorType getType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+namespace {
+
+/// Builds one step of one row: from time positions of the inputs and the states
+/// before, those of the outputs and the states behind.
+using StepFn = function_ref<SmallVector<Value>(OpBuilder &, Location,
+                                               ValueRange, ValueRange)>;
+
+/// An input of a generic operation, and which of its loops its axes are.
+struct Indexed {
+  Value value;
+  SmallVector<unsigned> axes;
+};
+
+} // namespace
+
+/// A tensor of numbers that are all `value`.
+static Value getSplat(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape,
+                      float value) {
+  auto type = RankedTensorType::get(shape, builder.getF32Type());
+  return arith::ConstantOp::create(builder, loc,
+                                   DenseElementsAttr::get(type, value));
+}
+
+/// A scan whose outputs are `[batch, time]` and `outputs` behind.
+static SmallVector<Value> buildScan(ModelBuilder &b, ValueRange inputs,
+                                    ValueRange states,
+                                    ArrayRef<SmallVector<int64_t>> outputs,
+                                    StepFn step) {
+  OpBuilder &builder = b.getBuilder();
+  Location loc = b.getLoc();
+  RankedTensorType first = getType(inputs.front());
+  SmallVector<Type> outputTypes, stateTypes, arguments;
+  for (ArrayRef<int64_t> inner : outputs) {
+    SmallVector<int64_t> shape(first.getShape().take_front(2));
+    llvm::append_range(shape, inner);
+    outputTypes.push_back(RankedTensorType::get(shape, first.getElementType()));
+  }
+  for (Value input : inputs) {
+    RankedTensorType type = getType(input);
+    arguments.push_back(RankedTensorType::get(type.getShape().drop_front(2),
+                                              type.getElementType()));
+  }
+  for (Value state : states) {
+    RankedTensorType type = getType(state);
+    SmallVector<int64_t> shape{first.getDimSize(0)};
+    llvm::append_range(shape, type.getShape());
+    stateTypes.push_back(RankedTensorType::get(shape, type.getElementType()));
+    arguments.push_back(type);
+  }
+  auto scan = ScanOp::create(builder, loc, outputTypes, stateTypes, inputs,
+                             states, /*lengths=*/Value(), /*reverse=*/false,
+                             /*schedule=*/ScheduleAttr());
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body =
+      builder.createBlock(&scan.getBody(), {}, arguments,
+                          SmallVector<Location>(arguments.size(), loc));
+  ValueRange all = body->getArguments();
+  SmallVector<Value> results = step(builder, loc, all.take_front(inputs.size()),
+                                    all.drop_front(inputs.size()));
+  YieldOp::create(builder, loc, results);
+  return SmallVector<Value>(scan.getOutputs());
+}
+
+/// Applies `element` over loops of the extents `shape`; gives `results` tensors
+/// of that shape.
+static SmallVector<Value>
+buildMap(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape,
+         unsigned results, ArrayRef<Indexed> inputs,
+         function_ref<SmallVector<Value>(OpBuilder &, Location, ValueRange)>
+             element) {
+  MLIRContext *context = builder.getContext();
+  auto type = RankedTensorType::get(shape, builder.getF32Type());
+  SmallVector<Value> values, empties;
+  SmallVector<AffineMap> maps;
+  for (const Indexed &input : inputs) {
+    SmallVector<AffineExpr> axes;
+    for (unsigned axis : input.axes)
+      axes.push_back(getAffineDimExpr(axis, context));
+    values.push_back(input.value);
+    maps.push_back(AffineMap::get(shape.size(), 0, axes, context));
+  }
+  for (unsigned i = 0; i < results; ++i) {
+    empties.push_back(
+        tensor::EmptyOp::create(builder, loc, shape, type.getElementType()));
+    maps.push_back(builder.getMultiDimIdentityMap(shape.size()));
+  }
+  SmallVector<utils::IteratorType> loops(shape.size(),
+                                         utils::IteratorType::parallel);
+  auto generic = linalg::GenericOp::create(
+      builder, loc, SmallVector<Type>(results, type), values, empties, maps,
+      loops, [&](OpBuilder &nested, Location at, ValueRange arguments) {
+        linalg::YieldOp::create(
+            nested, at, element(nested, at, arguments.drop_back(results)));
+      });
+  return SmallVector<Value>(generic.getResults());
+}
+
+Value weir::selectiveScan(ModelBuilder &b, Value x, Value step, Value rate,
+                          Value input, Value output) {
+  ArrayRef<int64_t> shape = getType(rate).getShape();
+  int64_t features = shape.front();
+  OpBuilder &builder = b.getBuilder();
+  Value zero = getSplat(builder, b.getLoc(), shape, 0);
+  return buildScan(
+             b, {x, step, input, output}, zero, {{features}},
+             [&](OpBuilder &at, Location loc, ValueRange now,
+                 ValueRange before) -> SmallVector<Value> {
+               Value after =
+                   buildMap(at, loc, shape, 1,
+                            {{now[0], {0}},
+                             {now[1], {0}},
+                             {now[2], {1}},
+                             {rate, {0, 1}},
+                             {before[0], {0, 1}}},
+                            [](OpBuilder &n, Location l,
+                               ValueRange in) -> SmallVector<Value> {
+                              auto mul = [&](Value lhs, Value rhs) -> Value {
+                                return arith::MulFOp::create(n, l, lhs, rhs);
+                              };
+                              Value factor =
+                                  math::ExpOp::create(n, l, mul(in[1], in[3]));
+                              Value fresh = mul(mul(in[1], in[0]), in[2]);
+                              return {arith::AddFOp::create(
+                                  n, l, mul(factor, in[4]), fresh)};
+                            })
+                       .front();
+               Value sums = getSplat(at, loc, {features}, 0);
+               MLIRContext *context = at.getContext();
+               AffineExpr row = getAffineDimExpr(0, context);
+               AffineExpr column = getAffineDimExpr(1, context);
+               auto product = linalg::GenericOp::create(
+                   at, loc, sums.getType(), ValueRange{after, now[3]}, sums,
+                   {AffineMap::get(2, 0, {row, column}, context),
+                    AffineMap::get(2, 0, column), AffineMap::get(2, 0, row)},
+                   {utils::IteratorType::parallel,
+                    utils::IteratorType::reduction},
+                   [](OpBuilder &n, Location l, ValueRange in) {
+                     Value part = arith::MulFOp::create(n, l, in[0], in[1]);
+                     Value sum = arith::AddFOp::create(n, l, in[2], part);
+                     linalg::YieldOp::create(n, l, sum);
+                   });
+               return {product.getResult(0), after};
+             })
+      .front();
+}
+
+Value weir::diagonalScan(ModelBuilder &b, Value x, Value factor) {
+  int64_t features = getType(x).getShape().back();
+  Value zero = getSplat(b.getBuilder(), b.getLoc(), {features}, 0);
+  return buildScan(b, {x, factor}, zero, {{features}},
+                   [&](OpBuilder &at, Location loc, ValueRange now,
+                       ValueRange before) -> SmallVector<Value> {
+                     Value after =
+                         buildMap(
+                             at, loc, {features}, 1,
+                             {{now[0], {0}}, {now[1], {0}}, {before[0], {0}}},
+                             [](OpBuilder &n, Location l,
+                                ValueRange in) -> SmallVector<Value> {
+                               Value old =
+                                   arith::MulFOp::create(n, l, in[1], in[2]);
+                               return {arith::AddFOp::create(n, l, old, in[0])};
+                             })
+                             .front();
+                     return {after, after};
+                   })
+      .front();
+}
+
+Value weir::weightedMean(ModelBuilder &b, Value key, Value value, Value decay,
+                         Value first) {
+  int64_t features = getType(key).getShape().back();
+  OpBuilder &builder = b.getBuilder();
+  Value zero = getSplat(builder, b.getLoc(), {features}, 0);
+  // No exponent is below this, and sums of two of them are still finite.
+  Value lowest = getSplat(builder, b.getLoc(), {features}, -1e38f);
+  auto element = [](OpBuilder &n, Location l,
+                    ValueRange in) -> SmallVector<Value> {
+    auto add = [&](Value lhs, Value rhs) -> Value {
+      return arith::AddFOp::create(n, l, lhs, rhs);
+    };
+    auto mul = [&](Value lhs, Value rhs) -> Value {
+      return arith::MulFOp::create(n, l, lhs, rhs);
+    };
+    auto max = [&](Value lhs, Value rhs) -> Value {
+      return arith::MaximumFOp::create(n, l, lhs, rhs);
+    };
+    auto expSub = [&](Value lhs, Value rhs) -> Value {
+      return math::ExpOp::create(n, l, arith::SubFOp::create(n, l, lhs, rhs));
+    };
+    Value key = in[0], value = in[1], sum = in[4], weights = in[5];
+    Value top = in[6];
+    Value newest = add(key, in[3]);
+    Value outTop = max(top, newest);
+    Value oldPart = expSub(top, outTop), newPart = expSub(newest, outTop);
+    Value mean =
+        arith::DivFOp::create(n, l, add(mul(oldPart, sum), mul(newPart, value)),
+                              add(mul(oldPart, weights), newPart));
+    Value aged = add(top, in[2]);
+    Value nextTop = max(aged, key);
+    Value kept = expSub(aged, nextTop), added = expSub(key, nextTop);
+    return {mean, add(mul(kept, sum), mul(added, value)),
+            add(mul(kept, weights), added), nextTop};
+  };
+  return buildScan(b, {key, value}, {zero, zero, lowest}, {{features}},
+                   [&](OpBuilder &at, Location loc, ValueRange now,
+                       ValueRange before) {
+                     return buildMap(at, loc, {features}, 4,
+                                     {{now[0], {0}},
+                                      {now[1], {0}},
+                                      {decay, {0}},
+                                      {first, {0}},
+                                      {before[0], {0}},
+                                      {before[1], {0}},
+                                      {before[2], {0}}},
+                                     element);
+                   })
+      .front();
+}
+
+ExponentialGates weir::exponentialGates(ModelBuilder &b, Value forget,
+                                        Value input) {
+  int64_t heads = getType(forget).getShape().back();
+  Value zero = getSplat(b.getBuilder(), b.getLoc(), {heads}, 0);
+  auto element = [](OpBuilder &n, Location l,
+                    ValueRange in) -> SmallVector<Value> {
+    Value aged = arith::AddFOp::create(n, l, in[0], in[2]);
+    Value top = arith::MaximumFOp::create(n, l, aged, in[1]);
+    Value kept = arith::SubFOp::create(n, l, aged, top);
+    Value fresh =
+        math::ExpOp::create(n, l, arith::SubFOp::create(n, l, in[1], top));
+    Value floor = math::ExpOp::create(n, l, arith::NegFOp::create(n, l, top));
+    return {kept, fresh, floor, top};
+  };
+  SmallVector<int64_t> shape = {heads};
+  SmallVector<Value> gates = buildScan(
+      b, {forget, input}, zero, {shape, shape, shape},
+      [&](OpBuilder &at, Location loc, ValueRange now, ValueRange before) {
+        return buildMap(at, loc, shape, 4,
+                        {{now[0], {0}}, {now[1], {0}}, {before[0], {0}}},
+                        element);
+      });
+  return {gates[0], gates[1], gates[2]};
+}
+
+//===----------------------------------------------------------------------===//
+// Over features
+//===----------------------------------------------------------------------===//
+
+Value weir::scaleHeads(ModelBuilder &b, Value input, Value factors) {
+  OpBuilder &builder = b.getBuilder();
+  RankedTensorType type = getType(input);
+  Value empty = tensor::EmptyOp::create(
+      builder, b.getLoc(), tensor::getMixedSizes(builder, b.getLoc(), input),
+      type.getElementType());
+  AffineMap all = builder.getMultiDimIdentityMap(4);
+  SmallVector<AffineMap> maps = {
+      all, AffineMap::get(4, 0, builder.getAffineDimExpr(2)), all};
+  SmallVector<utils::IteratorType> loops(4, utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             builder, b.getLoc(), TypeRange(type), ValueRange{input, factors},
+             ValueRange(empty), maps, loops,
+             [](OpBuilder &n, Location l, ValueRange in) {
+               Value product = arith::MulFOp::create(n, l, in[0], in[1]);
+               linalg::YieldOp::create(n, l, product);
+             })
+      .getResult(0);
+}
+
+Value weir::blockLinear(ModelBuilder &b, Value input, Value weight) {
+  OpBuilder &builder = b.getBuilder();
+  Location loc = b.getLoc();
+  RankedTensorType type = getType(input);
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() = getType(weight).getShape().back();
+  SmallVector<OpFoldResult> extents =
+      tensor::getMixedSizes(builder, loc, input);
+  extents.back() = builder.getIndexAttr(shape.back());
+  Value empty =
+      tensor::EmptyOp::create(builder, loc, extents, type.getElementType());
+  Value zero =
+      arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0));
+  Value sums = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
+  AffineExpr batch, time, block, out, in;
+  bindDims(&b.getContext(), batch, time, block, out, in);
+  SmallVector<AffineMap> maps = {
+      AffineMap::get(5, 0, {batch, time, block, in}, &b.getContext()),
+      AffineMap::get(5, 0, {block, in, out}, &b.getContext()),
+      AffineMap::get(5, 0, {batch, time, block, out}, &b.getContext())};
+  SmallVector<utils::IteratorType> loops(5, utils::IteratorType::parallel);
+  loops.back() = utils::IteratorType::reduction;
+  return linalg::GenericOp::create(
+             builder, loc, TypeRange(sums.getType()), ValueRange{input, weight},
+             ValueRange(sums), maps, loops,
+             [](OpBuilder &n, Location l, ValueRange args) {
+               Value part = arith::MulFOp::create(n, l, args[0], args[1]);
+               Value sum = arith::AddFOp::create(n, l, args[2], part);
+               linalg::YieldOp::create(n, l, sum);
+             })
+      .getResult(0);
+}
+
+Value weir::clamp(ModelBuilder &b, Value input, double low, double high) {
+  return b.map(input, [&](OpBuilder &n, Location l, ValueRange in) -> Value {
+    auto number = [&](double value) -> Value {
+      return arith::ConstantOp::create(n, l,
+                                       n.getFloatAttr(in[0].getType(), value));
+    };
+    Value above = arith::MaximumFOp::create(n, l, in[0], number(low));
+    return arith::MinimumFOp::create(n, l, above, number(high));
+  });
+}
+
+Value weir::negativeExp(ModelBuilder &b, Value input) {
+  return b.map(input, [](OpBuilder &n, Location l, ValueRange in) -> Value {
+    return arith::NegFOp::create(n, l, math::ExpOp::create(n, l, in[0]));
+  });
+}
+
+Value weir::activatedConv(ModelBuilder &b, Value input, Value weight,
+                          Value bias, StringRef activation) {
+  if (activation == "silu" || activation == "swish")
+    return shortConv(b, input, weight, bias, ConvActivation::SiLU);
+  return b.activation(shortConv(b, input, weight, bias, ConvActivation::None),
+                      activation);
+}
+
+//===----------------------------------------------------------------------===//
+// Language models
+//===----------------------------------------------------------------------===//
+
+int64_t weir::readLayers(ConfigReader &reader, StringRef key,
+                         int64_t fallback) {
+  int64_t layers = reader.getSize(key, fallback);
+  int64_t tensors = reader.getCheckpoint().tensors().size();
+  if (layers <= tensors)
+    return layers;
+  reader.emitError(key) << "key '" << reader.getSpelling(key) << "' is "
+                        << layers << " when the checkpoint has " << tensors
+                        << " tensors";
+  return 1;
+}
+
+double weir::readEpsilon(ConfigReader &reader, StringRef key, double fallback) {
+  if (reader.isGGUF() && !reader.has(key))
+    reader.emitError(key) << "key '" << reader.getSpelling(key)
+                          << "' is missing, expected a number";
+  double eps = reader.getFloat(key, fallback);
+  if (eps >= 0)
+    return eps;
+  reader.emitError(key) << "key '" << reader.getSpelling(key) << "' is " << eps
+                        << ", expected no negative number";
+  return fallback;
+}
+
+void weir::buildMixerModel(ModelBuilder &b, const FamilyRequest &request,
+                           const MixerModel &model,
+                           function_ref<Value(Value)> mixer) {
+  TokenTables tables =
+      resolveTables(b.getCheckpoint(), model.embed + ".weight",
+                    model.head + ".weight", model.tied && request.hasHead);
+  Value ids = b.beginForward();
+  b.setScope(model.embed);
+  Value x = b.embedding(ids, tables.embedding, model.vocabSize, model.hidden);
+  SmallVector<int32_t> order(model.layers, 0);
+  x = b.stack(x, order, [&](int32_t, Value input) {
+    b.setScope(model.norm);
+    return b.add(input, mixer(b.rmsNorm(input, model.norm, model.eps)));
+  });
+  b.setScope(model.finalNorm);
+  x = b.rmsNorm(x, model.finalNorm, model.eps);
+  if (request.hasHead)
+    x = b.linear(x, b.weight(tables.head, {model.vocabSize, model.hidden}),
+                 Value());
+  b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
+}
