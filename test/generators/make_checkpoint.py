@@ -20,6 +20,7 @@ import json
 import pathlib
 import shutil
 import sys
+from unittest import mock
 
 import torch
 import transformers
@@ -47,8 +48,11 @@ def fill(model, generator):
             elif "embed" in name or ".wte" in name or ".wpe" in name:
                 draw(tensor, 0.5)
             else:
-                # Conv1D has its inputs in rows, Linear in columns.
+                # Conv1D has its inputs in rows, Linear in columns, and short
+                # convolutions have one per place.
                 fan_in = tensor.shape[0 if ".c_" in name else 1]
+                if "conv" in name:
+                    fan_in = tensor.shape[-1]
                 draw(tensor, 1.5 / fan_in**0.5)
 
 
@@ -93,7 +97,10 @@ def make(name, case, folder):
     cls = getattr(transformers, case.model)
     config = cls.config_class(**case.config)
     config._attn_implementation = "eager"
-    model = cls(config).eval()
+    # Every parameter is drawn anew, and some models fail to draw their own.
+    owner = next(c for c in cls.__mro__ if "_init_weights" in vars(c))
+    with mock.patch.object(owner, "_init_weights", lambda self, module: None):
+        model = cls(config).eval()
     fill(model, generator)
     options = {"max_shard_size": case.shards} if case.shards else {}
     model.to(getattr(torch, case.dtype)).save_pretrained(folder, **options)

@@ -10,6 +10,9 @@ ARCHITECTURES = {
     "qwen2": gguf.MODEL_ARCH.QWEN2,
     "qwen3": gguf.MODEL_ARCH.QWEN3,
     "gpt2": gguf.MODEL_ARCH.GPT2,
+    "mamba": gguf.MODEL_ARCH.MAMBA,
+    "falcon_mamba": gguf.MODEL_ARCH.MAMBA,
+    "mamba2": gguf.MODEL_ARCH.MAMBA2,
 }
 
 
@@ -35,8 +38,53 @@ def get_heads(name, config):
     return None
 
 
+def is_state_space(config):
+    return config.model_type in ("mamba", "falcon_mamba", "mamba2")
+
+
+def add_state_space_metadata(writer, config):
+    writer.add_context_length(2**20)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_ssm_conv_kernel(config.conv_kernel)
+    writer.add_ssm_inner_size(int(config.expand * config.hidden_size))
+    writer.add_ssm_state_size(config.state_size)
+    writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
+    if config.model_type == "mamba2":
+        writer.add_ssm_time_step_rank(config.num_heads)
+        writer.add_ssm_group_count(config.n_groups)
+    else:
+        writer.add_ssm_time_step_rank(config.time_step_rank)
+        writer.add_ssm_dt_b_c_rms(config.model_type == "falcon_mamba")
+
+
+def to_state_space(name, values, config):
+    """A tensor as the converter lays it out."""
+    if name.endswith("A_log"):
+        values = -np.exp(values)
+    if ".conv1d.weight" in name:
+        values = values[:, 0]
+    if config.model_type == "mamba2":
+        if name.endswith(("A_log", ".D")):
+            values = values[:, None]
+        if "mixer.norm" in name:
+            values = values.reshape(config.n_groups, -1)
+    return values
+
+
+def from_state_space(name, values, tensor):
+    if name.endswith("A_log"):
+        values = np.log(-values)
+    return values.reshape(tensor.shape)
+
+
 def add_metadata(writer, config):
     writer.add_vocab_size(config.vocab_size)
+    if is_state_space(config):
+        add_state_space_metadata(writer, config)
+        return
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -74,19 +122,27 @@ def write_gguf(model, path, kind):
         heads = get_heads(name, config)
         if heads:
             values = permute(values, heads)
+        if is_state_space(config):
+            values = to_state_space(name, values, config)
         values = np.ascontiguousarray(values)
         # Vectors stay as they are, and so do rows that no block divides.
         block = gguf.GGML_QUANT_SIZES[stored][0]
         own = stored if values.ndim == 2 and values.shape[1] % block == 0 else None
+        # These are always whole numbers of f32.
+        if name.endswith(("A_log", ".D", "mixer.norm.weight", "conv1d.weight")):
+            own = None
         own = own or gguf.GGMLQuantizationType.F32
         data = gguf.quants.quantize(values, own)
-        gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        known = name.replace("mixer.dt_bias", "mixer.dt_proj.bias")
+        gguf_name = names.get_name(known, try_suffixes=(".weight", ".bias"))
         writer.add_tensor(gguf_name, data, raw_dtype=own)
         values = gguf.quants.dequantize(data, own).reshape(values.shape)
         if heads:
             values = unpermute(values, heads)
         if turned:
             values = values.T
+        if is_state_space(config):
+            values = from_state_space(name, values, tensor)
         with torch.no_grad():
             tensor.copy_(torch.from_numpy(np.ascontiguousarray(values)))
     writer.write_header_to_file()
