@@ -90,6 +90,14 @@ def decode(model, prompt):
     return ids[len(prompt) :], margins
 
 
+def initialising(cls, enabled):
+    """Without `enabled`, transformers draws no weights of its own."""
+    if enabled:
+        return contextlib.nullcontext()
+    owner = next(c for c in cls.__mro__ if "_init_weights" in vars(c))
+    return mock.patch.object(owner, "_init_weights", lambda self, module: None)
+
+
 def make(name, case, folder):
     # A number of the name itself, so that cases do not depend on their order.
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
@@ -97,9 +105,7 @@ def make(name, case, folder):
     cls = getattr(transformers, case.model)
     config = cls.config_class(**case.config)
     config._attn_implementation = "eager"
-    # Every parameter is drawn anew, and some models fail to draw their own.
-    owner = next(c for c in cls.__mro__ if "_init_weights" in vars(c))
-    with mock.patch.object(owner, "_init_weights", lambda self, module: None):
+    with initialising(cls, case.init):
         model = cls(config).eval()
     fill(model, generator)
     options = {"max_shard_size": case.shards} if case.shards else {}
@@ -111,9 +117,10 @@ def make(name, case, folder):
         path.write_text(json.dumps(spelt, indent=2))
     # What is stored is what is computed with, and transformers understands how
     # it is spelt.
-    model = cls.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    with initialising(cls, case.init):
+        model = cls.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager"
+        ).eval()
 
     if case.gguf:
         write_gguf(model, folder / "model.gguf", case.gguf)
