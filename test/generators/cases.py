@@ -507,3 +507,46 @@ CASES |= {
         },
     ),
 }
+
+OLMO = llama(
+    hidden_size=48,
+    intermediate_size=56,
+    num_hidden_layers=5,
+    num_attention_heads=3,
+    num_key_value_heads=3,
+    linear_num_key_heads=2,
+    linear_num_value_heads=4,
+    linear_key_head_dim=10,
+    linear_value_head_dim=14,
+    pad_token_id=None,
+)
+
+CASES |= {
+    "olmo_hybrid_grouped_values": Case("OlmoHybridForCausalLM", OLMO),
+    "olmo_hybrid_no_rotation_biases": Case(
+        "OlmoHybridForCausalLM",
+        {
+            **OLMO,
+            "rope_parameters": {"rope_type": "default", "rope_theta": None},
+            "attention_bias": True,
+            "linear_allow_neg_eigval": False,
+            "linear_conv_kernel_dim": 3,
+            "num_key_value_heads": 1,
+            "layer_types": ["full_attention", "linear_attention"] * 2
+            + ["linear_attention"],
+        },
+    ),
+    "olmo_hybrid_default_heads_tied": Case(
+        "OlmoHybridForCausalLM",
+        llama(
+            hidden_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+            hidden_act="gelu",
+            pad_token_id=None,
+        ),
+        dtype="bfloat16",
+    ),
+}

@@ -171,6 +171,7 @@ void registerLlamaFamily(FamilyTable &table);
 void registerMamba2Family(FamilyTable &table);
 void registerMambaFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
+void registerOlmoHybridFamily(FamilyTable &table);
 void registerQwen2Family(FamilyTable &table);
 void registerQwen3Family(FamilyTable &table);
 void registerRWKV6Family(FamilyTable &table);

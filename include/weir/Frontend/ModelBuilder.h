@@ -120,6 +120,8 @@ public:
   /// Whether the checkpoint has a tensor of this key. Within a stack `*` stands
   /// for the layers of the kind, of which the first is asked.
   bool hasTensor(llvm::StringRef key);
+  /// The extents of the tensor that `hasTensor` asks for, or none.
+  std::optional<llvm::ArrayRef<int64_t>> getExtents(llvm::StringRef key);
 
   /// Declares the checkpoint's tensor `key` of the extents `shape`. Within a
   /// stack, `*` in the key is each layer of the kind. Fails when a tensor is

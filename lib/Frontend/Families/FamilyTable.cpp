@@ -50,6 +50,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMamba2Family(table);
   registerMambaFamily(table);
   registerMistralFamily(table);
+  registerOlmoHybridFamily(table);
   registerQwen2Family(table);
   registerQwen3Family(table);
   registerRWKV6Family(table);

@@ -97,10 +97,17 @@ static std::string formatExtents(ArrayRef<int64_t> shape) {
   return text;
 }
 
+std::optional<ArrayRef<int64_t>> ModelBuilder::getExtents(StringRef key) {
+  const TensorInfo *tensor = checkpoint.lookup(
+      layer && key.contains('*') ? nameLayer(key, layer->layers.front())
+                                 : key.str());
+  if (!tensor)
+    return std::nullopt;
+  return ArrayRef<int64_t>(tensor->shape);
+}
+
 bool ModelBuilder::hasTensor(StringRef key) {
-  if (layer && key.contains('*'))
-    return checkpoint.lookup(nameLayer(key, layer->layers.front()));
-  return checkpoint.lookup(key);
+  return getExtents(key).has_value();
 }
 
 bool ModelBuilder::checkTensor(StringRef key, ArrayRef<int64_t> shape) {

@@ -162,7 +162,7 @@ Value GemmaGraph::buildLayer(Layer kind, Value x) {
   Value normed =
       b.rmsNorm(x, config.layer + "temporal_pre_norm", config.eps, 1);
   x = b.add(x, kind == Layer::Attention ? buildAttention(normed)
-                                         : buildRecurrence(normed));
+                                        : buildRecurrence(normed));
   b.setScope(config.layer + "mlp_block");
   normed = b.rmsNorm(x, config.layer + "channel_pre_norm", config.eps, 1);
   std::string mlp = config.layer + "mlp_block.";
@@ -297,15 +297,8 @@ static ModelFacts buildRecurrentGemma(ModelBuilder &b, ConfigReader &reader,
   x = b.scale(x, getNormalizer(config.hidden));
   GemmaGraph graph(b, config, b.positions(ids));
 
-  // Kinds are numbered in the order they come.
   SmallVector<Layer> kinds;
-  SmallVector<int32_t> order;
-  for (Layer kind : config.blocks) {
-    auto it = llvm::find(kinds, kind);
-    order.push_back(it - kinds.begin());
-    if (it == kinds.end())
-      kinds.push_back(kind);
-  }
+  SmallVector<int32_t> order = numberKinds<Layer>(config.blocks, kinds);
   x = b.stack(x, order, [&](int32_t kind, Value input) {
     return graph.buildLayer(kinds[kind], input);
   });

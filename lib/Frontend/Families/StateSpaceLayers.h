@@ -89,6 +89,21 @@ int64_t readLayers(ConfigReader &reader, llvm::StringRef key, int64_t fallback);
 /// Reads the epsilon of a normalisation; a GGUF file must have it.
 double readEpsilon(ConfigReader &reader, llvm::StringRef key, double fallback);
 
+/// The number of each layer's kind for `ModelBuilder::stack`; `kinds` becomes
+/// the kinds in the order they come.
+template <typename Kind>
+llvm::SmallVector<int32_t> numberKinds(llvm::ArrayRef<Kind> layers,
+                                       llvm::SmallVectorImpl<Kind> &kinds) {
+  llvm::SmallVector<int32_t> order;
+  for (Kind kind : layers) {
+    auto it = llvm::find(kinds, kind);
+    order.push_back(it - kinds.begin());
+    if (it == kinds.end())
+      kinds.push_back(kind);
+  }
+  return order;
+}
+
 /// A language model of residual mixers alone, all of one kind.
 struct MixerModel {
   /// Keys without ".weight"; `*` is the layer.
