@@ -153,7 +153,7 @@ def make(name, case, folder):
         name=name,
         kind="causal",
         category="generated",
-        tolerance=dict(max_abs_over_rms=2e-4, cosine_min=0.999999),
+        tolerance=dict(max_abs_over_rms=case.tolerance, cosine_min=0.999999),
         output_std=dict(main=dict(logits=std)),
         flags=case.flags,
         seed=seed,
