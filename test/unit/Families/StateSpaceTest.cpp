@@ -256,3 +256,87 @@ TEST(StateSpace, xlstmErrors) {
                "'v_dim_factor' gives 8 features", "key 'gate_soft_cap' is -1.0",
                "'split', expected single or fused", "states are kept in f32"});
 }
+
+/// One layer of Mamba-2 in a file, whose numbers are zeros.
+static GGUFBuilder makeMamba2GGUF() {
+  GGUFBuilder b;
+  b.addKey("general.architecture", 8, ggufString("mamba2"));
+  for (auto [key, value] :
+       {std::pair("block_count", 1), std::pair("context_length", 1 << 20),
+        std::pair("embedding_length", 8), std::pair("feed_forward_length", 0),
+        std::pair("attention.head_count", 0), std::pair("ssm.conv_kernel", 4),
+        std::pair("ssm.inner_size", 16), std::pair("ssm.state_size", 3),
+        std::pair("ssm.time_step_rank", 2), std::pair("ssm.group_count", 1)})
+    b.addKey(std::string("mamba2.") + key, 4,
+             bytesOf<uint32_t>(static_cast<uint32_t>(value)));
+  auto tensor = [&](StringRef name, std::vector<uint64_t> extents) {
+    uint64_t count = 1;
+    for (uint64_t extent : extents)
+      count *= extent;
+    b.addTensor(name, extents, 0, std::string(4 * count, '\0'));
+  };
+  tensor("token_embd.weight", {8, 10});
+  tensor("output_norm.weight", {8});
+  tensor("blk.0.attn_norm.weight", {8});
+  tensor("blk.0.ssm_in.weight", {8, 40});
+  tensor("blk.0.ssm_conv1d.weight", {4, 22});
+  tensor("blk.0.ssm_conv1d.bias", {22});
+  tensor("blk.0.ssm_dt.bias", {2});
+  tensor("blk.0.ssm_a", {1, 2});
+  tensor("blk.0.ssm_d", {1, 2});
+  tensor("blk.0.ssm_norm.weight", {16, 1});
+  tensor("blk.0.ssm_out.weight", {16, 8});
+  return b;
+}
+
+TEST(StateSpace, ggufMamba2) {
+  TempDir dir;
+  GGUFBuilder builder = makeMamba2GGUF();
+  expectError(importPath(dir.write("model.gguf", builder.build())),
+              {"key 'mamba2.attention.layer_norm_rms_epsilon' is missing"});
+  builder.addKey("mamba2.attention.layer_norm_rms_epsilon", 6, bytesOf(0.001f));
+  expectModule(importPath(dir.write("model.gguf", builder.build())),
+               {"weir.recurrence", "#weir.checkpoint<\"blk.*.ssm_a\", [0]>"});
+  builder.addKey("mamba2.ssm.dt_b_c_rms", 7, std::string(1, '\1'));
+  expectError(importPath(dir.write("model.gguf", builder.build())),
+              {"key 'mamba2.ssm.dt_b_c_rms' with the value true"});
+}
+
+TEST(StateSpace, olmoHybridErrors) {
+  SmallModel model;
+  model.config =
+      json::Object{{"architectures", json::Array{"OlmoHybridForCausalLM"}},
+                   {"hidden_size", 8},
+                   {"num_hidden_layers", 2},
+                   {"num_attention_heads", 2},
+                   {"num_key_value_heads", 3},
+                   {"linear_num_key_heads", 4},
+                   {"layer_types", json::Array{"linear_attention"}}};
+  for (int i = 0; i < 2; ++i)
+    model.addTensor("tensor" + std::to_string(i), {1});
+  expectError(
+      importSmall(model),
+      {"key 'num_key_value_heads' is 3, expected a divisor of the 2 heads",
+       "key 'linear_num_key_heads' is 4, expected a divisor of the 2 heads",
+       "key 'layer_types' is no list of 2 names"});
+  model.config["layer_types"] =
+      json::Array{"linear_attention", "sliding_attention"};
+  expectError(importSmall(model), {"names 'sliding_attention', expected "
+                                   "linear_attention or full_attention"});
+  // Kernels may be cut anyhow, but all rows have to be there.
+  model.config =
+      json::Object{{"architectures", json::Array{"OlmoHybridForCausalLM"}},
+                   {"hidden_size", 8},
+                   {"num_hidden_layers", 2},
+                   {"num_attention_heads", 2},
+                   {"linear_key_head_dim", 3},
+                   {"vocab_size", 10},
+                   {"intermediate_size", 12}};
+  for (const char *part : {"q", "k", "v"})
+    model.addTensor(std::string("model.layers.0.linear_attn.") + part +
+                        "_conv1d.weight",
+                    {7, 1, 4});
+  expectError(importSmall(model),
+              {"the kernels of query, key and value have 21 rows in all, "
+               "expected 24"});
+}
