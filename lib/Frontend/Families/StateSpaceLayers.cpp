@@ -270,26 +270,6 @@ ExponentialGates weir::exponentialGates(ModelBuilder &b, Value forget,
 // Over features
 //===----------------------------------------------------------------------===//
 
-Value weir::scaleHeads(ModelBuilder &b, Value input, Value factors) {
-  OpBuilder &builder = b.getBuilder();
-  RankedTensorType type = getType(input);
-  Value empty = tensor::EmptyOp::create(
-      builder, b.getLoc(), tensor::getMixedSizes(builder, b.getLoc(), input),
-      type.getElementType());
-  AffineMap all = builder.getMultiDimIdentityMap(4);
-  SmallVector<AffineMap> maps = {
-      all, AffineMap::get(4, 0, builder.getAffineDimExpr(2)), all};
-  SmallVector<utils::IteratorType> loops(4, utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             builder, b.getLoc(), TypeRange(type), ValueRange{input, factors},
-             ValueRange(empty), maps, loops,
-             [](OpBuilder &n, Location l, ValueRange in) {
-               Value product = arith::MulFOp::create(n, l, in[0], in[1]);
-               linalg::YieldOp::create(n, l, product);
-             })
-      .getResult(0);
-}
-
 Value weir::blockLinear(ModelBuilder &b, Value input, Value weight) {
   OpBuilder &builder = b.getBuilder();
   Location loc = b.getLoc();

@@ -61,10 +61,6 @@ ExponentialGates exponentialGates(ModelBuilder &builder, mlir::Value forget,
 // Over features
 //===----------------------------------------------------------------------===//
 
-/// Each head of `[batch, time, heads, features]` times its one of `factors`,
-/// `[heads]`.
-mlir::Value scaleHeads(ModelBuilder &builder, mlir::Value input,
-                       mlir::Value factors);
 /// `input`, `[batch, time, blocks, in]`, times `weight`, `[blocks, in, out]`:
 /// a matrix with blocks on its diagonal.
 mlir::Value blockLinear(ModelBuilder &builder, mlir::Value input,
