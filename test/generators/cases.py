@@ -308,6 +308,57 @@ MAMBA = dict(
 )
 
 
+def old_mamba(config):
+    """As the first checkpoints had it."""
+    config["time_step_rank"] = "auto"
+    config.update(d_model=36, fused_add_norm=True, rms_norm=True, ssm_cfg={})
+
+
+CASES |= {
+    "mamba_biases_auto_rank": stateful(
+        "MambaForCausalLM",
+        {**MAMBA, "use_bias": True, "conv_kernel": 3},
+        spell=old_mamba,
+    ),
+    "mamba_untied_no_conv_bias_gelu": stateful(
+        "MambaForCausalLM",
+        {
+            **MAMBA,
+            "use_conv_bias": False,
+            "tie_word_embeddings": False,
+            "hidden_act": "gelu",
+            "expand": 3,
+            "time_step_rank": 9,
+            "num_hidden_layers": 1,
+        },
+        pad="right",
+    ),
+    "mamba_size_before_factor_bf16": stateful(
+        "MambaForCausalLM",
+        {**MAMBA, "intermediate_size": 52, "state_size": 1},
+        dtype="bfloat16",
+    ),
+    "falcon_mamba_eps": stateful(
+        "FalconMambaForCausalLM", {**MAMBA, "mixer_rms_eps": 0.3}
+    ),
+    "falcon_mamba_untied": stateful(
+        "FalconMambaForCausalLM",
+        {
+            **MAMBA,
+            "tie_word_embeddings": False,
+            "use_bias": True,
+            "conv_kernel": 2,
+        },
+        pad="right",
+    ),
+    "gguf_mamba_f32": stateful("MambaForCausalLM", MAMBA, gguf="F32"),
+    "gguf_falcon_mamba_q8_0": stateful(
+        "FalconMambaForCausalLM",
+        {**MAMBA, "hidden_size": 64, "mixer_rms_eps": 1e-3},
+        gguf="Q8_0",
+    ),
+}
+
 MAMBA2 = {
     **MAMBA,
     "num_heads": 6,
@@ -349,6 +400,120 @@ CASES |= {
         "Mamba2ForCausalLM",
         {**MAMBA2, "n_groups": 1, "tie_word_embeddings": True},
         gguf="F16",
+    ),
+}
+
+RWKV = dict(
+    vocab_size=197,
+    hidden_size=36,
+    num_hidden_layers=3,
+    layer_norm_epsilon=1e-2,
+    bos_token_id=None,
+    eos_token_id=None,
+)
+
+CASES |= {
+    "rwkv_rescale_every_layer": stateful(
+        "RwkvForCausalLM", {**RWKV, "rescale_every": 1}
+    ),
+    "rwkv_no_rescale_tied": stateful(
+        "RwkvForCausalLM",
+        {**RWKV, "rescale_every": 0, "tie_word_embeddings": True},
+        pad="right",
+    ),
+    "rwkv_narrow_attention": stateful(
+        "RwkvForCausalLM",
+        {
+            **RWKV,
+            "attention_hidden_size": 20,
+            "intermediate_size": 44,
+            "rescale_every": 2,
+            # The state of transformers has room for the hidden size alone.
+            "use_cache": False,
+        },
+    ),
+}
+
+GEMMA = dict(
+    vocab_size=197,
+    hidden_size=60,
+    intermediate_size=84,
+    num_hidden_layers=4,
+    num_attention_heads=3,
+    attention_window_size=9,
+    rms_norm_eps=1e-3,
+    **NO_TOKENS,
+)
+
+CASES |= {
+    "recurrent_gemma_wide_unit_biases": stateful(
+        "RecurrentGemmaForCausalLM",
+        {**GEMMA, "lru_width": 72, "attention_bias": True, "conv1d_width": 3},
+    ),
+    "recurrent_gemma_untied_attention_first": stateful(
+        "RecurrentGemmaForCausalLM",
+        {
+            **GEMMA,
+            "tie_word_embeddings": False,
+            "block_types": ["attention", "recurrent"],
+            "num_key_value_heads": 1,
+            "hidden_activation": "silu",
+            "logits_soft_cap": 3.0,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 100.0,
+                "partial_rotary_factor": 1.0,
+            },
+        },
+        pad="right",
+    ),
+    "recurrent_gemma_no_attention": stateful(
+        "RecurrentGemmaForCausalLM",
+        {
+            **GEMMA,
+            "block_types": ["recurrent"],
+            "num_hidden_layers": 2,
+            # transformers asks the cache of attention for the length.
+            "use_cache": False,
+        },
+        dtype="bfloat16",
+    ),
+}
+
+XLSTM = dict(
+    vocab_size=197,
+    hidden_size=64,
+    num_hidden_layers=2,
+    num_heads=2,
+    norm_eps=1e-3,
+    eps=1e-2,
+    qk_dim_factor=1.0,
+    chunk_size=16,
+    **NO_TOKENS,
+)
+
+CASES |= {
+    "xlstm_single": stateful(
+        "xLSTMForCausalLM",
+        {**XLSTM, "ffn_round_up_to_multiple_of": 20, "ffn_proj_factor": 1.3},
+    ),
+    "xlstm_fused_biases": stateful(
+        "xLSTMForCausalLM",
+        {**XLSTM, "weight_mode": "fused", "use_bias": True, "num_heads": 4},
+        pad="right",
+        init=False,
+    ),
+    "xlstm_caps": stateful(
+        "xLSTMForCausalLM",
+        {
+            **XLSTM,
+            "gate_soft_cap": 2.0,
+            "output_logit_soft_cap": 1.5,
+            "add_out_norm": False,
+            "use_cache": False,
+            "qk_dim_factor": 0.5,
+            "v_dim_factor": 1.5,
+        },
     ),
 }
 
