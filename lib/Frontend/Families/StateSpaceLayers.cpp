@@ -72,7 +72,8 @@ static SmallVector<Value> buildScan(ModelBuilder &b, ValueRange inputs,
     arguments.push_back(type);
   }
   auto scan = ScanOp::create(builder, loc, outputTypes, stateTypes, inputs,
-                             states, /*lengths=*/Value(), /*reverse=*/false,
+                             states, /*params=*/ValueRange(),
+                             /*lengths=*/Value(), /*reverse=*/false,
                              /*schedule=*/ScheduleAttr());
   OpBuilder::InsertionGuard guard(builder);
   Block *body =
