@@ -141,6 +141,28 @@ static FailureOr<Operation *> findObstacle(Value extent, Block &entry) {
   return nullptr;
 }
 
+/// An upper bound of `value` that its own minima and maxima give. The systems
+/// of inequalities below lose it where what else is in a minimum has a division
+/// behind it.
+static std::optional<int64_t> findPlainBound(Value value) {
+  if (std::optional<int64_t> constant = getConstantIntValue(value))
+    return constant;
+  auto both = [&](Operation *op, bool least) -> std::optional<int64_t> {
+    std::optional<int64_t> lhs = findPlainBound(op->getOperand(0));
+    std::optional<int64_t> rhs = findPlainBound(op->getOperand(1));
+    if (lhs && rhs)
+      return least ? std::min(*lhs, *rhs) : std::max(*lhs, *rhs);
+    if (!least)
+      return std::nullopt;
+    return lhs ? lhs : rhs;
+  };
+  if (auto min = value.getDefiningOp<arith::MinSIOp>())
+    return both(min, /*least=*/true);
+  if (auto max = value.getDefiningOp<arith::MaxSIOp>())
+    return both(max, /*least=*/false);
+  return std::nullopt;
+}
+
 /// How `extent` of `buffer` is known before the function runs: as a computation
 /// on the extents of the arguments (no value), or by a bound, such as that of a
 /// tile cut short at the end.
@@ -149,6 +171,9 @@ boundExtent(memref::AllocOp buffer, Value extent, Block &entry) {
   FailureOr<Operation *> obstacle = findObstacle(extent, entry);
   if (succeeded(obstacle) && !*obstacle)
     return std::optional<int64_t>();
+  if (std::optional<int64_t> plain = findPlainBound(extent);
+      plain && *plain >= 0)
+    return plain;
   FailureOr<int64_t> bound = ValueBoundsConstraintSet::computeConstantBound(
       presburger::BoundType::UB, extent, /*stopCondition=*/nullptr,
       /*closedUB=*/true);
