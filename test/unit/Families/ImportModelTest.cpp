@@ -226,7 +226,8 @@ TEST(ImportModel, ggufKeysNotUnderstood) {
   builder.addKey("llama.expert_count", 4, bytesOf<uint32_t>(8));
   expectError(importGGUF(builder), {"mixture of experts"});
   expectError(importGGUF(makeGGUF("falcon")),
-              {"architecture 'falcon' is not supported", "llama, mamba2, mamba, qwen2"});
+              {"architecture 'falcon' is not supported",
+               "llama, mamba2, mamba, qwen2"});
 }
 
 TEST(ImportModel, ggufQwen2) {
