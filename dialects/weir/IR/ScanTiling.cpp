@@ -23,6 +23,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/ScanAxes.h"
 #include "weir/IR/Weir.h"
@@ -137,11 +138,20 @@ void ScanTiler::cloneOp(Operation &inner, IRMapping &mapping) {
   SmallVector<Value> operands;
   for (OpOperand &operand : inner.getOpOperands())
     operands.push_back(getOperand(operand, mapping));
-  Operation *clone = builder.clone(inner, mapping);
+  // Regions, whose axes stay whole, read them as they are.
+  IRMapping nested(mapping);
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(inner.getRegions(), captured);
+  for (Value value : captured)
+    if (ScanAxes::isFree(value) && !nested.contains(value))
+      nested.map(value, builder.clone(*value.getDefiningOp())->getResult(0));
+  Operation *clone = builder.clone(inner, nested);
   clone->setOperands(operands);
   for (auto [from, to] :
-       llvm::zip_equal(inner.getResults(), clone->getResults()))
+       llvm::zip_equal(inner.getResults(), clone->getResults())) {
     to.setType(axes.getTileType(from, tiles));
+    mapping.map(from, to);
+  }
 }
 
 /// Lets the operation that makes `next` write over `state`, if all that is read
