@@ -8,6 +8,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "weir/IR/ConstantOperands.h"
+#include "weir/IR/ShapeChecks.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -17,11 +18,6 @@ int64_t AttentionOp::getGroupSize() {
   auto query = cast<RankedTensorType>(getQuery().getType());
   auto key = cast<RankedTensorType>(getKey().getType());
   return query.getDimSize(2) / key.getDimSize(2);
-}
-
-/// Whether two extents may be the same at run time.
-static bool mayEqual(int64_t lhs, int64_t rhs) {
-  return ShapedType::isDynamic(lhs) || ShapedType::isDynamic(rhs) || lhs == rhs;
 }
 
 LogicalResult AttentionOp::verify() {
@@ -45,12 +41,12 @@ LogicalResult AttentionOp::verify() {
            << query.getDimSize(3) << " features and key heads of "
            << key.getDimSize(3);
   if (key.getDimSize(2) != value.getDimSize(2) ||
-      !mayEqual(key.getDimSize(1), value.getDimSize(1)))
+      !mayBeEqual(key.getDimSize(1), value.getDimSize(1)))
     return emitOpError("has a key of type ")
            << key << " and a value of type " << value
            << ", which differ in heads or time";
-  if (!mayEqual(query.getDimSize(0), key.getDimSize(0)) ||
-      !mayEqual(query.getDimSize(0), value.getDimSize(0)))
+  if (!mayBeEqual(query.getDimSize(0), key.getDimSize(0)) ||
+      !mayBeEqual(query.getDimSize(0), value.getDimSize(0)))
     return emitOpError("has batches of ")
            << query.getDimSize(0) << " queries and " << key.getDimSize(0)
            << " keys";
@@ -72,7 +68,7 @@ LogicalResult AttentionOp::verify() {
       continue;
     auto type = cast<RankedTensorType>(rows.getType());
     if (type.getRank() != 1 || !type.getElementType().isSignlessInteger(32) ||
-        !mayEqual(type.getDimSize(0), query.getDimSize(0)))
+        !mayBeEqual(type.getDimSize(0), query.getDimSize(0)))
       return emitOpError("has an offset or key lengths of type ")
              << type << ", expected [batch] of i32";
   }

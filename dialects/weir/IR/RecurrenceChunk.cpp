@@ -71,6 +71,11 @@ ChunkBuilder::ChunkBuilder(RecurrenceOp op, OpBuilder &builder, int64_t tokens,
 
 Value ChunkBuilder::zero() { return buildFloat(builder, loc, type, 0); }
 
+Value ChunkBuilder::minusInfinity() {
+  APFloat number = APFloat::getInf(type.getFloatSemantics(), /*Negative=*/true);
+  return arith::ConstantOp::create(builder, loc, FloatAttr::get(type, number));
+}
+
 Value ChunkBuilder::empty(ArrayRef<int64_t> shape) {
   return tensor::EmptyOp::create(builder, loc, shape, type);
 }
@@ -487,10 +492,7 @@ Value ChunkBuilder::scoreByChannel(Value x, const Logs &at, Value y,
 
   builder.setInsertionPointToStart(choice.elseBlock());
   bool strict = triangle == Triangle::Strict;
-  Value lowest = arith::ConstantOp::create(
-      builder, loc,
-      FloatAttr::get(type, APFloat::getInf(type.getFloatSemantics(),
-                                           /*Negative=*/true)));
+  Value lowest = minusInfinity();
   Value exact = update(
       {{x, {0, 2}},
        {y, {1, 2}},
@@ -521,10 +523,7 @@ Value ChunkBuilder::score(Value x, const Logs &at, Value y, Triangle triangle) {
   if (!sums)
     return keepTriangle(scores, triangle);
   bool strict = triangle == Triangle::Strict;
-  Value lowest = arith::ConstantOp::create(
-      builder, loc,
-      FloatAttr::get(type, APFloat::getInf(type.getFloatSemantics(),
-                                           /*Negative=*/true)));
+  Value lowest = minusInfinity();
   return update(
       {{at.high, {0}}, {at.low, {0}}, {sums.high, {1}}, {sums.low, {1}}},
       {scores, {0, 1}}, SmallVector<IteratorType>(2, IteratorType::parallel),

@@ -63,6 +63,7 @@ private:
   enum class Triangle { Strict, Inclusive };
 
   mlir::Value zero();
+  mlir::Value minusInfinity();
   mlir::Value empty(llvm::ArrayRef<int64_t> shape);
   mlir::Value zeros(llvm::ArrayRef<int64_t> shape);
   /// `body` of each element; `outputs` are updated.

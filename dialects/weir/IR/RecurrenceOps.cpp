@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "weir/IR/ReferenceBuilders.h"
+#include "weir/IR/ShapeChecks.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -54,14 +55,9 @@ RankedTensorType RecurrenceOp::inferStateType(Value query, Value value) {
 /// first `dynamic` axes must be static.
 static bool mayBe(RankedTensorType type, ArrayRef<int64_t> shape,
                   unsigned dynamic) {
-  if (type.getRank() != static_cast<int64_t>(shape.size()))
-    return false;
-  for (auto [axis, found, expected] : llvm::enumerate(type.getShape(), shape))
-    if (found != expected &&
-        (axis >= dynamic ||
-         (!ShapedType::isDynamic(found) && !ShapedType::isDynamic(expected))))
-      return false;
-  return true;
+  return mayHaveShape(type, shape) &&
+         llvm::none_of(type.getShape().drop_front(dynamic),
+                       ShapedType::isDynamic);
 }
 
 namespace {

@@ -253,6 +253,21 @@ private:
   bool failed = false;
 };
 
+/// The number of each layer's kind for `ModelBuilder::stack`; `kinds` becomes
+/// the kinds in the order they come.
+template <typename Kind>
+llvm::SmallVector<int32_t> numberKinds(llvm::ArrayRef<Kind> layers,
+                                       llvm::SmallVectorImpl<Kind> &kinds) {
+  llvm::SmallVector<int32_t> order;
+  for (Kind kind : layers) {
+    auto it = llvm::find(kinds, kind);
+    order.push_back(it - kinds.begin());
+    if (it == kinds.end())
+      kinds.push_back(kind);
+  }
+  return order;
+}
+
 /// The element-wise function `name` of Hugging Face's `hidden_act`, applied to
 /// one number; null for an unknown name.
 mlir::Value buildActivation(mlir::OpBuilder &builder, mlir::Location loc,

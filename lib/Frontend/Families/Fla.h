@@ -102,11 +102,6 @@ public:
   /// Attention of the entry `index` of the configuration.
   mlir::Value attention(mlir::Value input, llvm::StringRef prefix,
                         int32_t index);
-  /// Numbers the kinds of layers: those of one entry of `kinds` are alike.
-  /// `kindOf` gets the entry of `kinds` that each kind number stands for.
-  static llvm::SmallVector<int32_t>
-  numberKinds(llvm::ArrayRef<int64_t> kinds,
-              llvm::SmallVectorImpl<int64_t> &kindOf);
   /// Positions of the tokens.
   mlir::Value getPositions();
   ModelFacts getFacts() const;
@@ -192,6 +187,10 @@ struct FlaOutput {
   bool affine = true;
   double eps = 1e-6;
 };
+/// The output of layers whose norm may be fused with their gate, after which it
+/// is named then.
+FlaOutput flaGatedOutput(const std::string &prefix, const FlaConfig &config,
+                         bool gated);
 /// `project(norm(heads) * act(gate(input)))`.
 mlir::Value flaFinish(ModelBuilder &builder, mlir::Value heads,
                       mlir::Value input, int64_t hidden,

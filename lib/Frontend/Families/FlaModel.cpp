@@ -69,6 +69,18 @@ Value weir::flaHeadNorm(ModelBuilder &b, Value input, StringRef key,
   return rmsNorm(b, input, weight, eps);
 }
 
+FlaOutput weir::flaGatedOutput(const std::string &prefix,
+                               const FlaConfig &config, bool gated) {
+  FlaOutput output;
+  output.norm =
+      prefix + (gated && config.fuseNorm ? "g_norm_swish_gate" : "g_norm");
+  output.gate = gated ? prefix + "g_proj" : "";
+  output.project = prefix + "o_proj";
+  output.affine = config.affine;
+  output.eps = config.eps;
+  return output;
+}
+
 Value weir::flaFinish(ModelBuilder &b, Value heads, Value input, int64_t hidden,
                       const FlaOutput &output) {
   Value x = b.mergeHeads(
@@ -183,19 +195,6 @@ Value FlaModel::attention(Value x, StringRef prefix, int32_t index) {
   return b.linear(mixed, (prefix + "o_proj").str(), config.hidden);
 }
 
-SmallVector<int32_t>
-FlaModel::numberKinds(ArrayRef<int64_t> kinds,
-                      llvm::SmallVectorImpl<int64_t> &kindOf) {
-  SmallVector<int32_t> order;
-  for (int64_t kind : kinds) {
-    auto it = llvm::find(kindOf, kind);
-    order.push_back(it - kindOf.begin());
-    if (it == kindOf.end())
-      kindOf.push_back(kind);
-  }
-  return order;
-}
-
 ModelFacts FlaModel::getFacts() const {
   ModelFacts facts;
   facts.vocabSize = config.vocabSize;
@@ -299,7 +298,7 @@ static Value buildLayers(ModelBuilder &b, FlaModel &model,
   SmallVector<int64_t> kinds(config.attentionOf.begin(),
                              config.attentionOf.end());
   SmallVector<int64_t> kindOf;
-  SmallVector<int32_t> order = FlaModel::numberKinds(kinds, kindOf);
+  SmallVector<int32_t> order = numberKinds<int64_t>(kinds, kindOf);
   std::string prefix = model.layerKey("attn.");
   x = b.stack(x, order, [&](int32_t kind, Value input) {
     b.setScope(model.layerKey("attn"));

@@ -48,7 +48,7 @@ ModelFacts weir::buildRWKV(ModelBuilder &b, ConfigReader &reader,
   SmallVector<int64_t> kinds, kindOf;
   for (auto [number, entry] : llvm::enumerate(config.attentionOf))
     kinds.push_back(getKind(entry, number == 0));
-  SmallVector<int32_t> order = FlaModel::numberKinds(kinds, kindOf);
+  SmallVector<int32_t> order = numberKinds<int64_t>(kinds, kindOf);
 
   auto norm = [&](Value x, const std::string &key) {
     return b.layerNorm(x, key, config.eps, config.normBias);

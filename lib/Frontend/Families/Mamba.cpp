@@ -68,20 +68,13 @@ static int64_t readRank(ConfigReader &reader, int64_t hidden) {
 
 static void readGGUF(ConfigReader &reader, MambaConfig &config) {
   const Checkpoint &checkpoint = reader.getCheckpoint();
-  config.model.embed = "token_embd";
-  config.model.norm = "blk.*.attn_norm";
-  config.model.finalNorm = "output_norm";
-  config.model.head = "output";
+  setMambaKeysOfGGUF(checkpoint, config.model);
   config.keys = {"blk.*.ssm_in", "blk.*.ssm_conv1d", "blk.*.ssm_x",
                  "blk.*.ssm_dt", "blk.*.ssm_a",      "blk.*.ssm_d",
                  "blk.*.ssm_out"};
   // The table is the authority, and the lengths say nothing of a recurrence.
   reader.ignore({"vocab_size", "max_position_embeddings", "feed_forward_length",
                  "head_count", "group_count"});
-  const TensorInfo *table = checkpoint.lookup("token_embd.weight");
-  if (table && table->shape.size() == 2)
-    config.model.vocabSize = table->shape[0];
-  config.model.tied = !checkpoint.lookup("output.weight");
   config.inner = reader.getSize("intermediate_size", 1);
   config.bias = checkpoint.lookup("blk.0.ssm_in.bias");
   config.convBias = checkpoint.lookup("blk.0.ssm_conv1d.bias");
@@ -93,17 +86,7 @@ static void readGGUF(ConfigReader &reader, MambaConfig &config) {
 
 static void readHuggingFace(ConfigReader &reader, MambaConfig &config,
                             bool innerNorms) {
-  const Checkpoint &checkpoint = reader.getCheckpoint();
-  bool bare = !checkpoint.lookup("backbone.norm_f.weight") &&
-              checkpoint.lookup("norm_f.weight");
-  std::string model = bare ? "" : "backbone.";
-  std::string mixer = model + "layers.*.mixer.";
-  // The first checkpoints had one embedding.
-  bool old = checkpoint.lookup(model + "embedding.weight");
-  config.model.embed = model + (old ? "embedding" : "embeddings");
-  config.model.norm = model + "layers.*.norm";
-  config.model.finalNorm = model + "norm_f";
-  config.model.head = "lm_head";
+  std::string mixer = setMambaKeys(reader.getCheckpoint(), config.model);
   config.keys = {mixer + "in_proj", mixer + "conv1d", mixer + "x_proj",
                  mixer + "dt_proj", mixer + "A_log",  mixer + "D",
                  mixer + "out_proj"};
@@ -158,15 +141,12 @@ static Value buildMixer(ModelBuilder &b, const MambaConfig &config, Value x) {
   Value both = b.linear(x, keys.input, 2 * inner, config.bias);
   Value gate = sliceFeatures(b, both, inner, inner);
   b.setScope(keys.conv);
-  std::string kernel = keys.conv + ".weight";
-  Param weight = config.plainRates
-                     ? b.param(kernel, {inner, config.width})
-                     : b.reshape(b.param(kernel, {inner, 1, config.width}),
-                                 {inner, config.width});
+  Value weight = convKernel(b, keys.conv + ".weight", inner, config.width,
+                            /*flat=*/config.plainRates);
   Value bias =
       config.convBias ? b.weight(keys.conv + ".bias", {inner}) : Value();
-  Value u = activatedConv(b, sliceFeatures(b, both, 0, inner), b.read(weight),
-                          bias, config.activation);
+  Value u = activatedConv(b, sliceFeatures(b, both, 0, inner), weight, bias,
+                          config.activation);
   b.setScope(keys.selection);
   Value selected = b.linear(u, keys.selection, rank + 2 * state);
   Value step = normed(sliceFeatures(b, selected, 0, rank));

@@ -93,20 +93,13 @@ static void readStepLimits(ConfigReader &reader, Mamba2Config &config) {
 
 static void readGGUF(ConfigReader &reader, Mamba2Config &config) {
   const Checkpoint &checkpoint = reader.getCheckpoint();
-  config.model.embed = "token_embd";
-  config.model.norm = "blk.*.attn_norm";
-  config.model.finalNorm = "output_norm";
-  config.model.head = "output";
+  setMambaKeysOfGGUF(checkpoint, config.model);
   config.keys = {"blk.*.ssm_in", "blk.*.ssm_conv1d", "blk.*.ssm_dt.bias",
                  "blk.*.ssm_a",  "blk.*.ssm_d",      "blk.*.ssm_norm",
                  "blk.*.ssm_out"};
   // The table is the authority, and the lengths say nothing of a recurrence.
   reader.ignore({"vocab_size", "max_position_embeddings", "feed_forward_length",
                  "head_count"});
-  const TensorInfo *table = checkpoint.lookup("token_embd.weight");
-  if (table && table->shape.size() == 2)
-    config.model.vocabSize = table->shape[0];
-  config.model.tied = !checkpoint.lookup("output.weight");
   config.inner = reader.getSize("intermediate_size", 1);
   config.heads = reader.getSize("num_heads", 1);
   config.groups = reader.getSize("n_groups", 1);
@@ -116,17 +109,7 @@ static void readGGUF(ConfigReader &reader, Mamba2Config &config) {
 }
 
 static void readHuggingFace(ConfigReader &reader, Mamba2Config &config) {
-  const Checkpoint &checkpoint = reader.getCheckpoint();
-  bool bare = !checkpoint.lookup("backbone.norm_f.weight") &&
-              checkpoint.lookup("norm_f.weight");
-  std::string model = bare ? "" : "backbone.";
-  std::string mixer = model + "layers.*.mixer.";
-  // The first checkpoints had one embedding.
-  bool old = checkpoint.lookup(model + "embedding.weight");
-  config.model.embed = model + (old ? "embedding" : "embeddings");
-  config.model.norm = model + "layers.*.norm";
-  config.model.finalNorm = model + "norm_f";
-  config.model.head = "lm_head";
+  std::string mixer = setMambaKeys(reader.getCheckpoint(), config.model);
   config.keys = {mixer + "in_proj", mixer + "conv1d", mixer + "dt_bias",
                  mixer + "A_log",   mixer + "D",      mixer + "norm",
                  mixer + "out_proj"};
@@ -213,15 +196,12 @@ static Value buildMixer(ModelBuilder &b, const Mamba2Config &config, Value x) {
   Value gate = sliceFeatures(b, all, 0, inner);
   Value step = sliceFeatures(b, all, inner + features, heads);
   b.setScope(keys.conv);
-  std::string kernel = keys.conv + ".weight";
-  Param weight = config.isGGUF
-                     ? b.param(kernel, {features, config.width})
-                     : b.reshape(b.param(kernel, {features, 1, config.width}),
-                                 {features, config.width});
+  Value weight = convKernel(b, keys.conv + ".weight", features, config.width,
+                            /*flat=*/config.isGGUF);
   Value bias =
       config.convBias ? b.weight(keys.conv + ".bias", {features}) : Value();
-  Value mixed = activatedConv(b, sliceFeatures(b, all, inner, features),
-                              b.read(weight), bias, config.activation);
+  Value mixed = activatedConv(b, sliceFeatures(b, all, inner, features), weight,
+                              bias, config.activation);
   b.setScope(keys.rate);
   Value values = b.splitHeads(sliceFeatures(b, mixed, 0, inner), heads);
   step = softplus(b, b.add(step, b.weight(keys.stepBias, {heads})));

@@ -83,14 +83,8 @@ static Value buildMixer(ModelBuilder &b, Value x, const std::string &prefix,
   in.decay = b.read(b.constant("retention.decay", decays, {options.heads}));
   in.scale = 1.0 / std::sqrt(static_cast<double>(options.keys / options.heads));
 
-  FlaOutput output;
-  output.norm = prefix + (options.gated && config.fuseNorm ? "g_norm_swish_gate"
-                                                           : "g_norm");
-  output.gate = options.gated ? prefix + "g_proj" : "";
-  output.project = prefix + "o_proj";
-  output.affine = config.affine;
-  output.eps = config.eps;
-  return flaFinish(b, recurrence(b, in), x, config.hidden, output);
+  return flaFinish(b, recurrence(b, in), x, config.hidden,
+                   flaGatedOutput(prefix, config, options.gated));
 }
 
 static ModelFacts buildRetNet(ModelBuilder &b, ConfigReader &reader,

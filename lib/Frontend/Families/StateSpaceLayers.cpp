@@ -357,6 +357,39 @@ double weir::readEpsilon(ConfigReader &reader, StringRef key, double fallback) {
   return fallback;
 }
 
+std::string weir::setMambaKeys(const Checkpoint &checkpoint,
+                               MixerModel &model) {
+  bool bare = !checkpoint.lookup("backbone.norm_f.weight") &&
+              checkpoint.lookup("norm_f.weight");
+  std::string prefix = bare ? "" : "backbone.";
+  // The first checkpoints had one embedding.
+  bool old = checkpoint.lookup(prefix + "embedding.weight");
+  model.embed = prefix + (old ? "embedding" : "embeddings");
+  model.norm = prefix + "layers.*.norm";
+  model.finalNorm = prefix + "norm_f";
+  model.head = "lm_head";
+  return prefix + "layers.*.mixer.";
+}
+
+void weir::setMambaKeysOfGGUF(const Checkpoint &checkpoint, MixerModel &model) {
+  model.embed = "token_embd";
+  model.norm = "blk.*.attn_norm";
+  model.finalNorm = "output_norm";
+  model.head = "output";
+  const TensorInfo *table = checkpoint.lookup("token_embd.weight");
+  if (table && table->shape.size() == 2)
+    model.vocabSize = table->shape[0];
+  model.tied = !checkpoint.lookup("output.weight");
+}
+
+Value weir::convKernel(ModelBuilder &b, StringRef key, int64_t features,
+                       int64_t width, bool flat) {
+  if (flat)
+    return b.weight(key, {features, width});
+  Param stored = b.param(key, {features, 1, width});
+  return b.read(b.reshape(stored, {features, width}));
+}
+
 void weir::buildMixerModel(ModelBuilder &b, const FamilyRequest &request,
                            const MixerModel &model,
                            function_ref<Value(Value)> mixer) {

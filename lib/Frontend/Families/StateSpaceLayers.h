@@ -76,6 +76,11 @@ mlir::Value activatedConv(ModelBuilder &builder, mlir::Value input,
                           mlir::Value weight, mlir::Value bias,
                           llvm::StringRef activation);
 
+/// The kernel `key` of a convolution as `[features, width]`; it is stored so if
+/// `flat`, else as `[features, 1, width]`.
+mlir::Value convKernel(ModelBuilder &builder, llvm::StringRef key,
+                       int64_t features, int64_t width, bool flat);
+
 //===----------------------------------------------------------------------===//
 // Language models
 //===----------------------------------------------------------------------===//
@@ -85,21 +90,6 @@ int64_t readLayers(ConfigReader &reader, llvm::StringRef key, int64_t fallback);
 /// Reads the epsilon of a normalisation; a GGUF file must have it.
 double readEpsilon(ConfigReader &reader, llvm::StringRef key, double fallback);
 
-/// The number of each layer's kind for `ModelBuilder::stack`; `kinds` becomes
-/// the kinds in the order they come.
-template <typename Kind>
-llvm::SmallVector<int32_t> numberKinds(llvm::ArrayRef<Kind> layers,
-                                       llvm::SmallVectorImpl<Kind> &kinds) {
-  llvm::SmallVector<int32_t> order;
-  for (Kind kind : layers) {
-    auto it = llvm::find(kinds, kind);
-    order.push_back(it - kinds.begin());
-    if (it == kinds.end())
-      kinds.push_back(kind);
-  }
-  return order;
-}
-
 /// A language model of residual mixers alone, all of one kind.
 struct MixerModel {
   /// Keys without ".weight"; `*` is the layer.
@@ -108,6 +98,13 @@ struct MixerModel {
   double eps = 1e-5;
   bool tied = false;
 };
+
+/// Names the weights around the mixers as Mamba's checkpoints of Hugging Face
+/// do, and gives what stands in front of a mixer's own.
+std::string setMambaKeys(const Checkpoint &checkpoint, MixerModel &model);
+/// The same for GGUF files, whose tables are the authority on the vocabulary
+/// and on whether there is a head.
+void setMambaKeysOfGGUF(const Checkpoint &checkpoint, MixerModel &model);
 
 /// Builds `@forward` of such a model, whose mixer `mixer` builds.
 void buildMixerModel(ModelBuilder &builder, const FamilyRequest &request,
