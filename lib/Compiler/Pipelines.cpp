@@ -103,6 +103,7 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     // that they read, which fusion would let them read too late.
     pm.addNestedPass<func::FuncOp>(createLinalgElementwiseOpFusionPass());
     pm.addPass(createTileBlockMaps());
+    pm.addPass(createFuseIntoBlocks());
     pm.addPass(createTileAndFuse());
     LowerPackedLinearOptions kernels;
     kernels.vectorBits = vectorBits;

@@ -25,8 +25,10 @@
 // With one decay a head, scores are products of matrices times exp(e - g), and
 // of differences only those that are kept are exponentiated: these are not
 // positive. With one decay a channel the exponential goes into the factors, as
-// exp(e) and exp(-g), as long as no exp(-g) of the chunk overflows; a chunk
-// with harder gates takes the differences one by one instead.
+// exp(e) and exp(-g), as long as no exp(-g) of the chunk overflows: a mild
+// chunk. Then S' = exp(g_last) (S + (k exp(-g))^T (v or R) + ...) needs no
+// factors of its own. A chunk with harder gates takes the differences one by
+// one instead.
 //
 // The triangular system is solved by blocks of rows: a block is substituted row
 // by row, then what it adds to the rows behind is one product of matrices.
@@ -296,6 +298,14 @@ static Value putRows(OpBuilder &builder, Location loc, Value part, Value tile,
       ArrayRef<OpFoldResult>{builder.getIndexAttr(1), builder.getIndexAttr(1)});
 }
 
+Value ChunkBuilder::putRow(Value from, Value tile, Value row) {
+  Value part =
+      update({{from, {0}}}, {takeRow(builder, loc, tile, row), {0}},
+             IteratorType::parallel,
+             [](OpBuilder &, Location, ValueRange in) { return in[0]; });
+  return putRows(builder, loc, part, tile, row);
+}
+
 /// A log of decay that sums and differences of sums keep finite.
 static Value boundLog(OpBuilder &b, Location l, Value log) {
   return arith::MaximumFOp::create(b, l, log,
@@ -345,14 +355,8 @@ void ChunkBuilder::accumulateByChannel(Value logs) {
       builder, loc, constant(0), constant(rows), constant(1), inits,
       [&](OpBuilder &, Location, Value row, ValueRange carried) {
         Value high = carried[4], low = carried[5];
-        auto put = [&](Value from, Value tile) {
-          Value part = update(
-              {{from, {0}}}, {takeRow(builder, loc, tile, row), {0}},
-              IteratorType::parallel,
-              [](OpBuilder &, Location, ValueRange in) { return in[0]; });
-          return putRows(builder, loc, part, tile, row);
-        };
-        SmallVector<Value> next{put(high, carried[0]), put(low, carried[1])};
+        SmallVector<Value> next{putRow(high, carried[0], row),
+                                putRow(low, carried[1], row)};
         auto step = linalg::GenericOp::create(
             builder, loc, TypeRange{high.getType(), low.getType()},
             takeRow(builder, loc, logs, row), ValueRange{high, low},
@@ -364,8 +368,8 @@ void ChunkBuilder::accumulateByChannel(Value logs) {
               Value lows = arith::AddFOp::create(b, l, in[2], lost);
               linalg::YieldOp::create(b, l, ValueRange{sum, lows});
             });
-        next.push_back(put(step.getResult(0), carried[2]));
-        next.push_back(put(step.getResult(1), carried[3]));
+        next.push_back(putRow(step.getResult(0), carried[2], row));
+        next.push_back(putRow(step.getResult(1), carried[3], row));
         llvm::append_range(next, step.getResults());
         scf::YieldOp::create(builder, loc, next);
       });
@@ -374,7 +378,36 @@ void ChunkBuilder::accumulateByChannel(Value logs) {
   total = {loop.getResult(4), loop.getResult(5)};
 }
 
-void ChunkBuilder::checkGates() {
+void ChunkBuilder::accumulateMild(Value logs) {
+  bool needsBefore = op.getBonus() || op.getReads() == RecurrenceRead::Previous;
+  SmallVector<Value> inits{zeros({keyDim}), empty({rows, keyDim})};
+  if (needsBefore)
+    inits.push_back(empty({rows, keyDim}));
+  auto loop = scf::ForOp::create(
+      builder, loc, constant(0), constant(rows), constant(1), inits,
+      [&](OpBuilder &, Location, Value row, ValueRange carried) {
+        SmallVector<Value> next(1);
+        Value earlier;
+        if (needsBefore)
+          earlier = putRow(carried[0], carried[2], row);
+        Value sum = update(
+            {{takeRow(builder, loc, logs, row), {0}}}, {carried[0], {0}},
+            IteratorType::parallel,
+            [](OpBuilder &b, Location l, ValueRange in) -> Value {
+              return arith::AddFOp::create(b, l, in[1], boundLog(b, l, in[0]));
+            });
+        next[0] = sum;
+        next.push_back(putRow(sum, carried[1], row));
+        if (needsBefore)
+          next.push_back(earlier);
+        scf::YieldOp::create(builder, loc, next);
+      });
+  total = {loop.getResult(0), Value()};
+  sums = {loop.getResult(1), Value()};
+  before = {needsBefore ? loop.getResult(2) : Value(), Value()};
+}
+
+Value ChunkBuilder::buildIsMild() {
   Value scalar =
       tensor::EmptyOp::create(builder, loc, ArrayRef<int64_t>{}, type);
   Value start =
@@ -384,7 +417,7 @@ void ChunkBuilder::checkGates() {
                        [](OpBuilder &b, Location l, ValueRange in) -> Value {
                          return arith::MinimumFOp::create(b, l, in[0], in[1]);
                        });
-  isMild = arith::CmpFOp::create(
+  return arith::CmpFOp::create(
       builder, loc, arith::CmpFPredicate::OGE,
       tensor::ExtractOp::create(builder, loc, least, ValueRange()),
       buildFloat(builder, loc, type, LowestMildSum));
@@ -400,6 +433,12 @@ static Value buildDifference(OpBuilder &b, Location l, ValueRange in) {
 Value ChunkBuilder::gate(Value tile, Value logs) {
   if (!logs)
     return tile;
+  if (byChannel)
+    return map({rows, keyDim}, {{tile, {0, 1}}, {logs, {0, 1}}},
+               [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                 return arith::MulFOp::create(b, l, in[0],
+                                              math::ExpOp::create(b, l, in[1]));
+               });
   // One exponential a row, where one is enough.
   SmallVector<unsigned> loops = logLoops();
   Value factors =
@@ -474,26 +513,11 @@ Value ChunkBuilder::keepTriangle(Value scores, Triangle triangle) {
                 });
 }
 
-Value ChunkBuilder::scoreByChannel(Value x, const Logs &at, Value y,
-                                   Triangle triangle) {
-  auto result = RankedTensorType::get({rows, rows}, type);
-  auto choice = scf::IfOp::create(builder, loc, result, isMild,
-                                  /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(choice.thenBlock());
-  Value inverse = map(cast<RankedTensorType>(sums.high.getType()).getShape(),
-                      {{sums.high, {0, 1}}},
-                      [](OpBuilder &b, Location l, ValueRange in) -> Value {
-                        return arith::NegFOp::create(b, l, in[0]);
-                      });
-  Value scores = multiplyAdd(gate(x, at.high), /*transposed=*/false,
-                             transpose(gate(y, inverse)), zeros({rows, rows}));
-  scf::YieldOp::create(builder, loc, keepTriangle(scores, triangle));
-
-  builder.setInsertionPointToStart(choice.elseBlock());
+Value ChunkBuilder::scoreByDifferences(Value x, const Logs &at, Value y,
+                                       Triangle triangle) {
   bool strict = triangle == Triangle::Strict;
   Value lowest = minusInfinity();
-  Value exact = update(
+  return update(
       {{x, {0, 2}},
        {y, {1, 2}},
        {at.high, {0, 2}},
@@ -511,16 +535,16 @@ Value ChunkBuilder::scoreByChannel(Value x, const Logs &at, Value y,
                                            math::ExpOp::create(b, l, log));
         return arith::AddFOp::create(b, l, in[6], term);
       });
-  scf::YieldOp::create(builder, loc, exact);
-  return choice.getResult(0);
 }
 
-Value ChunkBuilder::score(Value x, const Logs &at, Value y, Triangle triangle) {
-  if (sums && byChannel)
-    return scoreByChannel(x, at, y, triangle);
+Value ChunkBuilder::score(const Rows &x, const Logs &at, const Rows &y,
+                          Triangle triangle) {
+  if (byChannel && sums && !mild)
+    return scoreByDifferences(x.plain, at, y.plain, triangle);
   Value scores =
-      multiplyAdd(x, /*transposed=*/false, transpose(y), zeros({rows, rows}));
-  if (!sums)
+      multiplyAdd(mild ? x.gated : x.plain, /*transposed=*/false,
+                  transpose(mild ? y.gated : y.plain), zeros({rows, rows}));
+  if (!sums || mild)
     return keepTriangle(scores, triangle);
   bool strict = triangle == Triangle::Strict;
   Value lowest = minusInfinity();
@@ -644,8 +668,23 @@ Value ChunkBuilder::solve(Value lower, Value right) {
 // The chunk
 //===----------------------------------------------------------------------===//
 
-std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
-                                            Value state) {
+ChunkBuilder::Rows ChunkBuilder::readAt(Value tile, const Logs &at) {
+  return {tile, gate(tile, at.high)};
+}
+
+ChunkBuilder::Rows ChunkBuilder::writtenAt(Value tile) {
+  if (!mild)
+    return {tile, Value()};
+  Value gated = map({rows, keyDim}, {{tile, {0, 1}}, {sums.high, {0, 1}}},
+                    [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                      Value rise = math::ExpOp::create(
+                          b, l, arith::NegFOp::create(b, l, in[1]));
+                      return arith::MulFOp::create(b, l, in[0], rise);
+                    });
+  return {tile, gated};
+}
+
+ChunkBuilder::Operands ChunkBuilder::loadAll(const ChunkPlace &place) {
   Value none = constant(0);
   int64_t share = op.getHeads() / op.getKeyHeads();
   Value keyHead = share == 1 ? place.head
@@ -653,44 +692,74 @@ std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
                                    builder, loc, place.head, constant(share)));
   bool several = cast<RankedTensorType>(op.getKey().getType()).getRank() == 5;
   auto loadKey = [&](Value operand) {
-    return load(operand, place, several, true, keyHead, none, keyDim, 0, 1);
+    return operand ? load(operand, place, several, true, keyHead, none, keyDim,
+                          0, 1)
+                   : Value();
   };
-  Value query = load(op.getQuery(), place, false, true, keyHead, none, keyDim,
-                     updates - 1, op.getScale().convertToDouble());
-  Value key = loadKey(op.getKey());
-  Value value = load(op.getValue(), place, several, true, place.head,
-                     place.feature, columns, 0, 1);
-  if (op.getDecay()) {
-    Value logs = loadDecay(place);
-    if (byChannel) {
-      accumulateByChannel(logs);
-      checkGates();
-    } else {
-      accumulateByHead(logs);
-    }
-  }
+  Operands in;
+  in.query = load(op.getQuery(), place, false, true, keyHead, none, keyDim,
+                  updates - 1, op.getScale().convertToDouble());
+  in.key = loadKey(op.getKey());
+  in.readKey = op.getReadKey() ? loadKey(op.getReadKey()) : in.key;
+  in.writeKey = loadKey(op.getWriteKey());
+  in.value = load(op.getValue(), place, several, true, place.head,
+                  place.feature, columns, 0, 1);
+  if (op.getBeta())
+    in.beta = loadBeta(place, several);
+  return in;
+}
 
+std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
+                                            Value state) {
+  Operands in = loadAll(place);
+  Value into = empty({rows, columns});
+  if (!op.getDecay())
+    return buildRows(in, place, state, into);
+  Value logs = loadDecay(place);
+  if (!byChannel) {
+    accumulateByHead(logs);
+    return buildRows(in, place, state, into);
+  }
+  accumulateMild(logs);
+  auto choice = scf::IfOp::create(
+      builder, loc, TypeRange{into.getType(), state.getType()}, buildIsMild(),
+      /*addThenBlock=*/true, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  for (bool isMild : {true, false}) {
+    builder.setInsertionPointToStart(isMild ? choice.thenBlock()
+                                            : choice.elseBlock());
+    mild = isMild;
+    if (!mild)
+      accumulateByChannel(logs);
+    auto [result, next] = buildRows(in, place, state, into);
+    scf::YieldOp::create(builder, loc, ValueRange{result, next});
+  }
+  return {choice.getResult(0), choice.getResult(1)};
+}
+
+std::pair<Value, Value> ChunkBuilder::buildRows(const Operands &in,
+                                                const ChunkPlace &place,
+                                                Value state, Value into) {
   // What is added to the state: outer products of rows of keys and values.
-  SmallVector<std::pair<Value, Value>> added{{key, value}};
+  SmallVector<std::pair<Rows, Value>> added{{writtenAt(in.key), in.value}};
   if (op.hasCorrection()) {
-    Value readKey = op.getReadKey() ? loadKey(op.getReadKey()) : key;
     const Logs &seen =
         op.getReads() == RecurrenceRead::Previous ? before : sums;
-    Value fromState =
-        multiplyAdd(gate(readKey, seen.high), /*transposed=*/false, state,
-                    zeros({rows, columns}));
-    Value scores = score(readKey, seen, key, Triangle::Strict);
-    if (op.getBeta()) {
-      Value beta = loadBeta(place, several);
+    Rows read = readAt(in.readKey, seen);
+    Value fromState = multiplyAdd(read.gated, /*transposed=*/false, state,
+                                  zeros({rows, columns}));
+    Rows key = added.front().first;
+    Value scores = score(read, seen, key, Triangle::Strict);
+    if (in.beta) {
       Value right =
-          update({{value, {0, 1}}, {beta, {0}}}, {fromState, {0, 1}},
+          update({{in.value, {0, 1}}, {in.beta, {0}}}, {fromState, {0, 1}},
                  SmallVector<IteratorType>(2, IteratorType::parallel),
                  [](OpBuilder &b, Location l, ValueRange in) -> Value {
                    Value error = arith::SubFOp::create(b, l, in[0], in[2]);
                    return arith::MulFOp::create(b, l, in[1], error);
                  });
       Value lower =
-          update({{beta, {0}}}, {scores, {0, 1}},
+          update({{in.beta, {0}}}, {scores, {0, 1}},
                  SmallVector<IteratorType>(2, IteratorType::parallel),
                  [](OpBuilder &b, Location l, ValueRange in) -> Value {
                    Value product = arith::MulFOp::create(b, l, in[0], in[1]);
@@ -698,26 +767,32 @@ std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
                  });
       added = {{key, solve(lower, right)}};
     } else {
-      Value writeKey = loadKey(op.getWriteKey());
-      Value right = multiplyAdd(scores, /*transposed=*/false, value, fromState);
-      Value lower = score(readKey, seen, writeKey, Triangle::Strict);
+      Rows writeKey = writtenAt(in.writeKey);
+      Value right =
+          multiplyAdd(scores, /*transposed=*/false, in.value, fromState);
+      Value lower = score(read, seen, writeKey, Triangle::Strict);
       added.push_back({writeKey, solve(lower, right)});
     }
   }
 
   const Logs &at = op.getBonus() ? before : sums;
-  Value result = multiplyAdd(gate(query, at.high), /*transposed=*/false, state,
-                             zeros({rows, columns}));
+  Rows query = readAt(in.query, at);
+  Value start = linalg::FillOp::create(builder, loc, zero(), into).getResult(0);
+  Value result = multiplyAdd(query.gated, /*transposed=*/false, state, start);
   for (auto [keys, values] : added) {
     Value scores =
         score(query, at, keys,
               op.getBonus() ? Triangle::Strict : Triangle::Inclusive);
     if (op.getBonus())
-      scores = addBonus(scores, query, keys, place);
+      scores = addBonus(scores, query.plain, keys.plain, place);
     result = multiplyAdd(scores, /*transposed=*/false, values, result);
   }
-  state = decayState(state);
+  if (!mild)
+    state = decayState(state);
   for (auto [keys, values] : added)
-    state = multiplyAdd(gateToEnd(keys), /*transposed=*/true, values, state);
+    state = multiplyAdd(mild ? keys.gated : gateToEnd(keys.plain),
+                        /*transposed=*/true, values, state);
+  if (mild)
+    state = decayState(state);
   return {result, state};
 }

@@ -59,6 +59,17 @@ private:
     mlir::Value high, low;
     explicit operator bool() const { return static_cast<bool>(high); }
   };
+  /// A tile of keys or queries, and what products of matrices take of it.
+  struct Rows {
+    mlir::Value plain;
+    /// Of what reads: times exp of the sums of logs, as the state is read. Of
+    /// what is written, in a mild chunk: times exp of the negated sums.
+    mlir::Value gated;
+  };
+  /// Tiles of the op's operands; null where it has none.
+  struct Operands {
+    mlir::Value query, key, readKey, writeKey, value, beta;
+  };
   /// Which pairs of rows a matrix of scores keeps.
   enum class Triangle { Strict, Inclusive };
 
@@ -96,10 +107,25 @@ private:
     return byChannel ? llvm::SmallVector<unsigned>{0, 1}
                      : llvm::SmallVector<unsigned>{0};
   }
-  /// Sets the members below but `isMild`.
+  /// Sets `sums`, `before` and `total`.
   void accumulateByHead(mlir::Value logs);
   void accumulateByChannel(mlir::Value logs);
-  void checkGates();
+  /// The same without what rounding takes, which a mild chunk does not miss.
+  void accumulateMild(mlir::Value logs);
+  /// Whether no sum is so low that its inverse would overflow.
+  mlir::Value buildIsMild();
+  /// `tile` with `[features]` as row `row`.
+  mlir::Value putRow(mlir::Value from, mlir::Value tile, mlir::Value row);
+
+  Operands loadAll(const ChunkPlace &place);
+  /// What `build` returns, from loaded tiles and the members below; results
+  /// are written to `into`.
+  std::pair<mlir::Value, mlir::Value> buildRows(const Operands &in,
+                                                const ChunkPlace &place,
+                                                mlir::Value state,
+                                                mlir::Value into);
+  Rows readAt(mlir::Value tile, const Logs &at);
+  Rows writtenAt(mlir::Value tile);
   /// `state * exp(total)`.
   mlir::Value decayState(mlir::Value state);
   /// `tile * exp(logs)`, row by row.
@@ -108,10 +134,10 @@ private:
   mlir::Value gateToEnd(mlir::Value tile);
   /// `sum_k x[i, k] y[j, k] exp(at[i, k] - sums[j, k])` where the triangle
   /// keeps (i, j), else 0.
-  mlir::Value score(mlir::Value x, const Logs &at, mlir::Value y,
+  mlir::Value score(const Rows &x, const Logs &at, const Rows &y,
                     Triangle triangle);
-  mlir::Value scoreByChannel(mlir::Value x, const Logs &at, mlir::Value y,
-                             Triangle triangle);
+  mlir::Value scoreByDifferences(mlir::Value x, const Logs &at, mlir::Value y,
+                                 Triangle triangle);
   mlir::Value keepTriangle(mlir::Value scores, Triangle triangle);
   /// Solves `result = right + lower * result`.
   mlir::Value solve(mlir::Value lower, mlir::Value right);
@@ -130,8 +156,8 @@ private:
   /// Of the chunk being built, null without decay: the sums up to each row, it
   /// included; without it; and the last of them, numbers or `[K]` by channel.
   Logs sums, before, total;
-  /// Whether no sum is so low that its inverse would overflow.
-  mlir::Value isMild;
+  /// Whether gates go into the factors of products.
+  bool mild = false;
 };
 
 } // namespace weir

@@ -212,6 +212,32 @@ def TileBlockMaps : Pass<"weir-tile-block-maps"> {
     "::mlir::tensor::TensorDialect"];
 }
 
+def FuseIntoBlocks : Pass<"weir-fuse-into-blocks"> {
+  let summary = "move element-wise work into the loops of block maps";
+  let description = [{
+    An element-wise `linalg.generic` whose result only one slice within a
+    parallel loop reads, and each element of it at most once, is computed there,
+    slice by slice. One that alone reads a result of the loop, at the same
+    indices, and whose other operands are known in front of the loop, is applied
+    to each tile before that is written. Neither tensor between them exists
+    afterwards.
+
+    ```mlir
+    // old:
+    %v = linalg.generic ins(%x, %rate) { arith.mulf }
+    %o = scf.forall (%b, %h) in (%batch, 16) shared_outs(%out) {
+      %t = tensor.extract_slice %v[%b, %i, %h, 0] [1, %n, 1, 64] [1, 1, 1, 1]
+    // new:
+    %o = scf.forall (%b, %h) in (%batch, 16) shared_outs(%out) {
+      %xt = tensor.extract_slice %x[%b, %i, %h, 0] [1, %n, 1, 64] [1, 1, 1, 1]
+      %rt = tensor.extract_slice %rate[%b, %i, %h] [1, %n, 1] [1, 1, 1]
+      %t = linalg.generic ins(%xt, %rt) { arith.mulf }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
   let summary = "turn matrix products on small tiles into vector loops";
   let description = [{

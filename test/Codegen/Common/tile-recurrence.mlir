@@ -33,7 +33,7 @@ func.func @chunkwise(%q: tensor<?x?x2x32xf32>, %v: tensor<?x?x4x64xf32>,
 // differences one by one.
 // CHECK-LABEL: func.func @by_channel
 // CHECK: %[[MILD:.*]] = arith.cmpf oge
-// CHECK: scf.if %[[MILD]] -> (tensor<8x8xf32>)
+// CHECK: scf.if %[[MILD]] -> (tensor<8x16xf32>, tensor<16x16xf32>)
 // CHECK: } else {
 // CHECK: iterator_types = ["parallel", "parallel", "reduction"]
 func.func @by_channel(%q: tensor<1x24x2x16xf32>, %g: tensor<1x24x2x16xf32>)
