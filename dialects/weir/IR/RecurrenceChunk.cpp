@@ -26,9 +26,8 @@
 // of differences only those that are kept are exponentiated: these are not
 // positive. With one decay a channel the exponential goes into the factors, as
 // exp(e) and exp(-g), as long as no exp(-g) of the chunk overflows: a mild
-// chunk. Then S' = exp(g_last) (S + (k exp(-g))^T (v or R) + ...) needs no
-// factors of its own. A chunk with harder gates takes the differences one by
-// one instead.
+// chunk, where k exp(g_last - g) is k exp(-g) times exp(g_last) too. A chunk
+// with harder gates takes the differences one by one instead.
 //
 // The triangular system is solved by blocks of rows: a block is substituted row
 // by row, then what it adds to the rows behind is one product of matrices.
@@ -470,10 +469,17 @@ Value ChunkBuilder::gateToEnd(Value tile) {
   return gate(tile, rest);
 }
 
+Value ChunkBuilder::finish(Value tile) {
+  return map({rows, keyDim}, {{tile, {0, 1}}, {totalFactor, {1}}},
+             [](OpBuilder &b, Location l, ValueRange in) -> Value {
+               return arith::MulFOp::create(b, l, in[0], in[1]);
+             });
+}
+
 Value ChunkBuilder::decayState(Value state) {
   if (!sums)
     return state;
-  Operand factor{total.high, {}};
+  Operand factor{{}, {}};
   if (byChannel)
     factor = {map({keyDim}, {{total.high, {0}}},
                   [](OpBuilder &b, Location l, ValueRange in) -> Value {
@@ -482,6 +488,7 @@ Value ChunkBuilder::decayState(Value state) {
               {0}};
   else
     factor.tile = math::ExpOp::create(builder, loc, total.high);
+  totalFactor = factor.tile;
   return update({factor}, {state, {0, 1}},
                 SmallVector<IteratorType>(2, IteratorType::parallel),
                 [](OpBuilder &b, Location l, ValueRange in) -> Value {
@@ -787,12 +794,9 @@ std::pair<Value, Value> ChunkBuilder::buildRows(const Operands &in,
       scores = addBonus(scores, query.plain, keys.plain, place);
     result = multiplyAdd(scores, /*transposed=*/false, values, result);
   }
-  if (!mild)
-    state = decayState(state);
+  state = decayState(state);
   for (auto [keys, values] : added)
-    state = multiplyAdd(mild ? keys.gated : gateToEnd(keys.plain),
+    state = multiplyAdd(mild ? finish(keys.gated) : gateToEnd(keys.plain),
                         /*transposed=*/true, values, state);
-  if (mild)
-    state = decayState(state);
   return {result, state};
 }

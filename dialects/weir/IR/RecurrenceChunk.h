@@ -126,8 +126,10 @@ private:
                                                 mlir::Value into);
   Rows readAt(mlir::Value tile, const Logs &at);
   Rows writtenAt(mlir::Value tile);
-  /// `state * exp(total)`.
+  /// `state * exp(total)`; sets `totalFactor`.
   mlir::Value decayState(mlir::Value state);
+  /// `tile * exp(total)` by channel.
+  mlir::Value finish(mlir::Value tile);
   /// `tile * exp(logs)`, row by row.
   mlir::Value gate(mlir::Value tile, mlir::Value logs);
   /// `tile * exp(total - logs)`.
@@ -156,6 +158,8 @@ private:
   /// Of the chunk being built, null without decay: the sums up to each row, it
   /// included; without it; and the last of them, numbers or `[K]` by channel.
   Logs sums, before, total;
+  /// exp(total), a number or `[K]`.
+  mlir::Value totalFactor;
   /// Whether gates go into the factors of products.
   bool mild = false;
 };

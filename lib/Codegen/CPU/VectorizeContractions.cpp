@@ -16,6 +16,9 @@
 // Dot products: for each of R x C pairs of rows of both factors, a vector of
 // partial sums along k, added up across its lanes at the end.
 //
+// A start that is another tensor times a number, or times a number a row (the
+// state of a recurrence that decays), is scaled as it is loaded.
+//
 // Static extents are cut evenly (64 rows are 6 tiles of 11 and 10), dynamic
 // ones into whole tiles and then single rows.
 //
@@ -54,6 +57,9 @@ struct Contraction {
   /// The result's start: a tensor to update, or a number to start from.
   Value destination;
   std::optional<Value> start;
+  /// What the tensor to update is multiplied by first, if anything: a number, a
+  /// tensor of one, or one number a row.
+  Value scale;
   Type element;
 };
 
@@ -112,6 +118,21 @@ private:
   /// A loop over the tiles of `span` that hands on a tensor.
   Value forEach(const Span &span, Value tensor,
                 llvm::function_ref<Value(Value first, Value tensor)> body);
+  /// A number by which row `row` of the tensor to update is multiplied.
+  Value getScale(Value row);
+  /// All columns of `rowCount` rows from `row` on.
+  Value emitRows(Value tensor, Value row, int64_t rowCount, int64_t vectors);
+  /// `vectors` vectors of columns from `column` on, of all rows.
+  Value emitColumns(Value tensor, Value column, ArrayRef<int64_t> widths,
+                    ArrayRef<Span> rowSpans);
+  /// Vectors that are left of the columns behind `done`.
+  SmallVector<int64_t> getRest(int64_t columns, int64_t done) {
+    SmallVector<int64_t> widths((columns - done) / lanes, lanes);
+    if (int64_t rest = (columns - done) % lanes)
+      widths.push_back(rest);
+    return widths;
+  }
+  bool hasLargeColumns() const;
   Value emitOuterTile(Value tensor, Value row, int64_t rowCount, Value column,
                       ArrayRef<int64_t> widths);
   Value emitDotTile(Value tensor, Value row, int64_t rowCount, Value column,
@@ -173,13 +194,20 @@ Value ContractionEmitter::emitOuterTile(Value tensor, Value row,
     offset += width;
   }
   SmallVector<Value> accumulators;
-  for (Value r : rowIndices)
-    for (auto [at, width] : llvm::zip(columnIndices, widths))
-      accumulators.push_back(
-          c.start ? Value(vector::BroadcastOp::create(
-                        builder, loc, VectorType::get({width}, c.element),
-                        *c.start))
-                  : load(tensor, r, at, width));
+  auto splat = [&](Value number, int64_t width) -> Value {
+    return vector::BroadcastOp::create(
+        builder, loc, VectorType::get({width}, c.element), number);
+  };
+  for (Value r : rowIndices) {
+    Value scale = c.scale ? getScale(r) : Value();
+    for (auto [at, width] : llvm::zip(columnIndices, widths)) {
+      Value begin =
+          c.start ? splat(*c.start, width) : load(tensor, r, at, width);
+      if (scale)
+        begin = arith::MulFOp::create(builder, loc, begin, splat(scale, width));
+      accumulators.push_back(begin);
+    }
+  }
   auto loop = scf::ForOp::create(
       builder, loc, constant(0), getDim(c.lhs.tensor, c.lhs.summed),
       constant(1), accumulators,
@@ -211,6 +239,60 @@ Value ContractionEmitter::emitOuterTile(Value tensor, Value row,
   return tensor;
 }
 
+Value ContractionEmitter::getScale(Value row) {
+  auto type = dyn_cast<RankedTensorType>(c.scale.getType());
+  if (!type)
+    return c.scale;
+  return tensor::ExtractOp::create(
+      builder, loc, c.scale, type.getRank() ? ValueRange(row) : ValueRange());
+}
+
+Value ContractionEmitter::emitRows(Value tensor, Value row, int64_t rowCount,
+                                   int64_t vectors) {
+  int64_t columns =
+      cast<RankedTensorType>(c.destination.getType()).getDimSize(1);
+  int64_t width = vectors * lanes, done = columns / width * width;
+  if (done) {
+    SmallVector<int64_t> widths(vectors, lanes);
+    tensor =
+        forEach({constant(0), constant(done), width}, tensor,
+                [&](Value column, Value tensor) {
+                  return emitOuterTile(tensor, row, rowCount, column, widths);
+                });
+  }
+  if (done < columns)
+    tensor = emitOuterTile(tensor, row, rowCount, constant(done),
+                           getRest(columns, done));
+  return tensor;
+}
+
+Value ContractionEmitter::emitColumns(Value tensor, Value column,
+                                      ArrayRef<int64_t> widths,
+                                      ArrayRef<Span> rowSpans) {
+  for (const Span &span : rowSpans)
+    tensor = forEach(span, tensor, [&](Value row, Value tensor) {
+      return emitOuterTile(tensor, row, span.size, column, widths);
+    });
+  return tensor;
+}
+
+/// Half of a first-level cache.
+static constexpr int64_t NearBytes = 16384;
+
+/// Whether the second factor is too large for the nearest cache while the first
+/// one is small: then all rows take part of the columns, before the next part.
+bool ContractionEmitter::hasLargeColumns() const {
+  auto countBytes = [](Value tensor) -> std::optional<int64_t> {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    if (!type.hasStaticShape())
+      return std::nullopt;
+    return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  };
+  std::optional<int64_t> left = countBytes(c.lhs.tensor),
+                         right = countBytes(c.rhs.tensor);
+  return left && right && *left <= NearBytes && *right > NearBytes;
+}
+
 Value ContractionEmitter::emitOuterProducts() {
   auto result = cast<RankedTensorType>(c.destination.getType());
   int64_t columns = result.getDimSize(1);
@@ -222,30 +304,26 @@ Value ContractionEmitter::emitOuterProducts() {
                                   rows / 3);
   }
   Value tensor = c.destination;
-  int64_t width = vectors * lanes, done = 0;
   SmallVector<Span> rowSpans =
       cut(result.getDimSize(0), getDim(c.destination, 0), rowSize);
-  for (const Span &rowSpan : rowSpans)
-    tensor = forEach(rowSpan, tensor, [&](Value row, Value tensor) {
-      done = 0;
-      if (columns >= width) {
-        Span whole{constant(0), constant(columns / width * width), width};
-        SmallVector<int64_t> widths(vectors, lanes);
-        tensor = forEach(whole, tensor, [&](Value column, Value tensor) {
-          return emitOuterTile(tensor, row, rowSpan.size, column, widths);
-        });
-        done = columns / width * width;
-      }
-      // What is left of the columns: whole vectors and a shorter one.
-      if (done < columns) {
-        SmallVector<int64_t> widths((columns - done) / lanes, lanes);
-        if (int64_t rest = columns % lanes)
-          widths.push_back(rest);
-        tensor =
-            emitOuterTile(tensor, row, rowSpan.size, constant(done), widths);
-      }
-      return tensor;
-    });
+  if (!hasLargeColumns()) {
+    for (const Span &span : rowSpans)
+      tensor = forEach(span, tensor, [&](Value row, Value tensor) {
+        return emitRows(tensor, row, span.size, vectors);
+      });
+    return tensor;
+  }
+  int64_t width = vectors * lanes, done = columns / width * width;
+  if (done) {
+    SmallVector<int64_t> widths(vectors, lanes);
+    tensor = forEach({constant(0), constant(done), width}, tensor,
+                     [&](Value column, Value tensor) {
+                       return emitColumns(tensor, column, widths, rowSpans);
+                     });
+  }
+  if (done < columns)
+    tensor =
+        emitColumns(tensor, constant(done), getRest(columns, done), rowSpans);
   return tensor;
 }
 
@@ -365,6 +443,30 @@ static bool isMultiplyAdd(linalg::LinalgOp op) {
   return false;
 }
 
+/// If `tensor` is another one times a number, or times a number a row, and
+/// nobody else reads it: that operation.
+static linalg::GenericOp getScaling(Value tensor) {
+  auto op = tensor.getDefiningOp<linalg::GenericOp>();
+  if (!op || !tensor.hasOneUse() || op.getNumDpsInputs() != 1 ||
+      op.getNumDpsInits() != 1 || op.getNumParallelLoops() != 2 ||
+      op.getNumLoops() != 2 || !op.hasPureTensorSemantics() ||
+      !op.getIndexingMapsArray()[1].isIdentity())
+    return {};
+  AffineMap map = op.getIndexingMapsArray()[0];
+  if (map.getNumResults() > 1 ||
+      (map.getNumResults() == 1 &&
+       map.getResult(0) != getAffineDimExpr(0, op.getContext())))
+    return {};
+  Block &body = *op.getBlock();
+  auto product =
+      body.getTerminator()->getOperand(0).getDefiningOp<arith::MulFOp>();
+  if (!product || !body.getArguments().back().hasOneUse() ||
+      !llvm::is_contained(product->getOperands(), body.getArgument(0)) ||
+      !llvm::is_contained(product->getOperands(), body.getArgument(1)))
+    return {};
+  return op;
+}
+
 /// Recognises a contraction; on failure `reason` says what is in the way, or is
 /// empty when `op` is not a contraction of matrices at all.
 static std::optional<Contraction> matchContraction(linalg::LinalgOp op,
@@ -383,7 +485,7 @@ static std::optional<Contraction> matchContraction(linalg::LinalgOp op,
   auto find = [](AffineMap map, unsigned dim) {
     return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
   };
-  Contraction c{op, {}, {}, op.getDpsInits()[0], std::nullopt, Type()};
+  Contraction c{op, {}, {}, op.getDpsInits()[0], std::nullopt, {}, Type()};
   for (unsigned i : {0u, 1u}) {
     std::optional<unsigned> summed = find(maps[i], reduced[0]);
     if (!summed)
@@ -415,6 +517,10 @@ static std::optional<Contraction> matchContraction(linalg::LinalgOp op,
   if (auto fill = c.destination.getDefiningOp<linalg::FillOp>()) {
     c.start = fill.getInputs()[0];
     c.destination = fill.getOutputs()[0];
+  } else if (linalg::GenericOp scaling = getScaling(c.destination);
+             scaling && outer) {
+    c.scale = scaling.getInputs()[0];
+    c.destination = scaling.getOutputs()[0];
   }
   return c;
 }
@@ -443,8 +549,12 @@ struct VectorizeContractionsPass
       ContractionEmitter emitter(builder, *contraction, lanes, rows);
       Value result = contraction->rhs.summed == 0 ? emitter.emitOuterProducts()
                                                   : emitter.emitDotProducts();
+      Operation *scaling =
+          contraction->scale ? op.getDpsInits()[0].getDefiningOp() : nullptr;
       op->getResult(0).replaceAllUsesWith(result);
       op->erase();
+      if (scaling)
+        scaling->erase();
     }
   }
 };
