@@ -178,7 +178,22 @@ Value ChunkBuilder::load(Value operand, const ChunkPlace &place,
   // A buffer of its own: zeros of another tile would have to be copied.
   Value tile = bufferization::AllocTensorOp::create(
       builder, loc, RankedTensorType::get(tileShape, type), ValueRange());
-  tile = linalg::FillOp::create(builder, loc, zero(), tile).getResult(0);
+  if (hasAxis && !hasUpdates) {
+    tile = linalg::FillOp::create(builder, loc, zero(), tile).getResult(0);
+  } else {
+    // Zeros behind the last token only.
+    SmallVector<OpFoldResult> restOffsets(tileOffsets), restSizes(tileSizes);
+    restOffsets[0] = place.count;
+    restSizes[0] =
+        arith::SubIOp::create(builder, loc, constant(tokens), place.count)
+            .getResult();
+    Value rest = tensor::ExtractSliceOp::create(
+        builder, loc, RankedTensorType::get(shape, type), tile, restOffsets,
+        restSizes, tileStrides);
+    rest = linalg::FillOp::create(builder, loc, zero(), rest).getResult(0);
+    tile = tensor::InsertSliceOp::create(builder, loc, rest, tile, restOffsets,
+                                         restSizes, tileStrides);
+  }
   Value part = tensor::ExtractSliceOp::create(
       builder, loc, RankedTensorType::get(shape, type), tile, tileOffsets,
       tileSizes, tileStrides);
@@ -511,13 +526,11 @@ static Value buildKept(OpBuilder &b, Location l, bool strict) {
 
 Value ChunkBuilder::keepTriangle(Value scores, Triangle triangle) {
   bool strict = triangle == Triangle::Strict;
-  return update({}, {scores, {0, 1}},
-                SmallVector<IteratorType>(2, IteratorType::parallel),
-                [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-                  return arith::SelectOp::create(b, l, buildKept(b, l, strict),
-                                                 in[0],
-                                                 buildFloat(b, l, type, 0));
-                });
+  return map({rows, rows}, {{scores, {0, 1}}},
+             [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+               return arith::SelectOp::create(b, l, buildKept(b, l, strict),
+                                              in[0], buildFloat(b, l, type, 0));
+             });
 }
 
 Value ChunkBuilder::scoreByDifferences(Value x, const Logs &at, Value y,
@@ -544,27 +557,39 @@ Value ChunkBuilder::scoreByDifferences(Value x, const Logs &at, Value y,
       });
 }
 
+Value ChunkBuilder::multiplyKeys(Value x, Value y) {
+  if (byChannel)
+    return {};
+  return multiplyAdd(x, /*transposed=*/false, transpose(y),
+                     zeros({rows, rows}));
+}
+
 Value ChunkBuilder::score(const Rows &x, const Logs &at, const Rows &y,
-                          Triangle triangle) {
-  if (byChannel && sums && !mild)
+                          Value products, Triangle triangle) {
+  if (byChannel && !mild)
     return scoreByDifferences(x.plain, at, y.plain, triangle);
-  Value scores =
-      multiplyAdd(mild ? x.gated : x.plain, /*transposed=*/false,
-                  transpose(mild ? y.gated : y.plain), zeros({rows, rows}));
-  if (!sums || mild)
-    return keepTriangle(scores, triangle);
+  if (mild)
+    return keepTriangle(multiplyAdd(x.gated, /*transposed=*/false,
+                                    transpose(y.gated), zeros({rows, rows})),
+                        triangle);
+  if (!sums)
+    return keepTriangle(products, triangle);
   bool strict = triangle == Triangle::Strict;
   Value lowest = minusInfinity();
-  return update(
-      {{at.high, {0}}, {at.low, {0}}, {sums.high, {1}}, {sums.low, {1}}},
-      {scores, {0, 1}}, SmallVector<IteratorType>(2, IteratorType::parallel),
-      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-        Value difference = buildDifference(b, l, in.take_front(4));
-        Value log = arith::SelectOp::create(b, l, buildKept(b, l, strict),
-                                            difference, lowest);
-        return arith::MulFOp::create(b, l, in[4],
-                                     math::ExpOp::create(b, l, log));
-      });
+  return update({{at.high, {0}},
+                 {at.low, {0}},
+                 {sums.high, {1}},
+                 {sums.low, {1}},
+                 {products, {0, 1}}},
+                {empty({rows, rows}), {0, 1}},
+                SmallVector<IteratorType>(2, IteratorType::parallel),
+                [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+                  Value difference = buildDifference(b, l, in.take_front(4));
+                  Value log = arith::SelectOp::create(
+                      b, l, buildKept(b, l, strict), difference, lowest);
+                  return arith::MulFOp::create(b, l, in[4],
+                                               math::ExpOp::create(b, l, log));
+                });
 }
 
 Value ChunkBuilder::addBonus(Value scores, Value query, Value key,
@@ -691,41 +716,45 @@ ChunkBuilder::Rows ChunkBuilder::writtenAt(Value tile) {
   return {tile, gated};
 }
 
-ChunkBuilder::Operands ChunkBuilder::loadAll(const ChunkPlace &place) {
+ChunkBuilder::Keys ChunkBuilder::loadKeys(const ChunkPlace &place) {
   Value none = constant(0);
   int64_t share = op.getHeads() / op.getKeyHeads();
-  Value keyHead = share == 1 ? place.head
-                             : Value(arith::DivUIOp::create(
-                                   builder, loc, place.head, constant(share)));
-  bool several = cast<RankedTensorType>(op.getKey().getType()).getRank() == 5;
+  Value head = share == 1 ? place.head
+                          : Value(arith::DivUIOp::create(
+                                builder, loc, place.head, constant(share)));
   auto loadKey = [&](Value operand) {
-    return operand ? load(operand, place, several, true, keyHead, none, keyDim,
-                          0, 1)
-                   : Value();
+    return load(operand, place, hasUpdateAxis(), true, head, none, keyDim, 0,
+                1);
   };
-  Operands in;
-  in.query = load(op.getQuery(), place, false, true, keyHead, none, keyDim,
-                  updates - 1, op.getScale().convertToDouble());
-  in.key = loadKey(op.getKey());
-  in.readKey = op.getReadKey() ? loadKey(op.getReadKey()) : in.key;
-  in.writeKey = loadKey(op.getWriteKey());
-  in.value = load(op.getValue(), place, several, true, place.head,
-                  place.feature, columns, 0, 1);
+  Keys keys;
+  keys.query = load(op.getQuery(), place, false, true, head, none, keyDim,
+                    updates - 1, op.getScale().convertToDouble());
+  keys.key = loadKey(op.getKey());
+  keys.queryKey = multiplyKeys(keys.query, keys.key);
+  if (!op.hasCorrection())
+    return keys;
+  keys.readKey = op.getReadKey() ? loadKey(op.getReadKey()) : keys.key;
+  keys.readKeyKey = multiplyKeys(keys.readKey, keys.key);
   if (op.getBeta())
-    in.beta = loadBeta(place, several);
-  return in;
+    return keys;
+  keys.writeKey = loadKey(op.getWriteKey());
+  keys.queryWriteKey = multiplyKeys(keys.query, keys.writeKey);
+  keys.readWriteKey = multiplyKeys(keys.readKey, keys.writeKey);
+  return keys;
 }
 
 std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
-                                            Value state) {
-  Operands in = loadAll(place);
+                                            const Keys &keys, Value state) {
+  Value value = load(op.getValue(), place, hasUpdateAxis(), true, place.head,
+                     place.feature, columns, 0, 1);
+  Value beta = op.getBeta() ? loadBeta(place, hasUpdateAxis()) : Value();
   Value into = empty({rows, columns});
   if (!op.getDecay())
-    return buildRows(in, place, state, into);
+    return buildRows(place, keys, value, beta, state, into);
   Value logs = loadDecay(place);
   if (!byChannel) {
     accumulateByHead(logs);
-    return buildRows(in, place, state, into);
+    return buildRows(place, keys, value, beta, state, into);
   }
   accumulateMild(logs);
   auto choice = scf::IfOp::create(
@@ -738,65 +767,71 @@ std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
     mild = isMild;
     if (!mild)
       accumulateByChannel(logs);
-    auto [result, next] = buildRows(in, place, state, into);
+    auto [result, next] = buildRows(place, keys, value, beta, state, into);
     scf::YieldOp::create(builder, loc, ValueRange{result, next});
   }
   return {choice.getResult(0), choice.getResult(1)};
 }
 
-std::pair<Value, Value> ChunkBuilder::buildRows(const Operands &in,
-                                                const ChunkPlace &place,
-                                                Value state, Value into) {
-  // What is added to the state: outer products of rows of keys and values.
-  SmallVector<std::pair<Rows, Value>> added{{writtenAt(in.key), in.value}};
-  if (op.hasCorrection()) {
-    const Logs &seen =
-        op.getReads() == RecurrenceRead::Previous ? before : sums;
-    Rows read = readAt(in.readKey, seen);
-    Value fromState = multiplyAdd(read.gated, /*transposed=*/false, state,
-                                  zeros({rows, columns}));
-    Rows key = added.front().first;
-    Value scores = score(read, seen, key, Triangle::Strict);
-    if (in.beta) {
-      Value right =
-          update({{in.value, {0, 1}}, {in.beta, {0}}}, {fromState, {0, 1}},
-                 SmallVector<IteratorType>(2, IteratorType::parallel),
-                 [](OpBuilder &b, Location l, ValueRange in) -> Value {
-                   Value error = arith::SubFOp::create(b, l, in[0], in[2]);
-                   return arith::MulFOp::create(b, l, in[1], error);
-                 });
-      Value lower =
-          update({{in.beta, {0}}}, {scores, {0, 1}},
-                 SmallVector<IteratorType>(2, IteratorType::parallel),
-                 [](OpBuilder &b, Location l, ValueRange in) -> Value {
-                   Value product = arith::MulFOp::create(b, l, in[0], in[1]);
-                   return arith::NegFOp::create(b, l, product);
-                 });
-      added = {{key, solve(lower, right)}};
-    } else {
-      Rows writeKey = writtenAt(in.writeKey);
-      Value right =
-          multiplyAdd(scores, /*transposed=*/false, in.value, fromState);
-      Value lower = score(read, seen, writeKey, Triangle::Strict);
-      added.push_back({writeKey, solve(lower, right)});
-    }
+SmallVector<ChunkBuilder::Addend> ChunkBuilder::buildAddends(const Keys &keys,
+                                                             Value value,
+                                                             Value beta,
+                                                             Value state) {
+  Rows key = writtenAt(keys.key);
+  Addend own{key, value, keys.queryKey};
+  if (!op.hasCorrection())
+    return {own};
+  const Logs &seen = op.getReads() == RecurrenceRead::Previous ? before : sums;
+  Rows read = readAt(keys.readKey, seen);
+  Value fromState = multiplyAdd(read.gated, /*transposed=*/false, state,
+                                zeros({rows, columns}));
+  Value scores = score(read, seen, key, keys.readKeyKey, Triangle::Strict);
+  if (!beta) {
+    Rows writeKey = writtenAt(keys.writeKey);
+    Value right = multiplyAdd(scores, /*transposed=*/false, value, fromState);
+    Value lower =
+        score(read, seen, writeKey, keys.readWriteKey, Triangle::Strict);
+    return {own, {writeKey, solve(lower, right), keys.queryWriteKey}};
   }
+  Value right = update({{value, {0, 1}}, {beta, {0}}}, {fromState, {0, 1}},
+                       SmallVector<IteratorType>(2, IteratorType::parallel),
+                       [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                         Value error =
+                             arith::SubFOp::create(b, l, in[0], in[2]);
+                         return arith::MulFOp::create(b, l, in[1], error);
+                       });
+  Value lower = update({{beta, {0}}}, {scores, {0, 1}},
+                       SmallVector<IteratorType>(2, IteratorType::parallel),
+                       [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                         Value product =
+                             arith::MulFOp::create(b, l, in[0], in[1]);
+                         return arith::NegFOp::create(b, l, product);
+                       });
+  own.values = solve(lower, right);
+  return {own};
+}
 
+std::pair<Value, Value> ChunkBuilder::buildRows(const ChunkPlace &place,
+                                                const Keys &keys, Value value,
+                                                Value beta, Value state,
+                                                Value into) {
+  SmallVector<Addend> added = buildAddends(keys, value, beta, state);
   const Logs &at = op.getBonus() ? before : sums;
-  Rows query = readAt(in.query, at);
+  Rows query = readAt(keys.query, at);
   Value start = linalg::FillOp::create(builder, loc, zero(), into).getResult(0);
   Value result = multiplyAdd(query.gated, /*transposed=*/false, state, start);
-  for (auto [keys, values] : added) {
+  for (const Addend &addend : added) {
     Value scores =
-        score(query, at, keys,
+        score(query, at, addend.keys, addend.queryProducts,
               op.getBonus() ? Triangle::Strict : Triangle::Inclusive);
     if (op.getBonus())
-      scores = addBonus(scores, query.plain, keys.plain, place);
-    result = multiplyAdd(scores, /*transposed=*/false, values, result);
+      scores = addBonus(scores, query.plain, addend.keys.plain, place);
+    result = multiplyAdd(scores, /*transposed=*/false, addend.values, result);
   }
   state = decayState(state);
-  for (auto [keys, values] : added)
-    state = multiplyAdd(mild ? finish(keys.gated) : gateToEnd(keys.plain),
-                        /*transposed=*/true, values, state);
+  for (const Addend &addend : added)
+    state = multiplyAdd(mild ? finish(addend.keys.gated)
+                             : gateToEnd(addend.keys.plain),
+                        /*transposed=*/true, addend.values, state);
   return {result, state};
 }

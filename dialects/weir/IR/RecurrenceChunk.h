@@ -32,11 +32,21 @@ public:
   ChunkBuilder(RecurrenceOp op, mlir::OpBuilder &builder, int64_t tokens,
                int64_t columns);
 
+  /// Tiles of what heads with one key head share; null where the op has none.
+  struct Keys {
+    mlir::Value query, key, readKey, writeKey;
+    /// Products of queries and read keys with what is written, `[rows, rows]`;
+    /// null where the decay by channel is part of them.
+    mlir::Value queryKey, queryWriteKey, readKeyKey, readWriteKey;
+  };
+  /// Those of the head of `place`.
+  Keys loadKeys(const ChunkPlace &place);
+
   /// The results of the chunk's tokens, `[rows, columns]`, of which the last
   /// of each token's updates counts, and the state behind it, an update of
   /// `state`, `[K, columns]`.
-  std::pair<mlir::Value, mlir::Value> build(const ChunkPlace &place,
-                                            mlir::Value state);
+  std::pair<mlir::Value, mlir::Value>
+  build(const ChunkPlace &place, const Keys &keys, mlir::Value state);
 
   /// Shared with the loops around.
   mlir::Value constant(int64_t value) {
@@ -66,13 +76,20 @@ private:
     /// what is written, in a mild chunk: times exp of the negated sums.
     mlir::Value gated;
   };
-  /// Tiles of the op's operands; null where it has none.
-  struct Operands {
-    mlir::Value query, key, readKey, writeKey, value, beta;
+  /// What a head's chunk adds to its state: outer products of rows of keys and
+  /// values, with the products of its queries and those keys.
+  struct Addend {
+    Rows keys;
+    mlir::Value values, queryProducts;
   };
   /// Which pairs of rows a matrix of scores keeps.
   enum class Triangle { Strict, Inclusive };
 
+  /// Whether keys and values have an axis of updates.
+  bool hasUpdateAxis() {
+    return mlir::cast<mlir::RankedTensorType>(op.getKey().getType())
+               .getRank() == 5;
+  }
   mlir::Value zero();
   mlir::Value minusInfinity();
   mlir::Value empty(llvm::ArrayRef<int64_t> shape);
@@ -117,13 +134,16 @@ private:
   /// `tile` with `[features]` as row `row`.
   mlir::Value putRow(mlir::Value from, mlir::Value tile, mlir::Value row);
 
-  Operands loadAll(const ChunkPlace &place);
   /// What `build` returns, from loaded tiles and the members below; results
   /// are written to `into`.
-  std::pair<mlir::Value, mlir::Value> buildRows(const Operands &in,
-                                                const ChunkPlace &place,
-                                                mlir::Value state,
-                                                mlir::Value into);
+  std::pair<mlir::Value, mlir::Value>
+  buildRows(const ChunkPlace &place, const Keys &keys, mlir::Value value,
+            mlir::Value beta, mlir::Value state, mlir::Value into);
+  /// The addends of a chunk, corrected.
+  llvm::SmallVector<Addend> buildAddends(const Keys &keys, mlir::Value value,
+                                         mlir::Value beta, mlir::Value state);
+  /// `x y^T`, or null if the decay has to be part of it.
+  mlir::Value multiplyKeys(mlir::Value x, mlir::Value y);
   Rows readAt(mlir::Value tile, const Logs &at);
   Rows writtenAt(mlir::Value tile);
   /// `state * exp(total)`; sets `totalFactor`.
@@ -135,9 +155,9 @@ private:
   /// `tile * exp(total - logs)`.
   mlir::Value gateToEnd(mlir::Value tile);
   /// `sum_k x[i, k] y[j, k] exp(at[i, k] - sums[j, k])` where the triangle
-  /// keeps (i, j), else 0.
+  /// keeps (i, j), else 0; `products` are those without decay, if known.
   mlir::Value score(const Rows &x, const Logs &at, const Rows &y,
-                    Triangle triangle);
+                    mlir::Value products, Triangle triangle);
   mlir::Value scoreByDifferences(mlir::Value x, const Logs &at, mlir::Value y,
                                  Triangle triangle);
   mlir::Value keepTriangle(mlir::Value scores, Triangle triangle);

@@ -17,6 +17,7 @@
 #include "RecurrenceChunk.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "weir/IR/ReferenceBuilders.h"
 
@@ -26,9 +27,10 @@ using utils::IteratorType;
 
 /// Positions in the list of a point's invariants.
 enum Invariant : unsigned {
-  End,    ///< tokens of the sequence
-  Valid,  ///< tokens that change the state
-  Feature ///< first value feature of the point
+  End,     ///< tokens of the sequence
+  Valid,   ///< tokens that change the state
+  Feature, ///< first value feature of the point
+  Head     ///< first head of the point
 };
 
 /// Positions in the carry.
@@ -38,6 +40,11 @@ static RankedTensorType getTensor(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+/// Heads of a point.
+static int64_t getHeadTile(ScheduleAttr schedule) {
+  return schedule.getTiles().size() > 2 ? schedule.getTiles()[2] : 1;
+}
+
 FailureOr<BlockDomain> RecurrenceOp::getBlockDomain(OpBuilder &builder,
                                                     ScheduleAttr schedule) {
   StringRef form = schedule.getForm().getValue();
@@ -45,20 +52,22 @@ FailureOr<BlockDomain> RecurrenceOp::getBlockDomain(OpBuilder &builder,
   if (form != "recurrent" && form != "chunkwise")
     return emitOpError("has a schedule of form '")
            << form << "', expected recurrent or chunkwise";
-  if (tiles.size() != 2 || tiles[0] < 1 || tiles[1] < 1 ||
-      getValueDim() % tiles[1])
+  if (tiles.size() < 2 || tiles.size() > 3 ||
+      llvm::any_of(tiles, [](int64_t tile) { return tile < 1; }) ||
+      getValueDim() % tiles[1] || getHeads() % getHeadTile(schedule))
     return emitOpError("has schedule tiles [")
            << tiles
-           << "], expected [tokens, value features] where the latter "
+           << "], expected [tokens, value features, heads] where the latter "
               "divide "
-           << getValueDim();
+           << getValueDim() << " and " << getHeads()
+           << ", or are left out for one head";
   if (form == "recurrent" && tiles[0] != 1)
     return emitOpError("has the form recurrent with ")
            << tiles[0] << " tokens a block, expected 1";
   BlockDomain domain;
   domain.parallel = {
       tensor::getMixedSize(builder, getLoc(), getQuery(), BatchAxis),
-      builder.getIndexAttr(getHeads()),
+      builder.getIndexAttr(getHeads() / getHeadTile(schedule)),
       builder.getIndexAttr(getValueDim() / tiles[1])};
   return domain;
 }
@@ -78,12 +87,11 @@ SmallVector<Value> RecurrenceOp::buildDestinations(OpBuilder &builder) {
   return {result, state};
 }
 
-/// The first value feature of a point.
-static Value buildFeature(OpBuilder &builder, Location loc, Value number,
-                          int64_t columns) {
+/// The first value feature, or head, of tile `number`.
+static Value buildFirst(OpBuilder &builder, Location loc, Value number,
+                        int64_t size) {
   return arith::MulIOp::create(
-      builder, loc, number,
-      arith::ConstantIndexOp::create(builder, loc, columns));
+      builder, loc, number, arith::ConstantIndexOp::create(builder, loc, size));
 }
 
 SmallVector<TilePlace> RecurrenceOp::getResultTiles(OpBuilder &builder,
@@ -93,11 +101,13 @@ SmallVector<TilePlace> RecurrenceOp::getResultTiles(OpBuilder &builder,
   int64_t columns = schedule.getTiles()[1];
   OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
   OpFoldResult width = builder.getIndexAttr(columns);
-  OpFoldResult feature = buildFeature(builder, loc, point[2], columns);
+  OpFoldResult heads = builder.getIndexAttr(getHeadTile(schedule));
+  OpFoldResult head = buildFirst(builder, loc, point[1], getHeadTile(schedule));
+  OpFoldResult feature = buildFirst(builder, loc, point[2], columns);
   OpFoldResult time = tensor::getMixedSize(builder, loc, getQuery(), TimeAxis);
-  return {{{point[0], zero, point[1], feature}, {one, time, one, width}},
-          {{point[0], point[1], zero, feature},
-           {one, one, builder.getIndexAttr(getKeyDim()), width}}};
+  return {{{point[0], zero, head, feature}, {one, time, heads, width}},
+          {{point[0], head, zero, feature},
+           {one, heads, builder.getIndexAttr(getKeyDim()), width}}};
 }
 
 SmallVector<Value> RecurrenceOp::buildInvariants(OpBuilder &builder,
@@ -112,7 +122,8 @@ SmallVector<Value> RecurrenceOp::buildInvariants(OpBuilder &builder,
         builder, loc, end,
         buildReadIndex(builder, loc, getLengths(), point[0]));
   return {end, valid,
-          buildFeature(builder, loc, point[2], schedule.getTiles()[1])};
+          buildFirst(builder, loc, point[2], schedule.getTiles()[1]),
+          buildFirst(builder, loc, point[1], getHeadTile(schedule))};
 }
 
 std::pair<Value, Value> RecurrenceOp::buildCarriedRange(OpBuilder &builder,
@@ -140,18 +151,18 @@ static Value buildCopy(OpBuilder &builder, Location loc, Value from,
       .getResult(0);
 }
 
-/// The matrix `[K, columns]` of a state `[1, 1, K, columns]` or of a whole one.
+/// `[heads, K, columns]` of states `[B, H, K, V]`.
 static Value buildStateSlice(OpBuilder &builder, Location loc, Value state,
-                             ArrayRef<OpFoldResult> offsets, int64_t keys,
-                             int64_t columns) {
-  OpFoldResult one = builder.getIndexAttr(1);
+                             ArrayRef<OpFoldResult> offsets,
+                             ArrayRef<int64_t> shape) {
+  SmallVector<OpFoldResult> sizes{builder.getIndexAttr(1)};
+  for (int64_t extent : shape)
+    sizes.push_back(builder.getIndexAttr(extent));
   return tensor::ExtractSliceOp::create(
       builder, loc,
-      RankedTensorType::get({keys, columns}, getTensor(state).getElementType()),
-      state, offsets,
-      ArrayRef<OpFoldResult>{one, one, builder.getIndexAttr(keys),
-                             builder.getIndexAttr(columns)},
-      SmallVector<OpFoldResult>(4, one));
+      RankedTensorType::get(shape, getTensor(state).getElementType()), state,
+      offsets, sizes,
+      SmallVector<OpFoldResult>(sizes.size(), builder.getIndexAttr(1)));
 }
 
 SmallVector<Value> RecurrenceOp::buildInit(OpBuilder &builder,
@@ -160,17 +171,18 @@ SmallVector<Value> RecurrenceOp::buildInit(OpBuilder &builder,
                                            ValueRange invariants,
                                            ValueRange destinations) {
   Location loc = getLoc();
-  int64_t keys = getKeyDim(), columns = schedule.getTiles()[1];
+  int64_t shape[] = {getHeadTile(schedule), getKeyDim(),
+                     schedule.getTiles()[1]};
   OpFoldResult zero = builder.getIndexAttr(0);
-  Value into =
-      buildStateSlice(builder, loc, destinations[State],
-                      SmallVector<OpFoldResult>(4, zero), keys, columns);
+  Value into = buildStateSlice(builder, loc, destinations[State],
+                               SmallVector<OpFoldResult>(4, zero), shape);
   Value state;
   if (getInit()) {
-    Value from = buildStateSlice(
-        builder, loc, getInit(),
-        ArrayRef<OpFoldResult>{point[0], point[1], zero, invariants[Feature]},
-        keys, columns);
+    Value from =
+        buildStateSlice(builder, loc, getInit(),
+                        ArrayRef<OpFoldResult>{point[0], invariants[Head], zero,
+                                               invariants[Feature]},
+                        shape);
     state = buildCopy(builder, loc, from, into);
   } else {
     Value nothing =
@@ -187,7 +199,7 @@ SmallVector<Value> RecurrenceOp::buildStepOnBlock(OpBuilder &builder,
                                                   ValueRange carry) {
   Location loc = getLoc();
   int64_t tokens = schedule.getTiles()[0], columns = schedule.getTiles()[1];
-  int64_t updates = getUpdates();
+  int64_t heads = getHeadTile(schedule), updates = getUpdates();
   ChunkBuilder chunk(*this, builder, tokens, columns);
   Value first =
       arith::MulIOp::create(builder, loc, index, chunk.constant(tokens));
@@ -197,33 +209,64 @@ SmallVector<Value> RecurrenceOp::buildStepOnBlock(OpBuilder &builder,
     rest = arith::MinSIOp::create(builder, loc, rest, chunk.constant(tokens));
     return arith::MaxSIOp::create(builder, loc, rest, chunk.constant(0));
   };
-  ChunkPlace place{point[0], point[1], invariants[Feature], first,
+  ChunkPlace place{point[0], invariants[Head], invariants[Feature], first,
                    count(invariants[Valid])};
-  auto [rows, state] = chunk.build(place, carry[State]);
-
-  // The last update of each token that there is.
+  Value present = count(invariants[End]);
   OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
   OpFoldResult width = builder.getIndexAttr(columns);
-  Value present = count(invariants[End]);
-  Value results = tensor::ExtractSliceOp::create(
-      builder, loc,
-      RankedTensorType::get({ShapedType::kDynamic, columns},
-                            getTensor(rows).getElementType()),
-      rows, ArrayRef<OpFoldResult>{builder.getIndexAttr(updates - 1), zero},
-      ArrayRef<OpFoldResult>{present, width},
-      ArrayRef<OpFoldResult>{builder.getIndexAttr(updates), one});
-  SmallVector<OpFoldResult> offsets{zero, first, zero, zero};
-  SmallVector<OpFoldResult> sizes{one, present, one, width};
-  SmallVector<OpFoldResult> strides(4, one);
-  Value into = tensor::ExtractSliceOp::create(
-      builder, loc,
-      RankedTensorType::get({ShapedType::kDynamic, columns},
-                            getTensor(carry[Result]).getElementType()),
-      carry[Result], offsets, sizes, strides);
-  Value result = tensor::InsertSliceOp::create(
-      builder, loc, buildCopy(builder, loc, results, into), carry[Result],
-      offsets, sizes, strides);
-  return {result, state};
+  // Heads of one key head take its keys once.
+  std::optional<ChunkBuilder::Keys> shared;
+  if ((getHeads() / getKeyHeads()) % heads == 0)
+    shared = chunk.loadKeys(place);
+
+  auto step = [&](OpFoldResult number, ValueRange carry) -> SmallVector<Value> {
+    ChunkPlace here = place;
+    if (auto offset = dyn_cast<Value>(number))
+      here.head = arith::AddIOp::create(builder, loc, place.head, offset);
+    auto stateType = getTensor(carry[State]);
+    OpFoldResult offsets[] = {number, zero, zero};
+    OpFoldResult sizes[] = {one, builder.getIndexAttr(getKeyDim()), width};
+    OpFoldResult strides[] = {one, one, one, one};
+    Value state = tensor::ExtractSliceOp::create(
+        builder, loc,
+        RankedTensorType::get({getKeyDim(), columns},
+                              stateType.getElementType()),
+        carry[State], offsets, sizes, ArrayRef(strides).drop_front());
+    auto [rows, next] =
+        chunk.build(here, shared ? *shared : chunk.loadKeys(here), state);
+
+    // The last update of each token that there is.
+    Value results = tensor::ExtractSliceOp::create(
+        builder, loc,
+        RankedTensorType::get({ShapedType::kDynamic, columns},
+                              getTensor(rows).getElementType()),
+        rows, ArrayRef<OpFoldResult>{builder.getIndexAttr(updates - 1), zero},
+        ArrayRef<OpFoldResult>{present, width},
+        ArrayRef<OpFoldResult>{builder.getIndexAttr(updates), one});
+    OpFoldResult at[] = {zero, first, number, zero};
+    OpFoldResult extents[] = {one, present, one, width};
+    Value into = tensor::ExtractSliceOp::create(
+        builder, loc,
+        RankedTensorType::get({ShapedType::kDynamic, columns},
+                              getTensor(carry[Result]).getElementType()),
+        carry[Result], at, extents, strides);
+    Value result = tensor::InsertSliceOp::create(
+        builder, loc, buildCopy(builder, loc, results, into), carry[Result], at,
+        extents, strides);
+    Value states =
+        tensor::InsertSliceOp::create(builder, loc, next, carry[State], offsets,
+                                      sizes, ArrayRef(strides).drop_front());
+    return {result, states};
+  };
+  if (heads == 1)
+    return step(zero, carry);
+  auto loop = scf::ForOp::create(
+      builder, loc, chunk.constant(0), chunk.constant(heads), chunk.constant(1),
+      carry, [&](OpBuilder &, Location, Value number, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(builder);
+        scf::YieldOp::create(builder, loc, step(number, carried));
+      });
+  return SmallVector<Value>(loop.getResults());
 }
 
 SmallVector<Value>
@@ -234,7 +277,8 @@ RecurrenceOp::buildFinish(OpBuilder &builder, ScheduleAttr schedule,
   Value state = tensor::InsertSliceOp::create(
       builder, getLoc(), carry[State], destinations[State],
       SmallVector<OpFoldResult>(4, builder.getIndexAttr(0)),
-      ArrayRef<OpFoldResult>{one, one, builder.getIndexAttr(getKeyDim()),
+      ArrayRef<OpFoldResult>{one, builder.getIndexAttr(getHeadTile(schedule)),
+                             builder.getIndexAttr(getKeyDim()),
                              builder.getIndexAttr(schedule.getTiles()[1])},
       SmallVector<OpFoldResult>(4, one));
   return {carry[Result], state};

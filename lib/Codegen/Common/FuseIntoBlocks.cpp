@@ -122,19 +122,43 @@ static Value buildPart(OpBuilder &builder, linalg::GenericOp op,
 // Producers
 //===----------------------------------------------------------------------===//
 
-/// The index of `loop` that `value` is a one-to-one function of, if any.
+/// One more than the largest value of an index that counts from 0 within a
+/// point, if it is one.
+static std::optional<int64_t> getRange(Value index) {
+  auto argument = dyn_cast<BlockArgument>(index);
+  if (!argument)
+    return std::nullopt;
+  auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+  if (!loop || loop.getInductionVar() != index ||
+      getConstantIntValue(loop.getLowerBound()) != 0)
+    return std::nullopt;
+  return getConstantIntValue(loop.getUpperBound());
+}
+
+/// The index of `loop` that tells values of `value` apart, if any: `value` is
+/// that index, perhaps times a number, perhaps plus less than that number.
 static Value getSource(OpFoldResult value, scf::ForallOp loop) {
   auto current = dyn_cast<Value>(value);
-  while (current && !llvm::is_contained(loop.getInductionVars(), current)) {
-    Operation *op = current.getDefiningOp();
-    if (!isa_and_nonnull<arith::MulIOp, arith::AddIOp>(op))
+  if (!current)
+    return {};
+  int64_t below = 1;
+  if (auto sum = current.getDefiningOp<arith::AddIOp>()) {
+    std::optional<int64_t> range = getRange(sum.getRhs());
+    if (!range)
       return {};
-    std::optional<int64_t> number = getConstantIntValue(op->getOperand(1));
-    if (!number || (isa<arith::MulIOp>(op) && *number == 0))
-      return {};
-    current = op->getOperand(0);
+    below = *range;
+    current = sum.getLhs();
   }
-  return current;
+  if (auto product = current.getDefiningOp<arith::MulIOp>()) {
+    std::optional<int64_t> factor = getConstantIntValue(product.getRhs());
+    if (!factor || *factor < below)
+      return {};
+    below = 1;
+    current = product.getLhs();
+  }
+  return below == 1 && llvm::is_contained(loop.getInductionVars(), current)
+             ? current
+             : Value();
 }
 
 /// Whether points of `loop` read different slices.

@@ -105,6 +105,10 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
               std::to_string(queries * group / columns) + " pairs of vectors"};
 }
 
+/// Bytes of the states that a thread goes to and fro between: part of a
+/// second-level cache.
+static constexpr int64_t NearStateBytes = 65536;
+
 Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
   auto query = cast<RankedTensorType>(recurrence.getQuery().getType());
   int64_t columns = recurrence.getValueDim();
@@ -118,13 +122,25 @@ Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
     return {makeSchedule("recurrent", {1, columns}, /*parallel=*/true),
             "one token: the state is read and written once"};
   // Longer chunks spend more on pairs of tokens than they save on the state.
-  int64_t tokens = std::max<int64_t>(1, 32 / recurrence.getUpdates());
+  int64_t tokens = std::max<int64_t>(1, 16 / recurrence.getUpdates());
+  // Heads that a thread takes side by side read neighbouring rows, and share
+  // keys where they have one key head; their states have to stay near.
+  int64_t share = heads / recurrence.getKeyHeads();
+  int64_t stateBytes = recurrence.getKeyDim() * columns * 4, together = 1;
+  for (int64_t tile = 2; tile <= heads && tile * stateBytes <= NearStateBytes;
+       ++tile)
+    if (heads % tile == 0 && heads / tile % threads == 0 &&
+        (share == 1 || share % tile == 0))
+      together = tile;
   std::string reason = "chunks of " + std::to_string(tokens) +
                        " tokens, as products of matrices";
   if (recurrence.hasChannelDecay())
     reason += " where the decay of each key feature over a chunk stays above "
               "exp(-60), by differences one by one elsewhere";
-  return {makeSchedule("chunkwise", {tokens, columns}, /*parallel=*/true),
+  if (together > 1)
+    reason += "; " + std::to_string(together) + " heads side by side";
+  return {makeSchedule("chunkwise", {tokens, columns, together},
+                       /*parallel=*/true),
           reason};
 }
 
