@@ -135,7 +135,6 @@ void weir::buildBufferizePipeline(OpPassManager &pm) {
   pm.addPass(createInlinerPass());
   pm.addPass(createBindWeights());
   pm.addPass(createCarryInPlace());
-  pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
   bufferize.functionBoundaryTypeConversion =

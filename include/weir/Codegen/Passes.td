@@ -38,18 +38,27 @@ def BindWeights : Pass<"weir-bind-weights", "::mlir::ModuleOp"> {
 }
 
 def CarryInPlace : Pass<"weir-carry-in-place", "::mlir::ModuleOp"> {
-  let summary = "write loop-carried tensors back where they came from";
+  let summary = "write loop-carried tensors back, and values where they go";
   let description = [{
     A tensor carried by `scf.for` whose next value is computed afresh would make
     bufferisation allocate in every iteration, and the buffers of two
     iterations alive at once. This pass ends such a body by writing the next
     value into the carried one, so that one buffer serves the whole loop.
-    Values that are already updates of the carried tensor are left alone.
+    Values that one-shot bufferisation makes updates in place of the carried
+    tensor are left alone. Where carried tensors change places, one of them is
+    copied first. State slots of functions are treated like loops.
+
+    Then it replaces each `tensor.empty` that a value is computed in, before the
+    value is inserted into another tensor or written back, by its place there;
+    not where that place may still be read, as bufferisation would copy all of
+    it first, or refuse.
+
+    Precondition: ops that one-shot bufferisation knows.
 
     ```mlir
     // old:
     scf.for ... iter_args(%x = %x0) {
-      %y = linalg.generic ins(%x) outs(%empty)
+      %y = linalg.generic ins(%x) outs(%empty) // reads %x[0] for each element
       scf.yield %y
     // new:
       %y = linalg.generic ins(%x) outs(%empty)
@@ -57,7 +66,8 @@ def CarryInPlace : Pass<"weir-carry-in-place", "::mlir::ModuleOp"> {
       scf.yield %z
     ```
   }];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+    "::mlir::tensor::TensorDialect"];
 }
 
 def LowerCopies : Pass<"weir-lower-copies", "::mlir::ModuleOp"> {
