@@ -58,11 +58,11 @@ static constexpr double LowestLog = -1000;
 static constexpr int64_t SolveBlock = 8;
 
 ChunkBuilder::ChunkBuilder(RecurrenceOp op, OpBuilder &builder, int64_t tokens,
-                           int64_t columns)
+                           int64_t columns, bool whole)
     : op(op), builder(builder), loc(op.getLoc()),
       type(getAccumulatorType(
           cast<RankedTensorType>(op.getQuery().getType()).getElementType())),
-      tokens(tokens), columns(columns), updates(op.getUpdates()),
+      tokens(tokens), columns(columns), updates(op.getUpdates()), whole(whole),
       rows(tokens * updates), keyDim(op.getKeyDim()),
       byChannel(op.hasChannelDecay()) {}
 
@@ -136,10 +136,36 @@ Value ChunkBuilder::transpose(Value tile) {
 // Operands
 //===----------------------------------------------------------------------===//
 
+Value ChunkBuilder::loadWhole(Value operand, const ChunkPlace &place,
+                              bool hasUpdates, Value head, Value feature,
+                              int64_t features) {
+  Attribute zeroIndex = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  SmallVector<OpFoldResult> offsets{place.row, place.token};
+  SmallVector<OpFoldResult> sizes{one, builder.getIndexAttr(tokens)};
+  if (hasUpdates) {
+    offsets.push_back(zeroIndex);
+    sizes.push_back(one);
+  }
+  offsets.append({head, feature});
+  sizes.append({one, builder.getIndexAttr(features)});
+  auto source = cast<RankedTensorType>(operand.getType());
+  Value slice = tensor::ExtractSliceOp::create(
+      builder, loc,
+      RankedTensorType::get({tokens, features}, source.getElementType()),
+      operand, offsets, sizes, SmallVector<OpFoldResult>(sizes.size(), one));
+  if (source.getElementType() == type)
+    return slice;
+  return map({tokens, features}, {{slice, {0, 1}}},
+             [&](OpBuilder &b, Location l, ValueRange in) {
+               return convertFloat(b, l, in[0], type);
+             });
+}
+
 Value ChunkBuilder::load(Value operand, const ChunkPlace &place,
                          bool hasUpdates, bool hasFeatures, Value head,
-                         Value feature, int64_t features, int64_t only,
-                         double scale) {
+                         Value feature, int64_t features, int64_t only) {
+  if (whole && updates == 1 && hasFeatures)
+    return loadWhole(operand, place, hasUpdates, head, feature, features);
   auto source = cast<RankedTensorType>(operand.getType());
   Attribute zeroIndex = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
   // [count, X] or [count, R, X] of the operand.
@@ -198,15 +224,12 @@ Value ChunkBuilder::load(Value operand, const ChunkPlace &place,
       builder, loc, RankedTensorType::get(shape, type), tile, tileOffsets,
       tileSizes, tileStrides);
   auto loops = llvm::to_vector(llvm::seq<unsigned>(0, shape.size()));
-  Value filled = update(
-      {{slice, loops}}, {part, loops},
-      SmallVector<IteratorType>(shape.size(), IteratorType::parallel),
-      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-        Value wide = convertFloat(b, l, in[0], type);
-        if (scale == 1)
-          return wide;
-        return arith::MulFOp::create(b, l, wide, buildFloat(b, l, type, scale));
-      });
+  Value filled =
+      update({{slice, loops}}, {part, loops},
+             SmallVector<IteratorType>(shape.size(), IteratorType::parallel),
+             [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+               return convertFloat(b, l, in[0], type);
+             });
   tile = tensor::InsertSliceOp::create(builder, loc, filled, tile, tileOffsets,
                                        tileSizes, tileStrides);
   if (!hasAxis)
@@ -220,7 +243,7 @@ Value ChunkBuilder::loadDecay(const ChunkPlace &place) {
   int64_t features = byChannel ? keyDim : 1;
   if (!op.hasFixedDecay())
     return byHead(load(decay, place, /*hasUpdates=*/false, byChannel,
-                       place.head, constant(0), features, /*only=*/0, 1));
+                       place.head, constant(0), features, /*only=*/0));
   // The same for all tokens, at their first update; none behind the last.
   SmallVector<OpFoldResult> offsets{place.head}, sizes{builder.getIndexAttr(1)};
   if (byChannel) {
@@ -264,7 +287,7 @@ Value ChunkBuilder::byHead(Value tile) {
 
 Value ChunkBuilder::loadBeta(const ChunkPlace &place, bool hasUpdates) {
   Value tile = load(op.getBeta(), place, hasUpdates, /*hasFeatures=*/false,
-                    place.head, Value(), 1, 0, 1);
+                    place.head, Value(), 1, 0);
   SmallVector<ReassociationIndices> joined{{0, 1}};
   return tensor::CollapseShapeOp::create(builder, loc, tile, joined);
 }
@@ -392,48 +415,50 @@ void ChunkBuilder::accumulateByChannel(Value logs) {
   total = {loop.getResult(4), loop.getResult(5)};
 }
 
-void ChunkBuilder::accumulateMild(Value logs) {
+Value ChunkBuilder::accumulateMild(Value logs) {
   bool needsBefore = op.getBonus() || op.getReads() == RecurrenceRead::Previous;
-  SmallVector<Value> inits{zeros({keyDim}), empty({rows, keyDim})};
+  SmallVector<Value> inits{zeros({keyDim}), zeros({keyDim}),
+                           empty({rows, keyDim})};
   if (needsBefore)
     inits.push_back(empty({rows, keyDim}));
   auto loop = scf::ForOp::create(
       builder, loc, constant(0), constant(rows), constant(1), inits,
       [&](OpBuilder &, Location, Value row, ValueRange carried) {
-        SmallVector<Value> next(1);
         Value earlier;
         if (needsBefore)
-          earlier = putRow(carried[0], carried[2], row);
+          earlier = putRow(carried[0], carried[3], row);
         Value sum = update(
             {{takeRow(builder, loc, logs, row), {0}}}, {carried[0], {0}},
             IteratorType::parallel,
             [](OpBuilder &b, Location l, ValueRange in) -> Value {
               return arith::AddFOp::create(b, l, in[1], boundLog(b, l, in[0]));
             });
-        next[0] = sum;
-        next.push_back(putRow(sum, carried[1], row));
+        Value least =
+            update({{sum, {0}}}, {carried[1], {0}}, IteratorType::parallel,
+                   [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                     return arith::MinimumFOp::create(b, l, in[0], in[1]);
+                   });
+        SmallVector<Value> next{sum, least, putRow(sum, carried[2], row)};
         if (needsBefore)
           next.push_back(earlier);
         scf::YieldOp::create(builder, loc, next);
       });
   total = {loop.getResult(0), Value()};
-  sums = {loop.getResult(1), Value()};
-  before = {needsBefore ? loop.getResult(2) : Value(), Value()};
-}
+  sums = {loop.getResult(2), Value()};
+  before = {needsBefore ? loop.getResult(3) : Value(), Value()};
 
-Value ChunkBuilder::buildIsMild() {
   Value scalar =
       tensor::EmptyOp::create(builder, loc, ArrayRef<int64_t>{}, type);
   Value start =
       linalg::FillOp::create(builder, loc, zero(), scalar).getResult(0);
-  Value least = update({{sums.high, {0, 1}}}, {start, {}},
-                       {IteratorType::reduction, IteratorType::reduction},
-                       [](OpBuilder &b, Location l, ValueRange in) -> Value {
-                         return arith::MinimumFOp::create(b, l, in[0], in[1]);
-                       });
+  Value lowest =
+      update({{loop.getResult(1), {0}}}, {start, {}}, IteratorType::reduction,
+             [](OpBuilder &b, Location l, ValueRange in) -> Value {
+               return arith::MinimumFOp::create(b, l, in[0], in[1]);
+             });
   return arith::CmpFOp::create(
       builder, loc, arith::CmpFPredicate::OGE,
-      tensor::ExtractOp::create(builder, loc, least, ValueRange()),
+      tensor::ExtractOp::create(builder, loc, lowest, ValueRange()),
       buildFloat(builder, loc, type, LowestMildSum));
 }
 
@@ -444,24 +469,36 @@ static Value buildDifference(OpBuilder &b, Location l, ValueRange in) {
   return arith::AddFOp::create(b, l, high, low);
 }
 
-Value ChunkBuilder::gate(Value tile, Value logs) {
-  if (!logs)
+/// `value * scale`, where that is another number.
+static Value buildScaled(OpBuilder &b, Location l, Value value, double scale) {
+  if (scale == 1)
+    return value;
+  return arith::MulFOp::create(b, l, value,
+                               buildFloat(b, l, value.getType(), scale));
+}
+
+Value ChunkBuilder::gate(Value tile, Value logs, double scale) {
+  if (!logs && scale == 1)
     return tile;
+  if (!logs)
+    return map({rows, keyDim}, {{tile, {0, 1}}},
+               [&](OpBuilder &b, Location l, ValueRange in) {
+                 return buildScaled(b, l, in[0], scale);
+               });
   if (byChannel)
     return map({rows, keyDim}, {{tile, {0, 1}}, {logs, {0, 1}}},
-               [](OpBuilder &b, Location l, ValueRange in) -> Value {
+               [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+                 Value factor = math::ExpOp::create(b, l, in[1]);
                  return arith::MulFOp::create(b, l, in[0],
-                                              math::ExpOp::create(b, l, in[1]));
+                                              buildScaled(b, l, factor, scale));
                });
   // One exponential a row, where one is enough.
-  SmallVector<unsigned> loops = logLoops();
   Value factors =
-      map(cast<RankedTensorType>(logs.getType()).getShape(), {{logs, loops}},
-          [](OpBuilder &b, Location l, ValueRange in) -> Value {
-            return math::ExpOp::create(b, l, in[0]);
+      map({rows}, {{logs, {0}}},
+          [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+            return buildScaled(b, l, math::ExpOp::create(b, l, in[0]), scale);
           });
-  return map(cast<RankedTensorType>(tile.getType()).getShape(),
-             {{tile, {0, 1}}, {factors, loops}},
+  return map({rows, keyDim}, {{tile, {0, 1}}, {factors, {0}}},
              [](OpBuilder &b, Location l, ValueRange in) -> Value {
                return arith::MulFOp::create(b, l, in[0], in[1]);
              });
@@ -481,7 +518,7 @@ Value ChunkBuilder::gateToEnd(Value tile) {
                    [](OpBuilder &b, Location l, ValueRange in) -> Value {
                      return buildDifference(b, l, in);
                    });
-  return gate(tile, rest);
+  return gate(tile, rest, 1);
 }
 
 Value ChunkBuilder::finish(Value tile) {
@@ -524,22 +561,24 @@ static Value buildKept(OpBuilder &b, Location l, bool strict) {
       column, row);
 }
 
-Value ChunkBuilder::keepTriangle(Value scores, Triangle triangle) {
+Value ChunkBuilder::keepTriangle(Value scores, Triangle triangle,
+                                 double scale) {
   bool strict = triangle == Triangle::Strict;
   return map({rows, rows}, {{scores, {0, 1}}},
              [&](OpBuilder &b, Location l, ValueRange in) -> Value {
                return arith::SelectOp::create(b, l, buildKept(b, l, strict),
-                                              in[0], buildFloat(b, l, type, 0));
+                                              buildScaled(b, l, in[0], scale),
+                                              buildFloat(b, l, type, 0));
              });
 }
 
-Value ChunkBuilder::scoreByDifferences(Value x, const Logs &at, Value y,
-                                       Triangle triangle) {
+Value ChunkBuilder::scoreByDifferences(const Rows &x, const Logs &at,
+                                       const Rows &y, Triangle triangle) {
   bool strict = triangle == Triangle::Strict;
   Value lowest = minusInfinity();
   return update(
-      {{x, {0, 2}},
-       {y, {1, 2}},
+      {{x.plain, {0, 2}},
+       {y.plain, {1, 2}},
        {at.high, {0, 2}},
        {at.low, {0, 2}},
        {sums.high, {1, 2}},
@@ -551,6 +590,7 @@ Value ChunkBuilder::scoreByDifferences(Value x, const Logs &at, Value y,
         Value log = arith::SelectOp::create(b, l, buildKept(b, l, strict),
                                             difference, lowest);
         Value product = arith::MulFOp::create(b, l, in[0], in[1]);
+        product = buildScaled(b, l, product, x.scale);
         Value term = arith::MulFOp::create(b, l, product,
                                            math::ExpOp::create(b, l, log));
         return arith::AddFOp::create(b, l, in[6], term);
@@ -567,13 +607,13 @@ Value ChunkBuilder::multiplyKeys(Value x, Value y) {
 Value ChunkBuilder::score(const Rows &x, const Logs &at, const Rows &y,
                           Value products, Triangle triangle) {
   if (byChannel && !mild)
-    return scoreByDifferences(x.plain, at, y.plain, triangle);
+    return scoreByDifferences(x, at, y, triangle);
   if (mild)
     return keepTriangle(multiplyAdd(x.gated, /*transposed=*/false,
                                     transpose(y.gated), zeros({rows, rows})),
-                        triangle);
+                        triangle, /*scale=*/1);
   if (!sums)
-    return keepTriangle(products, triangle);
+    return keepTriangle(products, triangle, x.scale);
   bool strict = triangle == Triangle::Strict;
   Value lowest = minusInfinity();
   return update({{at.high, {0}},
@@ -587,12 +627,13 @@ Value ChunkBuilder::score(const Rows &x, const Logs &at, const Rows &y,
                   Value difference = buildDifference(b, l, in.take_front(4));
                   Value log = arith::SelectOp::create(
                       b, l, buildKept(b, l, strict), difference, lowest);
-                  return arith::MulFOp::create(b, l, in[4],
-                                               math::ExpOp::create(b, l, log));
+                  Value factor = math::ExpOp::create(b, l, log);
+                  return arith::MulFOp::create(
+                      b, l, in[4], buildScaled(b, l, factor, x.scale));
                 });
 }
 
-Value ChunkBuilder::addBonus(Value scores, Value query, Value key,
+Value ChunkBuilder::addBonus(Value scores, const Rows &query, const Rows &key,
                              const ChunkPlace &place) {
   Value bonus = tensor::ExtractSliceOp::create(
       builder, loc,
@@ -605,8 +646,8 @@ Value ChunkBuilder::addBonus(Value scores, Value query, Value key,
                              builder.getIndexAttr(keyDim)},
       ArrayRef<OpFoldResult>{builder.getIndexAttr(1), builder.getIndexAttr(1)});
   Value own = update(
-      {{query, {0, 1}}, {key, {0, 1}}, {bonus, {1}}}, {zeros({rows}), {0}},
-      {IteratorType::parallel, IteratorType::reduction},
+      {{query.plain, {0, 1}}, {key.plain, {0, 1}}, {bonus, {1}}},
+      {zeros({rows}), {0}}, {IteratorType::parallel, IteratorType::reduction},
       [&](OpBuilder &b, Location l, ValueRange in) -> Value {
         Value product = arith::MulFOp::create(b, l, in[0], in[1]);
         product = arith::MulFOp::create(b, l, product,
@@ -620,7 +661,9 @@ Value ChunkBuilder::addBonus(Value scores, Value query, Value key,
                       arith::CmpIOp::create(b, l, arith::CmpIPredicate::eq,
                                             linalg::IndexOp::create(b, l, 0),
                                             linalg::IndexOp::create(b, l, 1));
-                  return arith::SelectOp::create(b, l, diagonal, in[0], in[1]);
+                  return arith::SelectOp::create(
+                      b, l, diagonal, buildScaled(b, l, in[0], query.scale),
+                      in[1]);
                 });
 }
 
@@ -700,20 +743,21 @@ Value ChunkBuilder::solve(Value lower, Value right) {
 // The chunk
 //===----------------------------------------------------------------------===//
 
-ChunkBuilder::Rows ChunkBuilder::readAt(Value tile, const Logs &at) {
-  return {tile, gate(tile, at.high)};
+ChunkBuilder::Rows ChunkBuilder::readAt(Value tile, const Logs &at,
+                                        double scale) {
+  return {tile, gate(tile, at.high, scale), scale};
 }
 
 ChunkBuilder::Rows ChunkBuilder::writtenAt(Value tile) {
   if (!mild)
-    return {tile, Value()};
+    return {tile, Value(), 1};
   Value gated = map({rows, keyDim}, {{tile, {0, 1}}, {sums.high, {0, 1}}},
                     [](OpBuilder &b, Location l, ValueRange in) -> Value {
                       Value rise = math::ExpOp::create(
                           b, l, arith::NegFOp::create(b, l, in[1]));
                       return arith::MulFOp::create(b, l, in[0], rise);
                     });
-  return {tile, gated};
+  return {tile, gated, 1};
 }
 
 ChunkBuilder::Keys ChunkBuilder::loadKeys(const ChunkPlace &place) {
@@ -723,12 +767,11 @@ ChunkBuilder::Keys ChunkBuilder::loadKeys(const ChunkPlace &place) {
                           : Value(arith::DivUIOp::create(
                                 builder, loc, place.head, constant(share)));
   auto loadKey = [&](Value operand) {
-    return load(operand, place, hasUpdateAxis(), true, head, none, keyDim, 0,
-                1);
+    return load(operand, place, hasUpdateAxis(), true, head, none, keyDim, 0);
   };
   Keys keys;
-  keys.query = load(op.getQuery(), place, false, true, head, none, keyDim,
-                    updates - 1, op.getScale().convertToDouble());
+  keys.query =
+      load(op.getQuery(), place, false, true, head, none, keyDim, updates - 1);
   keys.key = loadKey(op.getKey());
   keys.queryKey = multiplyKeys(keys.query, keys.key);
   if (!op.hasCorrection())
@@ -744,11 +787,12 @@ ChunkBuilder::Keys ChunkBuilder::loadKeys(const ChunkPlace &place) {
 }
 
 std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
-                                            const Keys &keys, Value state) {
+                                            const Keys &keys, Value state,
+                                            Value into) {
   Value value = load(op.getValue(), place, hasUpdateAxis(), true, place.head,
-                     place.feature, columns, 0, 1);
+                     place.feature, columns, 0);
   Value beta = op.getBeta() ? loadBeta(place, hasUpdateAxis()) : Value();
-  Value into = empty({rows, columns});
+  mild = false;
   if (!op.getDecay())
     return buildRows(place, keys, value, beta, state, into);
   Value logs = loadDecay(place);
@@ -756,15 +800,21 @@ std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
     accumulateByHead(logs);
     return buildRows(place, keys, value, beta, state, into);
   }
-  accumulateMild(logs);
+  // Whole chunks are most; what is left of a sequence goes the way of hard
+  // ones.
+  if (!whole) {
+    accumulateByChannel(logs);
+    return buildRows(place, keys, value, beta, state, into);
+  }
+  Value isMild = accumulateMild(logs);
   auto choice = scf::IfOp::create(
-      builder, loc, TypeRange{into.getType(), state.getType()}, buildIsMild(),
+      builder, loc, TypeRange{into.getType(), state.getType()}, isMild,
       /*addThenBlock=*/true, /*addElseBlock=*/true);
   OpBuilder::InsertionGuard guard(builder);
-  for (bool isMild : {true, false}) {
-    builder.setInsertionPointToStart(isMild ? choice.thenBlock()
+  for (bool chosen : {true, false}) {
+    builder.setInsertionPointToStart(chosen ? choice.thenBlock()
                                             : choice.elseBlock());
-    mild = isMild;
+    mild = chosen;
     if (!mild)
       accumulateByChannel(logs);
     auto [result, next] = buildRows(place, keys, value, beta, state, into);
@@ -782,7 +832,7 @@ SmallVector<ChunkBuilder::Addend> ChunkBuilder::buildAddends(const Keys &keys,
   if (!op.hasCorrection())
     return {own};
   const Logs &seen = op.getReads() == RecurrenceRead::Previous ? before : sums;
-  Rows read = readAt(keys.readKey, seen);
+  Rows read = readAt(keys.readKey, seen, 1);
   Value fromState = multiplyAdd(read.gated, /*transposed=*/false, state,
                                 zeros({rows, columns}));
   Value scores = score(read, seen, key, keys.readKeyKey, Triangle::Strict);
@@ -817,7 +867,7 @@ std::pair<Value, Value> ChunkBuilder::buildRows(const ChunkPlace &place,
                                                 Value into) {
   SmallVector<Addend> added = buildAddends(keys, value, beta, state);
   const Logs &at = op.getBonus() ? before : sums;
-  Rows query = readAt(keys.query, at);
+  Rows query = readAt(keys.query, at, op.getScale().convertToDouble());
   Value start = linalg::FillOp::create(builder, loc, zero(), into).getResult(0);
   Value result = multiplyAdd(query.gated, /*transposed=*/false, state, start);
   for (const Addend &addend : added) {
@@ -825,7 +875,7 @@ std::pair<Value, Value> ChunkBuilder::buildRows(const ChunkPlace &place,
         score(query, at, addend.keys, addend.queryProducts,
               op.getBonus() ? Triangle::Strict : Triangle::Inclusive);
     if (op.getBonus())
-      scores = addBonus(scores, query.plain, addend.keys.plain, place);
+      scores = addBonus(scores, query, addend.keys, place);
     result = multiplyAdd(scores, /*transposed=*/false, addend.values, result);
   }
   state = decayState(state);

@@ -28,9 +28,10 @@ struct ChunkPlace {
 /// state nor what other rows give.
 class ChunkBuilder {
 public:
-  /// `tokens` of a chunk, `columns` of the value features.
+  /// `tokens` of a chunk, `columns` of the value features. In a `whole` chunk
+  /// no token is missing, and operands are read where they are.
   ChunkBuilder(RecurrenceOp op, mlir::OpBuilder &builder, int64_t tokens,
-               int64_t columns);
+               int64_t columns, bool whole);
 
   /// Tiles of what heads with one key head share; null where the op has none.
   struct Keys {
@@ -42,17 +43,19 @@ public:
   /// Those of the head of `place`.
   Keys loadKeys(const ChunkPlace &place);
 
-  /// The results of the chunk's tokens, `[rows, columns]`, of which the last
-  /// of each token's updates counts, and the state behind it, an update of
-  /// `state`, `[K, columns]`.
-  std::pair<mlir::Value, mlir::Value>
-  build(const ChunkPlace &place, const Keys &keys, mlir::Value state);
+  /// The results of the chunk's tokens, written to `into`, `[rows, columns]`,
+  /// of which the last of each token's updates counts, and the state behind it,
+  /// an update of `state`, `[K, columns]`.
+  std::pair<mlir::Value, mlir::Value> build(const ChunkPlace &place,
+                                            const Keys &keys, mlir::Value state,
+                                            mlir::Value into);
 
   /// Shared with the loops around.
   mlir::Value constant(int64_t value) {
     return mlir::arith::ConstantIndexOp::create(builder, loc, value);
   }
   mlir::FloatType getType() const { return type; }
+  int64_t getTokens() const { return tokens; }
 
 private:
   using Body = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
@@ -75,6 +78,8 @@ private:
     /// Of what reads: times exp of the sums of logs, as the state is read. Of
     /// what is written, in a mild chunk: times exp of the negated sums.
     mlir::Value gated;
+    /// What `gated` is times besides.
+    double scale;
   };
   /// What a head's chunk adds to its state: outer products of rows of keys and
   /// values, with the products of its queries and those keys.
@@ -111,8 +116,11 @@ private:
   /// the axis, a token's values go to its update `only`.
   mlir::Value load(mlir::Value operand, const ChunkPlace &place,
                    bool hasUpdates, bool hasFeatures, mlir::Value head,
-                   mlir::Value feature, int64_t features, int64_t only,
-                   double scale);
+                   mlir::Value feature, int64_t features, int64_t only);
+  /// The same of a whole chunk of one update a token, where it is.
+  mlir::Value loadWhole(mlir::Value operand, const ChunkPlace &place,
+                        bool hasUpdates, mlir::Value head, mlir::Value feature,
+                        int64_t features);
   /// `[rows]`.
   mlir::Value loadBeta(const ChunkPlace &place, bool hasUpdates);
   /// `[rows]`, or `[rows, K]` by channel.
@@ -128,9 +136,9 @@ private:
   void accumulateByHead(mlir::Value logs);
   void accumulateByChannel(mlir::Value logs);
   /// The same without what rounding takes, which a mild chunk does not miss.
-  void accumulateMild(mlir::Value logs);
-  /// Whether no sum is so low that its inverse would overflow.
-  mlir::Value buildIsMild();
+  /// Returns whether the chunk is one: no sum is so low that its inverse would
+  /// overflow.
+  mlir::Value accumulateMild(mlir::Value logs);
   /// `tile` with `[features]` as row `row`.
   mlir::Value putRow(mlir::Value from, mlir::Value tile, mlir::Value row);
 
@@ -144,35 +152,38 @@ private:
                                          mlir::Value beta, mlir::Value state);
   /// `x y^T`, or null if the decay has to be part of it.
   mlir::Value multiplyKeys(mlir::Value x, mlir::Value y);
-  Rows readAt(mlir::Value tile, const Logs &at);
+  Rows readAt(mlir::Value tile, const Logs &at, double scale);
   Rows writtenAt(mlir::Value tile);
   /// `state * exp(total)`; sets `totalFactor`.
   mlir::Value decayState(mlir::Value state);
   /// `tile * exp(total)` by channel.
   mlir::Value finish(mlir::Value tile);
-  /// `tile * exp(logs)`, row by row.
-  mlir::Value gate(mlir::Value tile, mlir::Value logs);
+  /// `tile * exp(logs) * scale`, row by row.
+  mlir::Value gate(mlir::Value tile, mlir::Value logs, double scale);
   /// `tile * exp(total - logs)`.
   mlir::Value gateToEnd(mlir::Value tile);
   /// `sum_k x[i, k] y[j, k] exp(at[i, k] - sums[j, k])` where the triangle
   /// keeps (i, j), else 0; `products` are those without decay, if known.
   mlir::Value score(const Rows &x, const Logs &at, const Rows &y,
                     mlir::Value products, Triangle triangle);
-  mlir::Value scoreByDifferences(mlir::Value x, const Logs &at, mlir::Value y,
+  mlir::Value scoreByDifferences(const Rows &x, const Logs &at, const Rows &y,
                                  Triangle triangle);
-  mlir::Value keepTriangle(mlir::Value scores, Triangle triangle);
+  /// The triangle of `scores`, times `scale`.
+  mlir::Value keepTriangle(mlir::Value scores, Triangle triangle, double scale);
   /// Solves `result = right + lower * result`.
   mlir::Value solve(mlir::Value lower, mlir::Value right);
   mlir::Value substitute(mlir::Value lower, mlir::Value block,
                          mlir::Value first);
-  mlir::Value addBonus(mlir::Value scores, mlir::Value query, mlir::Value key,
+  mlir::Value addBonus(mlir::Value scores, const Rows &query, const Rows &key,
                        const ChunkPlace &place);
 
   RecurrenceOp op;
   mlir::OpBuilder &builder;
   mlir::Location loc;
   mlir::FloatType type;
-  int64_t tokens, columns, updates, rows, keyDim;
+  int64_t tokens, columns, updates;
+  bool whole;
+  int64_t rows, keyDim;
   bool byChannel;
 
   /// Of the chunk being built, null without decay: the sums up to each row, it

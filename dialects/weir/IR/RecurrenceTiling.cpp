@@ -192,81 +192,147 @@ SmallVector<Value> RecurrenceOp::buildInit(OpBuilder &builder,
   return {destinations[Result], state};
 }
 
+namespace {
+/// Builds what a chunk does to the heads of a point.
+class ChunkStep {
+public:
+  /// In a `whole` chunk no token is missing.
+  ChunkStep(RecurrenceOp op, OpBuilder &builder, ScheduleAttr schedule,
+            bool whole)
+      : op(op), builder(builder), loc(op.getLoc()), whole(whole),
+        columns(schedule.getTiles()[1]), heads(getHeadTile(schedule)),
+        chunk(op, builder, schedule.getTiles()[0], columns, whole) {}
+
+  /// The carry behind the chunk, of which `present` tokens have a result.
+  SmallVector<Value> build(const ChunkPlace &place, Value present,
+                           ValueRange carry);
+
+private:
+  SmallVector<Value> buildHead(ChunkPlace place,
+                               const ChunkBuilder::Keys *shared,
+                               OpFoldResult number, Value present,
+                               ValueRange carry);
+  OpFoldResult index(int64_t number) { return builder.getIndexAttr(number); }
+
+  RecurrenceOp op;
+  OpBuilder &builder;
+  Location loc;
+  bool whole;
+  int64_t columns, heads;
+  ChunkBuilder chunk;
+};
+} // namespace
+
+SmallVector<Value> ChunkStep::buildHead(ChunkPlace place,
+                                        const ChunkBuilder::Keys *shared,
+                                        OpFoldResult number, Value present,
+                                        ValueRange carry) {
+  if (auto offset = dyn_cast<Value>(number))
+    place.head = arith::AddIOp::create(builder, loc, place.head, offset);
+  OpFoldResult offsets[] = {number, index(0), index(0)};
+  OpFoldResult sizes[] = {index(1), index(op.getKeyDim()), index(columns)};
+  OpFoldResult ones[] = {index(1), index(1), index(1), index(1)};
+  ArrayRef<OpFoldResult> strides(ones);
+  Value state = tensor::ExtractSliceOp::create(
+      builder, loc,
+      RankedTensorType::get({op.getKeyDim(), columns},
+                            getTensor(carry[State]).getElementType()),
+      carry[State], offsets, sizes, strides.drop_front());
+
+  // Where the results belong, or, where these are of another type or fewer
+  // than the chunk's rows, beside it.
+  int64_t updates = op.getUpdates(), tokens = chunk.getTokens();
+  Type resultType = getTensor(carry[Result]).getElementType();
+  OpFoldResult at[] = {index(0), place.token, number, index(0)};
+  OpFoldResult extents[] = {index(1),
+                            whole ? index(tokens) : OpFoldResult(present),
+                            index(1), index(columns)};
+  Value into = tensor::ExtractSliceOp::create(
+      builder, loc,
+      RankedTensorType::get({whole ? tokens : ShapedType::kDynamic, columns},
+                            resultType),
+      carry[Result], at, extents, strides);
+  bool inPlace = whole && updates == 1 && resultType == chunk.getType();
+  Value rows =
+      inPlace ? into
+              : Value(tensor::EmptyOp::create(
+                    builder, loc, ArrayRef<int64_t>{tokens * updates, columns},
+                    chunk.getType()));
+  Value next;
+  std::tie(rows, next) =
+      chunk.build(place, shared ? *shared : chunk.loadKeys(place), state, rows);
+  if (!inPlace) {
+    // The last update of each token that there is.
+    Value last = tensor::ExtractSliceOp::create(
+        builder, loc, getTensor(into).clone(chunk.getType()), rows,
+        ArrayRef<OpFoldResult>{index(updates - 1), index(0)},
+        ArrayRef<OpFoldResult>{extents[1], index(columns)},
+        ArrayRef<OpFoldResult>{index(updates), index(1)});
+    rows = buildCopy(builder, loc, last, into);
+  }
+  Value result = tensor::InsertSliceOp::create(
+      builder, loc, rows, carry[Result], at, extents, strides);
+  Value states = tensor::InsertSliceOp::create(
+      builder, loc, next, carry[State], offsets, sizes, strides.drop_front());
+  return {result, states};
+}
+
+SmallVector<Value> ChunkStep::build(const ChunkPlace &place, Value present,
+                                    ValueRange carry) {
+  // Heads of one key head take its keys once.
+  std::optional<ChunkBuilder::Keys> keys;
+  if ((op.getHeads() / op.getKeyHeads()) % heads == 0)
+    keys = chunk.loadKeys(place);
+  const ChunkBuilder::Keys *shared = keys ? &*keys : nullptr;
+  if (heads == 1)
+    return buildHead(place, shared, index(0), present, carry);
+  auto loop = scf::ForOp::create(
+      builder, loc, chunk.constant(0), chunk.constant(heads), chunk.constant(1),
+      carry, [&](OpBuilder &, Location, Value number, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(builder);
+        scf::YieldOp::create(
+            builder, loc, buildHead(place, shared, number, present, carried));
+      });
+  return SmallVector<Value>(loop.getResults());
+}
+
 SmallVector<Value> RecurrenceOp::buildStepOnBlock(OpBuilder &builder,
                                                   ScheduleAttr schedule,
                                                   ValueRange point, Value index,
                                                   ValueRange invariants,
                                                   ValueRange carry) {
   Location loc = getLoc();
-  int64_t tokens = schedule.getTiles()[0], columns = schedule.getTiles()[1];
-  int64_t heads = getHeadTile(schedule), updates = getUpdates();
-  ChunkBuilder chunk(*this, builder, tokens, columns);
-  Value first =
-      arith::MulIOp::create(builder, loc, index, chunk.constant(tokens));
+  int64_t tokens = schedule.getTiles()[0];
+  Value first = arith::MulIOp::create(builder, loc, index,
+                                      buildIndex(builder, loc, tokens));
   // Tokens from `first` on, up to `end`, at most a block and at least none.
   auto count = [&](Value end) -> Value {
     Value rest = arith::SubIOp::create(builder, loc, end, first);
-    rest = arith::MinSIOp::create(builder, loc, rest, chunk.constant(tokens));
-    return arith::MaxSIOp::create(builder, loc, rest, chunk.constant(0));
+    rest = arith::MinSIOp::create(builder, loc, rest,
+                                  buildIndex(builder, loc, tokens));
+    return arith::MaxSIOp::create(builder, loc, rest,
+                                  buildIndex(builder, loc, 0));
   };
   ChunkPlace place{point[0], invariants[Head], invariants[Feature], first,
                    count(invariants[Valid])};
   Value present = count(invariants[End]);
-  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
-  OpFoldResult width = builder.getIndexAttr(columns);
-  // Heads of one key head take its keys once.
-  std::optional<ChunkBuilder::Keys> shared;
-  if ((getHeads() / getKeyHeads()) % heads == 0)
-    shared = chunk.loadKeys(place);
-
-  auto step = [&](OpFoldResult number, ValueRange carry) -> SmallVector<Value> {
-    ChunkPlace here = place;
-    if (auto offset = dyn_cast<Value>(number))
-      here.head = arith::AddIOp::create(builder, loc, place.head, offset);
-    auto stateType = getTensor(carry[State]);
-    OpFoldResult offsets[] = {number, zero, zero};
-    OpFoldResult sizes[] = {one, builder.getIndexAttr(getKeyDim()), width};
-    OpFoldResult strides[] = {one, one, one, one};
-    Value state = tensor::ExtractSliceOp::create(
-        builder, loc,
-        RankedTensorType::get({getKeyDim(), columns},
-                              stateType.getElementType()),
-        carry[State], offsets, sizes, ArrayRef(strides).drop_front());
-    auto [rows, next] =
-        chunk.build(here, shared ? *shared : chunk.loadKeys(here), state);
-
-    // The last update of each token that there is.
-    Value results = tensor::ExtractSliceOp::create(
-        builder, loc,
-        RankedTensorType::get({ShapedType::kDynamic, columns},
-                              getTensor(rows).getElementType()),
-        rows, ArrayRef<OpFoldResult>{builder.getIndexAttr(updates - 1), zero},
-        ArrayRef<OpFoldResult>{present, width},
-        ArrayRef<OpFoldResult>{builder.getIndexAttr(updates), one});
-    OpFoldResult at[] = {zero, first, number, zero};
-    OpFoldResult extents[] = {one, present, one, width};
-    Value into = tensor::ExtractSliceOp::create(
-        builder, loc,
-        RankedTensorType::get({ShapedType::kDynamic, columns},
-                              getTensor(carry[Result]).getElementType()),
-        carry[Result], at, extents, strides);
-    Value result = tensor::InsertSliceOp::create(
-        builder, loc, buildCopy(builder, loc, results, into), carry[Result], at,
-        extents, strides);
-    Value states =
-        tensor::InsertSliceOp::create(builder, loc, next, carry[State], offsets,
-                                      sizes, ArrayRef(strides).drop_front());
-    return {result, states};
-  };
-  if (heads == 1)
-    return step(zero, carry);
-  auto loop = scf::ForOp::create(
-      builder, loc, chunk.constant(0), chunk.constant(heads), chunk.constant(1),
-      carry, [&](OpBuilder &, Location, Value number, ValueRange carried) {
-        OpBuilder::InsertionGuard guard(builder);
-        scf::YieldOp::create(builder, loc, step(number, carried));
-      });
-  return SmallVector<Value>(loop.getResults());
+  if (tokens == 1 || getUpdates() > 1)
+    return ChunkStep(*this, builder, schedule, /*whole=*/false)
+        .build(place, present, carry);
+  Value isWhole =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, place.count,
+                            buildIndex(builder, loc, tokens));
+  auto choice = scf::IfOp::create(builder, loc, TypeRange(carry), isWhole,
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  for (bool whole : {true, false}) {
+    builder.setInsertionPointToStart(whole ? choice.thenBlock()
+                                           : choice.elseBlock());
+    SmallVector<Value> next =
+        ChunkStep(*this, builder, schedule, whole).build(place, present, carry);
+    scf::YieldOp::create(builder, loc, next);
+  }
+  return SmallVector<Value>(choice.getResults());
 }
 
 SmallVector<Value>

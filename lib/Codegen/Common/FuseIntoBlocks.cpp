@@ -26,6 +26,7 @@
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "weir/Codegen/Passes.h"
 #include "weir/IR/Weir.h"
 
@@ -186,17 +187,20 @@ static bool fuseProducer(RewriterBase &rewriter, linalg::GenericOp producer,
       return false;
     slices.push_back(slice);
   }
-  // Two slices may overlap.
-  if (slices.size() != 1)
-    return false;
-  tensor::ExtractSliceOp slice = slices.front();
-  rewriter.setInsertionPoint(slice);
-  Part part{slice.getMixedOffsets(), slice.getMixedSizes(),
-            slice.getDroppedDims()};
-  Value value =
-      buildPart(rewriter, producer, part, slice.getType(), {}, nullptr, {});
-  rewriter.replaceOp(slice, value);
-  return true;
+  // Two slices may overlap, but for those of which only one is ever read.
+  for (size_t i = 0; i < slices.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (!insideMutuallyExclusiveRegions(slices[i], slices[j]))
+        return false;
+  for (tensor::ExtractSliceOp slice : slices) {
+    rewriter.setInsertionPoint(slice);
+    Part part{slice.getMixedOffsets(), slice.getMixedSizes(),
+              slice.getDroppedDims()};
+    Value value =
+        buildPart(rewriter, producer, part, slice.getType(), {}, nullptr, {});
+    rewriter.replaceOp(slice, value);
+  }
+  return !slices.empty();
 }
 
 //===----------------------------------------------------------------------===//
