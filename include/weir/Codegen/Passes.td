@@ -113,6 +113,32 @@ def DropSlotResults : Pass<"weir-drop-slot-results", "::mlir::ModuleOp"> {
   }];
 }
 
+def PrefetchBlocks : Pass<"weir-prefetch-blocks"> {
+  let summary = "fetch rows of the next block while one is worked on";
+  let description = [{
+    Where a loop goes through a buffer by blocks of rows that do not lie side by
+    side, such as the tokens of one head, each step prefetches the rows of the
+    next step into the second-level cache.
+
+    ```mlir
+    // old:
+    scf.for %i = %c0 to %blocks step %c1 {
+      %first = arith.muli %i, %c16 : index
+      %t = memref.subview %q[0, %first, %h, 0] [1, 16, 1, 64] [1, 1, 1, 1]
+    // new:
+      %next = arith.addi %first, %c16 : index
+      scf.for %row = %c0 to %c16 step %c1 {
+        %token = arith.addi %next, %row : index
+        memref.prefetch %q[%c0, %token, %h, %c0], read, locality<2>, data
+        // ... and each further line of the row
+      }
+      %t = memref.subview %q[0, %first, %h, 0] [1, 16, 1, 64] [1, 1, 1, 1]
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
 def PlanMemory : Pass<"weir-plan-memory", "::mlir::ModuleOp"> {
   let summary = "give every buffer its place in an arena";
   let description = [{

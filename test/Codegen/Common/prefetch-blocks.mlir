@@ -1,0 +1,52 @@
+// RUN: weir-opt %s --allow-unregistered-dialect --weir-prefetch-blocks | FileCheck %s
+
+// Rows of one head, 256 bytes each: four lines of each row of the next block.
+// CHECK-LABEL: func.func @head
+// CHECK-SAME: (%[[Q:.*]]: memref<1x?x4x64xf32>, %[[H:.*]]: index
+// CHECK: scf.for
+// CHECK: %[[FIRST:.*]] = arith.muli
+// CHECK: %[[NEXT:.*]] = arith.addi %[[FIRST]], %c16{{.*}}
+// CHECK: scf.for %[[ROW:.*]] = %c0{{.*}} to %c16
+// CHECK: %[[TOKEN:.*]] = arith.addi %[[NEXT]], %[[ROW]]
+// CHECK-COUNT-4: memref.prefetch %[[Q]][%{{.*}}, %[[TOKEN]], %[[H]], %{{.*}}], read, locality<2>, data
+// CHECK-NOT: memref.prefetch
+// CHECK: memref.subview
+func.func @head(%q: memref<1x?x4x64xf32>, %h: index, %blocks: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c16 = arith.constant 16 : index
+  scf.for %i = %c0 to %blocks step %c1 {
+    %first = arith.muli %i, %c16 : index
+    %t = memref.subview %q[0, %first, %h, 0] [1, 16, 1, 64] [1, 1, 1, 1]
+        : memref<1x?x4x64xf32>
+          to memref<16x64xf32, strided<[256, 1], offset: ?>>
+    "test.use"(%t) : (memref<16x64xf32, strided<[256, 1], offset: ?>>) -> ()
+  }
+  return
+}
+
+// Rows side by side come by themselves; what is not the loop's next block is
+// not known; and a row shorter than a line has others in it.
+// CHECK-LABEL: func.func @others
+// CHECK-NOT: memref.prefetch
+// CHECK: return
+func.func @others(%q: memref<1x?x1x64xf32>, %k: memref<1x?x4x64xf32>,
+                  %g: memref<1x?x4x8xf32>, %h: index, %blocks: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c16 = arith.constant 16 : index
+  scf.for %i = %c0 to %blocks step %c1 {
+    %first = arith.muli %i, %c16 : index
+    %a = memref.subview %q[0, %first, 0, 0] [1, 16, 1, 64] [1, 1, 1, 1]
+        : memref<1x?x1x64xf32> to memref<16x64xf32, strided<[64, 1], offset: ?>>
+    %b = memref.subview %k[0, %h, 0, 0] [1, 16, 1, 64] [1, 1, 1, 1]
+        : memref<1x?x4x64xf32>
+          to memref<16x64xf32, strided<[256, 1], offset: ?>>
+    %c = memref.subview %g[0, %first, %h, 0] [1, 16, 1, 8] [1, 1, 1, 1]
+        : memref<1x?x4x8xf32> to memref<16x8xf32, strided<[32, 1], offset: ?>>
+    "test.use"(%a, %b, %c) : (memref<16x64xf32, strided<[64, 1], offset: ?>>,
+        memref<16x64xf32, strided<[256, 1], offset: ?>>,
+        memref<16x8xf32, strided<[32, 1], offset: ?>>) -> ()
+  }
+  return
+}
