@@ -559,3 +559,121 @@ CASES |= {
         dtype="bfloat16",
     ),
 }
+
+QWEN_NEXT = llama(
+    hidden_size=48,
+    num_hidden_layers=5,
+    head_dim=20,
+    linear_num_key_heads=2,
+    linear_num_value_heads=6,
+    linear_key_head_dim=10,
+    linear_value_head_dim=14,
+    num_experts=0,
+    pad_token_id=None,
+    rope_parameters={"rope_theta": 1000.0, "partial_rotary_factor": 0.5},
+)
+
+
+def by_interval(config):
+    """Layers of attention by their distance, as first checkpoints have them."""
+    del config["layer_types"]
+    rope = config.pop("rope_parameters")
+    config.update(
+        full_attention_interval=3,
+        partial_rotary_factor=rope["partial_rotary_factor"],
+        rope_theta=rope["rope_theta"],
+        rope_scaling=None,
+        use_sliding_window=False,
+    )
+
+
+CASES |= {
+    "qwen3_next_dense": stateful("Qwen3NextForCausalLM", QWEN_NEXT),
+    "qwen3_next_interval_biases_tied": stateful(
+        "Qwen3NextForCausalLM",
+        {
+            **QWEN_NEXT,
+            "num_experts": 4,
+            "mlp_only_layers": [1, 3],
+            "decoder_sparse_step": 2,
+            "attention_bias": True,
+            "tie_word_embeddings": True,
+            "linear_conv_kernel_dim": 2,
+            "linear_num_value_heads": 2,
+            "hidden_act": "gelu",
+            "layer_types": ["linear_attention"] * 2
+            + ["full_attention"]
+            + ["linear_attention"] * 2,
+        },
+        spell=by_interval,
+        pad="right",
+    ),
+    "qwen3_next_attention_only_yarn_bf16": stateful(
+        "Qwen3NextForCausalLM",
+        {
+            **QWEN_NEXT,
+            "num_hidden_layers": 2,
+            "num_key_value_heads": 4,
+            "layer_types": ["full_attention"] * 2,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "factor": 4.0,
+                "original_max_position_embeddings": 64,
+                "rope_theta": 1000.0,
+                "partial_rotary_factor": 0.6,
+            },
+        },
+        dtype="bfloat16",
+    ),
+    "qwen3_5_text": stateful(
+        "Qwen3_5ForCausalLM",
+        {
+            **{k: v for k, v in QWEN_NEXT.items() if k != "num_experts"},
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1000.0,
+                "partial_rotary_factor": 0.4,
+                "mrope_section": [2, 1, 1],
+                "mrope_interleaved": True,
+            },
+        },
+    ),
+}
+
+MINIMAX = llama(
+    hidden_size=48,
+    intermediate_size=56,
+    num_hidden_layers=4,
+    num_attention_heads=4,
+    head_dim=14,
+    num_local_experts=1,
+    num_experts_per_tok=1,
+    block_size=16,
+    pad_token_id=None,
+    full_attn_alpha_factor=1.3,
+    full_attn_beta_factor=0.9,
+    linear_attn_alpha_factor=1.2,
+    linear_attn_beta_factor=0.8,
+    mlp_alpha_factor=1.1,
+    mlp_beta_factor=0.7,
+)
+
+CASES |= {
+    # The only expert of a layer is a dense perceptron.
+    "minimax_one_expert": stateful("MiniMaxForCausalLM", MINIMAX),
+    "minimax_window_lightning_first": stateful(
+        "MiniMaxForCausalLM",
+        {
+            **{k: v for k, v in MINIMAX.items() if "factor" not in k},
+            "head_dim": None,
+            "num_attention_heads": 3,
+            "num_key_value_heads": 1,
+            "sliding_window": 9,
+            "hidden_act": "gelu",
+            "tie_word_embeddings": True,
+            "layer_types": ["linear_attention"] * 2
+            + ["full_attention", "linear_attention"],
+        },
+        pad="right",
+    ),
+}

@@ -64,6 +64,9 @@ struct RotaryOptions {
   bool allowsPartial = false;
   /// `partial_rotary_factor` where the configuration has none.
   double defaultPart = 1.0;
+  /// Whether the configuration may say how features share several positions,
+  /// which are the same in text.
+  bool hasSections = false;
 };
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters` (or the GGUF keys

@@ -49,10 +49,13 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerLlamaFamily(table);
   registerMamba2Family(table);
   registerMambaFamily(table);
+  registerMiniMaxFamily(table);
   registerMistralFamily(table);
   registerOlmoHybridFamily(table);
   registerQwen2Family(table);
+  registerQwen35Family(table);
   registerQwen3Family(table);
+  registerQwen3NextFamily(table);
   registerRWKV6Family(table);
   registerRWKV7Family(table);
   registerRetNetFamily(table);

@@ -226,6 +226,8 @@ void RotaryReader::checkKeys() {
   std::vector<StringRef> left;
   for (const auto &entry : *object)
     if (!llvm::is_contained(known, StringRef(entry.first)) &&
+        !(options.hasSections &&
+          StringRef(entry.first).starts_with("mrope_")) &&
         entry.second.kind() != json::Value::Null)
       left.push_back(entry.first);
   llvm::sort(left);

@@ -1,0 +1,209 @@
+//===- HybridModel.cpp - Two kinds of mixers in one model -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "HybridModel.h"
+#include "StateSpaceLayers.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace weir;
+
+//===----------------------------------------------------------------------===//
+// Configuration
+//===----------------------------------------------------------------------===//
+
+void weir::readHybridModel(ConfigReader &reader, HybridModel &model) {
+  model.vocabSize = reader.getSize("vocab_size", model.vocabSize);
+  model.hidden = reader.getSize("hidden_size", model.hidden);
+  model.layers = readLayers(reader, "num_hidden_layers", model.layers);
+  model.length = reader.getSize("max_position_embeddings", model.length);
+  model.eps = readEpsilon(reader, "rms_norm_eps", model.eps);
+  model.tied = reader.getBool("tie_word_embeddings", model.tied);
+  model.activation = reader.getString("hidden_act", model.activation);
+  const Checkpoint &checkpoint = reader.getCheckpoint();
+  bool bare = !checkpoint.lookup("model.norm.weight") &&
+              checkpoint.lookup("norm.weight");
+  model.model = bare ? "" : "model.";
+  model.layer = model.model + "layers.*.";
+}
+
+void weir::readLayerTypes(ConfigReader &reader, HybridModel &model,
+                          function_ref<TokenMixer(int64_t)> usual) {
+  model.order.assign(model.layers, HybridLayer());
+  const llvm::json::Value *value = reader.get("layer_types");
+  if (!value) {
+    for (auto [i, layer] : llvm::enumerate(model.order))
+      layer.mixer = usual(i);
+    return;
+  }
+  const llvm::json::Array *list = value->getAsArray();
+  if (!list || static_cast<int64_t>(list->size()) != model.layers) {
+    reader.emitError("layer_types")
+        << "key 'layer_types' is no list of " << model.layers << " names";
+    return;
+  }
+  for (auto [layer, entry] : llvm::zip_equal(model.order, *list)) {
+    StringRef name = entry.getAsString().value_or("");
+    if (name != "linear_attention" && name != "full_attention") {
+      reader.emitError("layer_types")
+          << "key 'layer_types' names '" << name
+          << "', expected linear_attention or full_attention";
+      return;
+    }
+    layer.mixer =
+        name == "linear_attention" ? TokenMixer::Linear : TokenMixer::Attention;
+  }
+}
+
+void weir::chooseFeedForwards(ConfigReader &reader, HybridModel &model,
+                              StringRef key,
+                              function_ref<bool(int64_t)> hasExperts) {
+  for (auto [i, layer] : llvm::enumerate(model.order))
+    layer.feedForward = hasExperts(static_cast<int64_t>(i))
+                            ? FeedForward::Experts
+                            : FeedForward::Dense;
+  const auto *first = llvm::find_if(model.order, [](const HybridLayer &layer) {
+    return layer.feedForward == FeedForward::Experts;
+  });
+  if (first != model.order.end())
+    reader.emitError(key)
+        << "key '" << key << "' makes layer " << first - model.order.begin()
+        << " a mixture of experts, which is not supported; expected layers "
+           "that are all dense";
+}
+
+void weir::expectShared(ConfigReader &reader, StringRef key, int64_t heads,
+                        int64_t shared) {
+  if (heads % shared)
+    reader.emitError(key) << "key '" << key << "' is " << shared
+                          << ", expected a divisor of the " << heads
+                          << " heads that share them";
+}
+
+//===----------------------------------------------------------------------===//
+// Graph
+//===----------------------------------------------------------------------===//
+
+ModelFacts
+weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
+                       const FamilyRequest &request, const HybridModel &model,
+                       function_ref<void(Value)> begin,
+                       function_ref<Value(const HybridLayer &, Value)> build) {
+  ModelFacts facts;
+  facts.vocabSize = model.vocabSize;
+  facts.maxLength = model.length;
+  reader.finish();
+  if (reader.hasFailed())
+    return facts;
+
+  std::string embed = model.model + "embed_tokens.weight";
+  TokenTables tables = resolveTables(b.getCheckpoint(), embed, "lm_head.weight",
+                                     model.tied && request.hasHead);
+  Value ids = b.beginForward();
+  b.setScope(embed);
+  Value x = b.embedding(ids, tables.embedding, model.vocabSize, model.hidden);
+  begin(ids);
+  SmallVector<HybridLayer> kinds;
+  SmallVector<int32_t> order = numberKinds<HybridLayer>(model.order, kinds);
+  x = b.stack(x, order, [&](int32_t kind, Value input) {
+    return build(kinds[kind], input);
+  });
+  b.setScope(model.model + "norm");
+  x = b.rmsNorm(x, model.model + "norm", model.eps, model.normOffset);
+  if (request.hasHead)
+    x = b.linear(x, b.weight(tables.head, {model.vocabSize, model.hidden}),
+                 Value());
+  b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
+  return facts;
+}
+
+Value weir::preNormLayer(ModelBuilder &b, const HybridModel &model, Value x,
+                         PartFn mixer, PartFn feedForward) {
+  auto norm = [&](StringRef name) {
+    std::string key = model.layer + name.str();
+    b.setScope(key);
+    return b.rmsNorm(x, key, model.eps, model.normOffset);
+  };
+  x = b.add(x, mixer(norm("input_layernorm")));
+  return b.add(x, feedForward(norm("post_attention_layernorm")));
+}
+
+Value weir::hybridMLP(ModelBuilder &b, const HybridModel &model, Value x,
+                      int64_t inner) {
+  std::string mlp = model.layer + "mlp.";
+  b.setScope(mlp);
+  MLPKeys keys = {mlp + "up_proj", mlp + "down_proj", mlp + "gate_proj"};
+  return b.mlp(x, keys, inner, model.activation);
+}
+
+Param weir::cutGroups(ModelBuilder &b, Param param, int64_t groups,
+                      int64_t offset, int64_t size, StringRef name) {
+  SmallVector<int64_t> shape(param.getShape());
+  int64_t rows = shape.front() / groups;
+  shape.front() = rows;
+  shape.insert(shape.begin(), groups);
+  Param part = b.slice(b.reshape(param, shape), 1, offset, size, name);
+  shape.erase(shape.begin());
+  shape.front() = groups * size;
+  return b.reshape(part, shape);
+}
+
+//===----------------------------------------------------------------------===//
+// Delta rules
+//===----------------------------------------------------------------------===//
+
+Value weir::deltaMatrix(ModelBuilder &b, const std::string &prefix,
+                        const DeltaHeads &heads, int64_t hidden) {
+  auto getMatrix = [&](const std::string &name, int64_t size) {
+    return b.param(prefix + name + ".weight", {size, hidden});
+  };
+  return b.read(b.concat(prefix + "qkv_proj.weight", 0,
+                         {getMatrix("q_proj", heads.getKeyFeatures()),
+                          getMatrix("k_proj", heads.getKeyFeatures()),
+                          getMatrix("v_proj", heads.getValueFeatures())}));
+}
+
+Value weir::deltaKernels(ModelBuilder &b, const std::string &prefix,
+                         const DeltaHeads &heads) {
+  int64_t features = heads.getFeatures(), width = heads.convWidth;
+  std::string whole = prefix + "conv1d.weight";
+  if (b.hasTensor(whole))
+    return b.read(
+        b.reshape(b.param(whole, {features, 1, width}), {features, width}));
+  SmallVector<Param> parts;
+  int64_t left = features;
+  for (auto [name, size] : {std::pair("q", heads.getKeyFeatures()),
+                            std::pair("k", heads.getKeyFeatures()),
+                            std::pair("v", heads.getValueFeatures())}) {
+    std::string key = prefix + name + "_conv1d.weight";
+    auto extents = b.getExtents(key);
+    int64_t rows = extents && !extents->empty() ? extents->front() : size;
+    left -= rows;
+    parts.push_back(b.param(key, {rows, 1, width}));
+  }
+  if (left != 0)
+    b.emitError(prefix + "q_conv1d.weight")
+        << "the kernels of query, key and value have " << features - left
+        << " rows in all, expected " << features;
+  return b.read(b.reshape(b.concat(whole, 0, parts), {features, width}));
+}
+
+RecurrenceInputs weir::deltaInputs(ModelBuilder &b, Value input, Value kernels,
+                                   const DeltaHeads &heads,
+                                   StringRef activation) {
+  Value mixed = activatedConv(b, input, kernels, Value(), activation);
+  auto getHeads = [&](int64_t offset, int64_t count, int64_t dim) {
+    return b.splitHeads(sliceFeatures(b, mixed, offset, count * dim), count);
+  };
+  int64_t keySize = heads.getKeyFeatures();
+  RecurrenceInputs inputs;
+  inputs.query = l2Norm(b, getHeads(0, heads.keys, heads.keyDim), 1e-6);
+  inputs.key = l2Norm(b, getHeads(keySize, heads.keys, heads.keyDim), 1e-6);
+  inputs.value = getHeads(2 * keySize, heads.values, heads.valueDim);
+  inputs.scale = 1.0 / std::sqrt(static_cast<double>(heads.keyDim));
+  return inputs;
+}

@@ -1,0 +1,130 @@
+//===- HybridModel.h - Two kinds of mixers in one model -------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What decoders share whose layers mix tokens by linear attention or by
+// attention, as `layer_types` says, and whose feed-forward parts are dense or
+// experts. A family reads the options of its mixers and builds its layers.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_LIB_FRONTEND_FAMILIES_HYBRIDMODEL_H
+#define WEIR_LIB_FRONTEND_FAMILIES_HYBRIDMODEL_H
+
+#include "Decoder.h"
+#include "weir/Frontend/LinearLayers.h"
+
+namespace weir {
+
+/// What mixes the tokens of a layer.
+enum class TokenMixer : uint8_t { Linear, Attention };
+
+/// What follows the mixer of a layer.
+enum class FeedForward : uint8_t { Dense, Experts };
+
+/// A layer, as far as layers of a model differ.
+struct HybridLayer {
+  TokenMixer mixer = TokenMixer::Linear;
+  FeedForward feedForward = FeedForward::Dense;
+
+  bool operator==(const HybridLayer &other) const {
+    return mixer == other.mixer && feedForward == other.feedForward;
+  }
+};
+
+/// The options all of these models have. The values at first are the commonest
+/// defaults; families change what theirs are before reading.
+struct HybridModel {
+  int64_t vocabSize = 0, hidden = 0, layers = 0, length = 0;
+  double eps = 1e-6;
+  /// Added to the scales of norms of hidden states.
+  double normOffset = 0;
+  bool tied = false;
+  std::string activation = "silu";
+  llvm::SmallVector<HybridLayer> order;
+  /// What keys of the model and of layers begin with; `*` is the layer.
+  std::string model, layer;
+};
+
+/// Reads the options above but the order of layers, and finds out what keys of
+/// weights begin with.
+void readHybridModel(ConfigReader &reader, HybridModel &model);
+
+/// Reads `layer_types`; `usual` gives what a layer is where it is absent.
+void readLayerTypes(ConfigReader &reader, HybridModel &model,
+                    llvm::function_ref<TokenMixer(int64_t layer)> usual);
+
+/// Chooses what follows the mixers. Models with experts are an error at `key`,
+/// which says how many there are.
+void chooseFeedForwards(ConfigReader &reader, HybridModel &model,
+                        llvm::StringRef key,
+                        llvm::function_ref<bool(int64_t layer)> hasExperts);
+
+/// An error at `key` unless its value `shared` divides `heads`.
+void expectShared(ConfigReader &reader, llvm::StringRef key, int64_t heads,
+                  int64_t shared);
+
+/// Finishes the reading and builds the model, unless the configuration was
+/// wrong. `begin` is called in front of the layers, of which `build` builds a
+/// kind.
+ModelFacts buildHybridModel(
+    ModelBuilder &builder, ConfigReader &reader, const FamilyRequest &request,
+    const HybridModel &model, llvm::function_ref<void(mlir::Value ids)> begin,
+    llvm::function_ref<mlir::Value(const HybridLayer &, mlir::Value)> build);
+
+/// A part of a layer, built of normalised hidden states.
+using PartFn = llvm::function_ref<mlir::Value(mlir::Value)>;
+
+/// A layer that normalises in front of each part, `input_layernorm` and
+/// `post_attention_layernorm`, and adds the results.
+mlir::Value preNormLayer(ModelBuilder &builder, const HybridModel &model,
+                         mlir::Value input, PartFn mixer, PartFn feedForward);
+
+/// The gated perceptron under `mlp` of such a layer.
+mlir::Value hybridMLP(ModelBuilder &builder, const HybridModel &model,
+                      mlir::Value input, int64_t inner);
+
+/// What a matrix, or a bias, has of each of `groups` groups of rows: rows
+/// [offset, offset + size), which is called `name`.
+Param cutGroups(ModelBuilder &builder, Param param, int64_t groups,
+                int64_t offset, int64_t size, llvm::StringRef name);
+
+//===----------------------------------------------------------------------===//
+// Delta rules
+//===----------------------------------------------------------------------===//
+
+/// The heads of a delta rule whose queries, keys and values go through one
+/// convolution.
+struct DeltaHeads {
+  int64_t keys = 1, values = 1, keyDim = 1, valueDim = 1;
+  int64_t convWidth = 4;
+
+  int64_t getKeyFeatures() const { return keys * keyDim; }
+  int64_t getValueFeatures() const { return values * valueDim; }
+  /// Features of query, key and value, one behind the other.
+  int64_t getFeatures() const {
+    return 2 * getKeyFeatures() + getValueFeatures();
+  }
+};
+
+/// The matrix of query, key and value one behind the other, `prefix`q_proj and
+/// so on.
+mlir::Value deltaMatrix(ModelBuilder &builder, const std::string &prefix,
+                        const DeltaHeads &heads, int64_t hidden);
+
+/// Their kernels one behind the other, `prefix`conv1d, or however they are cut
+/// into tensors: transformers cuts them into three of one size.
+mlir::Value deltaKernels(ModelBuilder &builder, const std::string &prefix,
+                         const DeltaHeads &heads);
+
+/// The convolution of query, key and value, cut into normalised heads.
+RecurrenceInputs deltaInputs(ModelBuilder &builder, mlir::Value input,
+                             mlir::Value kernels, const DeltaHeads &heads,
+                             llvm::StringRef activation);
+
+} // namespace weir
+
+#endif // WEIR_LIB_FRONTEND_FAMILIES_HYBRIDMODEL_H

@@ -1,0 +1,293 @@
+//===- Qwen3Next.cpp - The Qwen3-Next and Qwen3.5 families -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Layers of gated DeltaNet (arXiv:2412.06464) and layers of attention whose
+// output is gated and whose heads are rotated in part. Qwen3-Next projects what
+// belongs to one head of keys by neighbouring rows; Qwen3.5, for which
+// positions in text are those of any other model, has a matrix for each thing.
+//
+//===----------------------------------------------------------------------===//
+
+#include "HybridModel.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace weir;
+
+namespace {
+
+struct QwenConfig : HybridModel {
+  int64_t inner, heads, kvHeads, headDim;
+  DeltaHeads delta;
+  bool attentionBias;
+  /// Whether positions may be several, as of images.
+  bool hasSections = false;
+  RotarySpec rotary;
+};
+
+/// What a delta rule reads of a layer's input.
+struct DeltaParts {
+  /// Query, key and value, one behind the other.
+  Value mixed;
+  /// Opens the output, says how much is written, and how fast it decays.
+  Value gate, beta, step;
+};
+
+/// Builds the layers.
+class QwenGraph {
+public:
+  QwenGraph(ModelBuilder &builder, const QwenConfig &config)
+      : b(builder), config(config) {}
+
+  /// Builds what layers share.
+  void begin(Value ids);
+  Value buildLayer(const HybridLayer &kind, Value x);
+
+private:
+  Value buildAttention(Value x);
+  Value buildDelta(Value x);
+  /// What follows the mixer of a layer. chooseFeedForwards refuses all but
+  /// dense ones.
+  Value buildFeedForward(FeedForward kind, Value x);
+  /// What a delta rule reads of `x` by a matrix for each thing.
+  DeltaParts projectParts(Value x);
+  /// The same by matrices whose rows belong to one head of keys after another.
+  DeltaParts projectGroups(Value x);
+
+  ModelBuilder &b;
+  const QwenConfig &config;
+  Value positions, frequencies;
+};
+
+} // namespace
+
+void QwenGraph::begin(Value ids) {
+  positions = b.positions(ids);
+  frequencies = b.frequencies(config.rotary);
+}
+
+Value QwenGraph::buildAttention(Value x) {
+  std::string keys = config.layer + "self_attn.";
+  bool bias = config.attentionBias;
+  int64_t dim = config.headDim, features = config.heads * dim;
+  // Rows of a head's query are followed by those of its gate.
+  auto getPart = [&](int64_t index, StringRef name) {
+    auto cut = [&](StringRef suffix, ArrayRef<int64_t> shape) {
+      return b.read(cutGroups(b, b.param(keys + "q_proj" + suffix.str(), shape),
+                              config.heads, index * dim, dim, name));
+    };
+    Value weight = cut(".weight", {2 * features, config.hidden});
+    return b.linear(x, weight, bias ? cut(".bias", {2 * features}) : Value());
+  };
+  auto getHeads = [&](const std::string &name) {
+    return b.splitHeads(b.linear(x, keys + name, config.kvHeads * dim, bias),
+                        config.kvHeads);
+  };
+  auto normalise = [&](Value heads, const std::string &name) {
+    Value normed = b.rmsNorm(heads, keys + name, config.eps, config.normOffset);
+    return b.rotary(normed, positions, frequencies, config.rotary);
+  };
+  Value query =
+      normalise(b.splitHeads(getPart(0, "query"), config.heads), "q_norm");
+  Value key = normalise(getHeads("k_proj"), "k_norm");
+  AttentionOptions options;
+  options.mask = b.causalMask();
+  options.scale = 1.0 / std::sqrt(static_cast<double>(dim));
+  Value mixed =
+      b.mergeHeads(b.attention(query, key, getHeads("v_proj"), options));
+  mixed = b.mul(mixed, sigmoid(b, getPart(1, "gate")));
+  return b.linear(mixed, keys + "o_proj", config.hidden, bias);
+}
+
+DeltaParts QwenGraph::projectParts(Value x) {
+  std::string keys = config.layer + "linear_attn.in_proj_";
+  const DeltaHeads &heads = config.delta;
+  return {b.linear(x, keys + "qkv", heads.getFeatures()),
+          b.linear(x, keys + "z", heads.getValueFeatures()),
+          b.linear(x, keys + "b", heads.values),
+          b.linear(x, keys + "a", heads.values)};
+}
+
+DeltaParts QwenGraph::projectGroups(Value x) {
+  std::string keys = config.layer + "linear_attn.in_proj_";
+  const DeltaHeads &heads = config.delta;
+  int64_t shared = heads.values / heads.keys, dim = heads.keyDim;
+  int64_t values = shared * heads.valueDim;
+  Param wide =
+      b.param(keys + "qkvz.weight",
+              {heads.getFeatures() + heads.getValueFeatures(), config.hidden});
+  Param narrow = b.param(keys + "ba.weight", {2 * heads.values, config.hidden});
+  auto cut = [&](int64_t offset, int64_t size, StringRef name) {
+    return cutGroups(b, wide, heads.keys, offset, size, name);
+  };
+  auto cutNarrow = [&](int64_t offset, StringRef name) {
+    return b.read(cutGroups(b, narrow, heads.keys, offset, shared, name));
+  };
+  Param mixed = b.concat(
+      keys + "qkv.weight", 0,
+      {cut(0, dim, "q"), cut(dim, dim, "k"), cut(2 * dim, values, "v")});
+  return {b.linear(x, b.read(mixed), Value()),
+          b.linear(x, b.read(cut(2 * dim + values, values, "z")), Value()),
+          b.linear(x, cutNarrow(0, "b"), Value()),
+          b.linear(x, cutNarrow(shared, "a"), Value())};
+}
+
+Value QwenGraph::buildDelta(Value x) {
+  std::string keys = config.layer + "linear_attn.";
+  const DeltaHeads &heads = config.delta;
+  DeltaParts parts = b.hasTensor(keys + "in_proj_qkvz.weight")
+                         ? projectGroups(x)
+                         : projectParts(x);
+  RecurrenceInputs inputs = deltaInputs(
+      b, parts.mixed, deltaKernels(b, keys, heads), heads, config.activation);
+  inputs.decay =
+      rateDecay(b, parts.step, b.weight(keys + "A_log", {heads.values}),
+                b.weight(keys + "dt_bias", {heads.values}));
+  inputs.beta = sigmoid(b, parts.beta);
+  Value normed = b.rmsNorm(recurrence(b, inputs), keys + "norm", config.eps);
+  Value gate = b.activation(parts.gate, "silu");
+  return b.linear(b.mul(b.mergeHeads(normed), gate), keys + "out_proj",
+                  config.hidden);
+}
+
+Value QwenGraph::buildFeedForward(FeedForward kind, Value x) {
+  assert(kind == FeedForward::Dense && "experts were refused");
+  return hybridMLP(b, config, x, config.inner);
+}
+
+Value QwenGraph::buildLayer(const HybridLayer &kind, Value x) {
+  return preNormLayer(
+      b, config, x,
+      [&](Value normed) {
+        return kind.mixer == TokenMixer::Linear ? buildDelta(normed)
+                                                : buildAttention(normed);
+      },
+      [&](Value normed) { return buildFeedForward(kind.feedForward, normed); });
+}
+
+//===----------------------------------------------------------------------===//
+// Configuration
+//===----------------------------------------------------------------------===//
+
+/// Reads what both families have. The numbers in `config` are the defaults.
+static void readConfig(ConfigReader &reader, ModelBuilder &b,
+                       const FamilyRequest &request, QwenConfig &config) {
+  config.length = 32768;
+  config.normOffset = 1;
+  readHybridModel(reader, config);
+  config.inner = reader.getSize("intermediate_size", config.inner);
+  config.heads = reader.getSize("num_attention_heads", 16);
+  config.kvHeads = reader.getSize("num_key_value_heads", config.kvHeads);
+  config.headDim = reader.getSize("head_dim", 256);
+  config.attentionBias = reader.getBool("attention_bias", false);
+  DeltaHeads &delta = config.delta;
+  delta.keys = reader.getSize("linear_num_key_heads", 16);
+  delta.values = reader.getSize("linear_num_value_heads", 32);
+  delta.keyDim = reader.getSize("linear_key_head_dim", 128);
+  delta.valueDim = reader.getSize("linear_value_head_dim", 128);
+  delta.convWidth = reader.getSize("linear_conv_kernel_dim", 4);
+  int64_t interval = reader.getSize("full_attention_interval", 4);
+  readLayerTypes(reader, config, [&](int64_t i) {
+    return (i + 1) % interval ? TokenMixer::Linear : TokenMixer::Attention;
+  });
+  expectShared(reader, "num_key_value_heads", config.heads, config.kvHeads);
+  expectShared(reader, "linear_num_key_heads", delta.values, delta.keys);
+  RotaryOptions options;
+  options.headDim = config.headDim;
+  options.trainedLength = config.length;
+  options.maxLength = request.maxLength.value_or(config.length);
+  options.allowsPartial = true;
+  options.hasSections = config.hasSections;
+  // Null is not the default, but means no part.
+  options.defaultPart = reader.isNull("partial_rotary_factor") ? 1.0 : 0.25;
+  config.rotary = readRotary(reader, b, options);
+  // Keys of earlier models, which these do not look at, and the type of the
+  // state that other programs keep.
+  reader.ignore({"mamba_ssm_dtype", "max_window_layers", "sliding_window",
+                 "use_sliding_window"});
+  // Heads that predict more than the next token are no part of the model.
+  for (const auto &tensor : reader.getCheckpoint().tensors())
+    if (StringRef(tensor.name).starts_with("mtp."))
+      b.getCheckpoint().markUsed(tensor.name);
+}
+
+/// Reads which layers have experts, and what else is said about those.
+static void readExperts(ConfigReader &reader, QwenConfig &config) {
+  int64_t experts = reader.getInt("num_experts", 512);
+  int64_t step = reader.getSize("decoder_sparse_step", 1);
+  SmallVector<int64_t> dense;
+  if (const llvm::json::Value *value = reader.get("mlp_only_layers")) {
+    const llvm::json::Array *list = value->getAsArray();
+    for (size_t i = 0; list && i < list->size(); ++i)
+      dense.push_back((*list)[i].getAsInteger().value_or(-1));
+    if (!list || llvm::is_contained(dense, -1))
+      reader.emitError("mlp_only_layers")
+          << "key 'mlp_only_layers' is no list of layers";
+  }
+  chooseFeedForwards(reader, config, "num_experts", [&](int64_t layer) {
+    return experts > 0 && (layer + 1) % step == 0 &&
+           !llvm::is_contained(dense, layer);
+  });
+  reader.ignore({"moe_intermediate_size", "norm_topk_prob",
+                 "num_experts_per_tok", "output_router_logits",
+                 "router_aux_loss_coef", "shared_expert_intermediate_size"});
+}
+
+static ModelFacts build(ModelBuilder &b, ConfigReader &reader,
+                        const FamilyRequest &request,
+                        const QwenConfig &config) {
+  QwenGraph graph(b, config);
+  return buildHybridModel(
+      b, reader, request, config, [&](Value ids) { graph.begin(ids); },
+      [&](const HybridLayer &kind, Value x) {
+        return graph.buildLayer(kind, x);
+      });
+}
+
+static ModelFacts buildQwen3Next(ModelBuilder &b, ConfigReader &reader,
+                                 const FamilyRequest &request) {
+  QwenConfig config;
+  config.vocabSize = 151936;
+  config.hidden = 2048;
+  config.inner = 5632;
+  config.layers = 48;
+  config.kvHeads = 2;
+  readConfig(reader, b, request, config);
+  readExperts(reader, config);
+  return build(b, reader, request, config);
+}
+
+static ModelFacts buildQwen35(ModelBuilder &b, ConfigReader &reader,
+                              const FamilyRequest &request) {
+  QwenConfig config;
+  config.vocabSize = 248320;
+  config.hidden = 4096;
+  config.inner = 12288;
+  config.layers = 32;
+  config.kvHeads = 4;
+  config.hasSections = true;
+  readConfig(reader, b, request, config);
+  return build(b, reader, request, config);
+}
+
+void weir::registerQwen3NextFamily(FamilyTable &table) {
+  table.add({"qwen3_next",
+             "Qwen3NextForCausalLM",
+             "Qwen3NextModel",
+             "",
+             {},
+             buildQwen3Next});
+}
+
+void weir::registerQwen35Family(FamilyTable &table) {
+  table.add({"qwen3_5_text",
+             "Qwen3_5ForCausalLM",
+             "Qwen3_5TextModel",
+             "",
+             {},
+             buildQwen35});
+}
