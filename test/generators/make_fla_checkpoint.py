@@ -5,7 +5,8 @@
 
 As make_checkpoint.py does, by the library's own recurrent kernels, which run in
 Triton's interpreter without a GPU. That is slow, so sequences are short. The
-attention of hybrids, for which the library calls another one, is plain torch.
+attention of hybrids, for which the library calls another one, is plain torch,
+and so are the kernels that the interpreter does not run.
 """
 
 import hashlib
@@ -57,8 +58,12 @@ class Interpreter:
 
 driver.set_active(Interpreter())
 
+import fla.layers.abc
 import fla.layers.attn
+import fla.layers.lightnet
+import fla.layers.mesa_net
 import fla.models
+from fla.ops.abc.naive import naive_recurrent_abc
 from fla.ops.attnres.naive import naive_attnres
 
 import make_checkpoint
@@ -84,6 +89,49 @@ fla.layers.attn.flash_attn_func = attend
 for name, module in list(sys.modules.items()):
     if name.startswith("fla.") and hasattr(module, "fused_attnres"):
         module.fused_attnres = naive_attnres
+
+
+def bounded_memory(q, k, v, s, initial_state, output_final_state):
+    heads_first = (x.transpose(1, 2) for x in (q, k, v, s))
+    out, _ = naive_recurrent_abc(*heads_first)
+    return out.transpose(1, 2), None
+
+
+def additive_decay(q, k, v, **options):
+    # Values weighed by exp(key) over the sum of exp(key) so far.
+    total = k.logcumsumexp(1)
+    shares = torch.exp(k[:, None] - total[:, :, None])
+    seen = torch.ones(k.shape[1], k.shape[1]).tril()
+    scores = torch.einsum("bthd,btshd,ts->bths", q, shares, seen)
+    return torch.einsum("bths,bshd->bthd", scores, v) * q.shape[-1] ** -0.5, (None, None)
+
+
+def mesa(q, k, v, g, beta, lamb, max_CG_iteration, **options):
+    # In the numbers that are given, where the kernel has halves.
+    q, k = (x / (x.square().sum(-1, keepdim=True) + 1e-6).sqrt() for x in (q, k))
+    squares = q.new_zeros(q.shape[0], q.shape[2], q.shape[3], k.shape[3])
+    sums = q.new_zeros(q.shape[0], q.shape[2], q.shape[3], v.shape[3])
+    outputs = []
+    for now in range(q.shape[1]):
+        decay = g[:, now, :, None, None].exp()
+        weighted = (beta[:, now, :, None] * k[:, now])[..., None]
+        squares = decay * squares + weighted * k[:, now, :, None]
+        sums = decay * sums + weighted * v[:, now, :, None]
+        x, rest = torch.zeros_like(q[:, now]), q[:, now]
+        way, norm = rest, rest.square().sum(-1, keepdim=True)
+        for _ in range(max_CG_iteration):
+            image = torch.einsum("bhij,bhj->bhi", squares, way) + lamb * way
+            step = norm / ((way * image).sum(-1, keepdim=True) + 1e-5)
+            x, rest = x + step * way, rest - step * image
+            fresh = rest.square().sum(-1, keepdim=True)
+            way, norm = rest + fresh / (norm + 1e-5) * way, fresh
+        outputs.append(torch.einsum("bhij,bhi->bhj", sums, x))
+    return torch.stack(outputs, 1), None, None
+
+
+fla.layers.abc.chunk_abc = bounded_memory
+fla.layers.lightnet.fused_recurrent_lightnet = additive_decay
+fla.layers.mesa_net.chunk_mesa_net = mesa
 
 
 def fill(model, generator):

@@ -156,20 +156,24 @@ private:
 };
 
 /// One function per family, in the file of its name.
+void registerABCFamily(FamilyTable &table);
 void registerCombaFamily(FamilyTable &table);
 void registerDeltaNetFamily(FamilyTable &table);
 void registerGLAFamily(FamilyTable &table);
 void registerFalconMambaFamily(FamilyTable &table);
 void registerGPT2Family(FamilyTable &table);
+void registerGSAFamily(FamilyTable &table);
 void registerGatedDeltaNetFamily(FamilyTable &table);
 void registerGatedDeltaProductFamily(FamilyTable &table);
 void registerHGRNFamily(FamilyTable &table);
 void registerHGRN2Family(FamilyTable &table);
 void registerKDAFamily(FamilyTable &table);
+void registerLightNetFamily(FamilyTable &table);
 void registerLinearAttentionFamily(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);
 void registerMamba2Family(FamilyTable &table);
 void registerMambaFamily(FamilyTable &table);
+void registerMesaNetFamily(FamilyTable &table);
 void registerMiniMaxFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
 void registerOlmoHybridFamily(FamilyTable &table);

@@ -35,20 +35,24 @@ const Family *FamilyTable::lookupGGUF(StringRef name) const {
 }
 
 void weir::registerAllFamilies(FamilyTable &table) {
+  registerABCFamily(table);
   registerCombaFamily(table);
   registerDeltaNetFamily(table);
   registerGLAFamily(table);
   registerFalconMambaFamily(table);
   registerGPT2Family(table);
+  registerGSAFamily(table);
   registerGatedDeltaNetFamily(table);
   registerGatedDeltaProductFamily(table);
   registerHGRNFamily(table);
   registerHGRN2Family(table);
   registerKDAFamily(table);
+  registerLightNetFamily(table);
   registerLinearAttentionFamily(table);
   registerLlamaFamily(table);
   registerMamba2Family(table);
   registerMambaFamily(table);
+  registerMesaNetFamily(table);
   registerMiniMaxFamily(table);
   registerMistralFamily(table);
   registerOlmoHybridFamily(table);

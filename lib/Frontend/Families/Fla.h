@@ -172,6 +172,24 @@ FlaHeads readFlaHeads(ConfigReader &reader, int64_t headDim, int64_t heads,
 mlir::Value flaProject(ModelBuilder &builder, mlir::Value input,
                        llvm::StringRef prefix, llvm::StringRef name,
                        int64_t features, int64_t convWidth);
+/// The heads of mixers with slots, whose queries and keys have features in all
+/// of their own.
+struct FlaSlots {
+  int64_t heads = 4, keys = 0, values = 0;
+  /// Slots of a head.
+  int64_t slots = 64;
+  /// 0 for no short convolutions.
+  int64_t convWidth = 0;
+
+  /// The projection `prefix`NAME_proj, with its convolution where there is one.
+  mlir::Value project(ModelBuilder &builder, mlir::Value input,
+                      llvm::StringRef prefix, llvm::StringRef name,
+                      int64_t features) const;
+};
+/// Reads them; `expandKeys` is how often keys have the hidden size by default.
+FlaSlots readFlaSlots(ConfigReader &reader, const FlaConfig &config,
+                      double expandKeys);
+
 /// How much of a value is written: sigmoid, twice where eigenvalues may be
 /// negative.
 mlir::Value flaBeta(ModelBuilder &builder, mlir::Value input,

@@ -67,6 +67,29 @@ FlaHeads weir::readFlaHeads(ConfigReader &reader, int64_t headDim,
   return result;
 }
 
+FlaSlots weir::readFlaSlots(ConfigReader &reader, const FlaConfig &config,
+                            double expandKeys) {
+  FlaSlots result;
+  result.heads = reader.getSize("num_heads", 4);
+  // The library takes the second spelling and writes the first.
+  auto getWidth = [&](StringRef key, StringRef old, double fallback) {
+    double width = reader.getFloat(old, fallback);
+    return readFlaWidth(reader, key, config.hidden, width);
+  };
+  result.keys = getWidth("expand_k", "exapnd_k", expandKeys);
+  result.values = getWidth("expand_v", "exapnd_v", 1.0);
+  expectMultiple(reader, "num_heads", result.keys, result.heads,
+                 "the features of all keys");
+  expectMultiple(reader, "num_heads", result.values, result.heads,
+                 "the features of all values");
+  if (reader.getBool("use_short_conv", false))
+    result.convWidth = reader.getSize("conv_size", 4);
+  int64_t slots = reader.isNull("num_slots") ? result.keys / result.heads : 64;
+  result.slots = reader.getSize("num_slots", std::max<int64_t>(slots, 1));
+  reader.ignore({"conv_size"});
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Attention at chosen layers
 //===----------------------------------------------------------------------===//

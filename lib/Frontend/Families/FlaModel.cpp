@@ -57,6 +57,17 @@ Value weir::flaProject(ModelBuilder &b, Value input, StringRef prefix,
   return flaProject(b, input, projection);
 }
 
+Value FlaSlots::project(ModelBuilder &b, Value input, StringRef prefix,
+                        StringRef name, int64_t features) const {
+  FlaProjection projection;
+  projection.linear = (prefix + name + "_proj").str();
+  projection.conv = (prefix + name + "_conv1d").str();
+  projection.features = features;
+  projection.convWidth = convWidth;
+  projection.plainSilu = false;
+  return flaProject(b, input, projection);
+}
+
 Value weir::flaBeta(ModelBuilder &b, Value input, bool negativeEigenvalues) {
   return b.scale(sigmoid(b, input), negativeEigenvalues ? 2.0 : 1.0);
 }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StateSpaceLayers.h"
+#include "ScanBodies.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -22,156 +23,46 @@ static RankedTensorType getType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-namespace {
-
-/// Builds one step of one row: from time positions of the inputs and the states
-/// before, those of the outputs and the states behind.
-using StepFn = function_ref<SmallVector<Value>(OpBuilder &, Location,
-                                               ValueRange, ValueRange)>;
-
-/// An input of a generic operation, and which of its loops its axes are.
-struct Indexed {
-  Value value;
-  SmallVector<unsigned> axes;
-};
-
-} // namespace
-
-/// A tensor of numbers that are all `value`.
-static Value getSplat(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape,
-                      float value) {
-  auto type = RankedTensorType::get(shape, builder.getF32Type());
-  return arith::ConstantOp::create(builder, loc,
-                                   DenseElementsAttr::get(type, value));
-}
-
-/// A scan whose outputs are `[batch, time]` and `outputs` behind.
-static SmallVector<Value> buildScan(ModelBuilder &b, ValueRange inputs,
-                                    ValueRange states,
-                                    ArrayRef<SmallVector<int64_t>> outputs,
-                                    StepFn step) {
-  OpBuilder &builder = b.getBuilder();
-  Location loc = b.getLoc();
-  RankedTensorType first = getType(inputs.front());
-  SmallVector<Type> outputTypes, stateTypes, arguments;
-  for (ArrayRef<int64_t> inner : outputs) {
-    SmallVector<int64_t> shape(first.getShape().take_front(2));
-    llvm::append_range(shape, inner);
-    outputTypes.push_back(RankedTensorType::get(shape, first.getElementType()));
-  }
-  for (Value input : inputs) {
-    RankedTensorType type = getType(input);
-    arguments.push_back(RankedTensorType::get(type.getShape().drop_front(2),
-                                              type.getElementType()));
-  }
-  for (Value state : states) {
-    RankedTensorType type = getType(state);
-    SmallVector<int64_t> shape{first.getDimSize(0)};
-    llvm::append_range(shape, type.getShape());
-    stateTypes.push_back(RankedTensorType::get(shape, type.getElementType()));
-    arguments.push_back(type);
-  }
-  auto scan = ScanOp::create(builder, loc, outputTypes, stateTypes, inputs,
-                             states, /*params=*/ValueRange(),
-                             /*lengths=*/Value(), /*reverse=*/false,
-                             /*schedule=*/ScheduleAttr());
-  OpBuilder::InsertionGuard guard(builder);
-  Block *body =
-      builder.createBlock(&scan.getBody(), {}, arguments,
-                          SmallVector<Location>(arguments.size(), loc));
-  ValueRange all = body->getArguments();
-  SmallVector<Value> results = step(builder, loc, all.take_front(inputs.size()),
-                                    all.drop_front(inputs.size()));
-  YieldOp::create(builder, loc, results);
-  return SmallVector<Value>(scan.getOutputs());
-}
-
-/// Applies `element` over loops of the extents `shape`; gives `results` tensors
-/// of that shape.
-static SmallVector<Value>
-buildMap(OpBuilder &builder, Location loc, ArrayRef<int64_t> shape,
-         unsigned results, ArrayRef<Indexed> inputs,
-         function_ref<SmallVector<Value>(OpBuilder &, Location, ValueRange)>
-             element) {
-  MLIRContext *context = builder.getContext();
-  auto type = RankedTensorType::get(shape, builder.getF32Type());
-  SmallVector<Value> values, empties;
-  SmallVector<AffineMap> maps;
-  for (const Indexed &input : inputs) {
-    SmallVector<AffineExpr> axes;
-    for (unsigned axis : input.axes)
-      axes.push_back(getAffineDimExpr(axis, context));
-    values.push_back(input.value);
-    maps.push_back(AffineMap::get(shape.size(), 0, axes, context));
-  }
-  for (unsigned i = 0; i < results; ++i) {
-    empties.push_back(
-        tensor::EmptyOp::create(builder, loc, shape, type.getElementType()));
-    maps.push_back(builder.getMultiDimIdentityMap(shape.size()));
-  }
-  SmallVector<utils::IteratorType> loops(shape.size(),
-                                         utils::IteratorType::parallel);
-  auto generic = linalg::GenericOp::create(
-      builder, loc, SmallVector<Type>(results, type), values, empties, maps,
-      loops, [&](OpBuilder &nested, Location at, ValueRange arguments) {
-        linalg::YieldOp::create(
-            nested, at, element(nested, at, arguments.drop_back(results)));
-      });
-  return SmallVector<Value>(generic.getResults());
-}
-
 Value weir::selectiveScan(ModelBuilder &b, Value x, Value step, Value rate,
                           Value input, Value output) {
   ArrayRef<int64_t> shape = getType(rate).getShape();
   int64_t features = shape.front();
   OpBuilder &builder = b.getBuilder();
-  Value zero = getSplat(builder, b.getLoc(), shape, 0);
-  return buildScan(
-             b, {x, step, input, output}, zero, {{features}},
-             [&](OpBuilder &at, Location loc, ValueRange now,
-                 ValueRange before) -> SmallVector<Value> {
-               Value after =
-                   buildMap(at, loc, shape, 1,
-                            {{now[0], {0}},
-                             {now[1], {0}},
-                             {now[2], {1}},
-                             {rate, {0, 1}},
-                             {before[0], {0, 1}}},
-                            [](OpBuilder &n, Location l,
-                               ValueRange in) -> SmallVector<Value> {
-                              auto mul = [&](Value lhs, Value rhs) -> Value {
-                                return arith::MulFOp::create(n, l, lhs, rhs);
-                              };
-                              Value factor =
-                                  math::ExpOp::create(n, l, mul(in[1], in[3]));
-                              Value fresh = mul(mul(in[1], in[0]), in[2]);
-                              return {arith::AddFOp::create(
-                                  n, l, mul(factor, in[4]), fresh)};
-                            })
-                       .front();
-               Value sums = getSplat(at, loc, {features}, 0);
-               MLIRContext *context = at.getContext();
-               AffineExpr row = getAffineDimExpr(0, context);
-               AffineExpr column = getAffineDimExpr(1, context);
-               auto product = linalg::GenericOp::create(
-                   at, loc, sums.getType(), ValueRange{after, now[3]}, sums,
-                   {AffineMap::get(2, 0, {row, column}, context),
-                    AffineMap::get(2, 0, column), AffineMap::get(2, 0, row)},
-                   {utils::IteratorType::parallel,
-                    utils::IteratorType::reduction},
-                   [](OpBuilder &n, Location l, ValueRange in) {
-                     Value part = arith::MulFOp::create(n, l, in[0], in[1]);
-                     Value sum = arith::AddFOp::create(n, l, in[2], part);
-                     linalg::YieldOp::create(n, l, sum);
-                   });
-               return {product.getResult(0), after};
-             })
+  Value zero = buildSplat(builder, b.getLoc(), shape, 0);
+  return buildScan(b, {x, step, input, output}, zero, {{features}},
+                   [&](OpBuilder &at, Location loc, ValueRange now,
+                       ValueRange before) -> SmallVector<Value> {
+                     Value after =
+                         buildMap(
+                             at, loc, shape, 1,
+                             {{now[0], {0}},
+                              {now[1], {0}},
+                              {now[2], {1}},
+                              {rate, {0, 1}},
+                              {before[0], {0, 1}}},
+                             [](OpBuilder &n, Location l,
+                                ValueRange in) -> SmallVector<Value> {
+                               auto mul = [&](Value lhs, Value rhs) -> Value {
+                                 return arith::MulFOp::create(n, l, lhs, rhs);
+                               };
+                               Value factor =
+                                   math::ExpOp::create(n, l, mul(in[1], in[3]));
+                               Value fresh = mul(mul(in[1], in[0]), in[2]);
+                               return {arith::AddFOp::create(
+                                   n, l, mul(factor, in[4]), fresh)};
+                             })
+                             .front();
+                     Value sums = buildSplat(at, loc, {features}, 0);
+                     Value read = buildProductSum(at, loc, {after, {0, 1}},
+                                                  {now[3], {1}}, sums);
+                     return {read, after};
+                   })
       .front();
 }
 
 Value weir::diagonalScan(ModelBuilder &b, Value x, Value factor) {
   int64_t features = getType(x).getShape().back();
-  Value zero = getSplat(b.getBuilder(), b.getLoc(), {features}, 0);
+  Value zero = buildSplat(b.getBuilder(), b.getLoc(), {features}, 0);
   return buildScan(b, {x, factor}, zero, {{features}},
                    [&](OpBuilder &at, Location loc, ValueRange now,
                        ValueRange before) -> SmallVector<Value> {
@@ -195,9 +86,9 @@ Value weir::weightedMean(ModelBuilder &b, Value key, Value value, Value decay,
                          Value first) {
   int64_t features = getType(key).getShape().back();
   OpBuilder &builder = b.getBuilder();
-  Value zero = getSplat(builder, b.getLoc(), {features}, 0);
+  Value zero = buildSplat(builder, b.getLoc(), {features}, 0);
   // No exponent is below this, and sums of two of them are still finite.
-  Value lowest = getSplat(builder, b.getLoc(), {features}, -1e38f);
+  Value lowest = buildSplat(builder, b.getLoc(), {features}, -1e38f);
   auto element = [](OpBuilder &n, Location l,
                     ValueRange in) -> SmallVector<Value> {
     auto add = [&](Value lhs, Value rhs) -> Value {
@@ -245,7 +136,7 @@ Value weir::weightedMean(ModelBuilder &b, Value key, Value value, Value decay,
 ExponentialGates weir::exponentialGates(ModelBuilder &b, Value forget,
                                         Value input) {
   int64_t heads = getType(forget).getShape().back();
-  Value zero = getSplat(b.getBuilder(), b.getLoc(), {heads}, 0);
+  Value zero = buildSplat(b.getBuilder(), b.getLoc(), {heads}, 0);
   auto element = [](OpBuilder &n, Location l,
                     ValueRange in) -> SmallVector<Value> {
     Value aged = arith::AddFOp::create(n, l, in[0], in[2]);
