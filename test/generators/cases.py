@@ -677,3 +677,91 @@ CASES |= {
         pad="right",
     ),
 }
+
+# Layers of latent attention beside those of Kimi delta attention.
+KIMI = dict(
+    vocab_size=199,
+    hidden_size=48,
+    intermediate_size=56,
+    num_hidden_layers=4,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    kv_lora_rank=20,
+    qk_rope_head_dim=6,
+    qk_nope_head_dim=10,
+    v_head_dim=14,
+    max_position_embeddings=256,
+    rms_norm_eps=1e-3,
+    mlp_layer_types=["dense"] * 4,
+    **NO_TOKENS,
+)
+
+
+def kimi_layers(config):
+    """What layers are as the first checkpoints say it, counted from one."""
+    del config["layer_types"], config["mlp_layer_types"]
+    config["first_k_dense_replace"] = 4
+    config["linear_attn_config"] = dict(
+        full_attn_layers=[1, 4],
+        kda_layers=[2, 3],
+        head_dim=config.pop("linear_head_dim"),
+        num_heads=config.pop("linear_num_heads"),
+        short_conv_kernel_size=config.pop("linear_conv_kernel_dim"),
+    )
+    config.update(mla_use_nope=True, rope_theta=10000.0, moe_layer_freq=1)
+
+
+CASES |= {
+    "kimi_linear_dense": stateful(
+        "KimiLinearForCausalLM",
+        {
+            **KIMI,
+            "linear_head_dim": 10,
+            "linear_num_heads": 3,
+            "layer_types": ["linear_attention"] * 2
+            + ["full_attention", "linear_attention"],
+        },
+    ),
+    "kimi_linear_query_rank_biases_tied": stateful(
+        "KimiLinearForCausalLM",
+        {
+            **KIMI,
+            "linear_head_dim": 12,
+            "linear_num_heads": 2,
+            "linear_conv_kernel_dim": 3,
+            "q_lora_rank": 18,
+            "attention_bias": True,
+            "tie_word_embeddings": True,
+            "hidden_act": "gelu",
+            "layer_types": ["full_attention"]
+            + ["linear_attention"] * 2
+            + ["full_attention"],
+        },
+        spell=kimi_layers,
+        pad="right",
+    ),
+    "bailing_hybrid_dense": stateful(
+        "BailingHybridForCausalLM",
+        {**KIMI, "head_dim": 10, "layer_group_size": 3},
+    ),
+    "bailing_hybrid_open_gate_yarn": stateful(
+        "BailingHybridForCausalLM",
+        {
+            **KIMI,
+            "head_dim": 12,
+            "kda_safe_gate": False,
+            "attention_bias": True,
+            "short_conv_kernel_size": 2,
+            "layer_group_size": 2,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 1000.0,
+                "factor": 4.0,
+                "original_max_position_embeddings": 64,
+                "mscale": 0.7,
+                "mscale_all_dim": 1.3,
+            },
+        },
+        pad="right",
+    ),
+}

@@ -157,6 +157,7 @@ private:
 
 /// One function per family, in the file of its name.
 void registerABCFamily(FamilyTable &table);
+void registerBailingHybridFamily(FamilyTable &table);
 void registerCombaFamily(FamilyTable &table);
 void registerDeltaNetFamily(FamilyTable &table);
 void registerGLAFamily(FamilyTable &table);
@@ -168,6 +169,7 @@ void registerGatedDeltaProductFamily(FamilyTable &table);
 void registerHGRNFamily(FamilyTable &table);
 void registerHGRN2Family(FamilyTable &table);
 void registerKDAFamily(FamilyTable &table);
+void registerKimiLinearFamily(FamilyTable &table);
 void registerLightNetFamily(FamilyTable &table);
 void registerLinearAttentionFamily(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);

@@ -123,6 +123,11 @@ mlir::Value lerp(ModelBuilder &builder, mlir::Value from, mlir::Value to,
 /// and bias per feature (Mamba and what followed it); `bias` may be null.
 mlir::Value rateDecay(ModelBuilder &builder, mlir::Value input,
                       mlir::Value logRate, mlir::Value bias);
+/// The logarithm of a decay with one rate a head and one number a channel,
+/// `[batch, time, heads, keys]`: `-exp(logRate) * softplus(x)`, or, with a
+/// bound, `bound * sigmoid(exp(logRate) * x)`.
+mlir::Value channelDecay(ModelBuilder &builder, mlir::Value input,
+                         mlir::Value logRate, std::optional<double> bound);
 
 } // namespace weir
 

@@ -36,6 +36,7 @@ const Family *FamilyTable::lookupGGUF(StringRef name) const {
 
 void weir::registerAllFamilies(FamilyTable &table) {
   registerABCFamily(table);
+  registerBailingHybridFamily(table);
   registerCombaFamily(table);
   registerDeltaNetFamily(table);
   registerGLAFamily(table);
@@ -47,6 +48,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerHGRNFamily(table);
   registerHGRN2Family(table);
   registerKDAFamily(table);
+  registerKimiLinearFamily(table);
   registerLightNetFamily(table);
   registerLinearAttentionFamily(table);
   registerLlamaFamily(table);

@@ -100,7 +100,7 @@ weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
   if (reader.hasFailed())
     return facts;
 
-  std::string embed = model.model + "embed_tokens.weight";
+  std::string embed = model.model + model.embed + ".weight";
   TokenTables tables = resolveTables(b.getCheckpoint(), embed, "lm_head.weight",
                                      model.tied && request.hasHead);
   Value ids = b.beginForward();
@@ -133,8 +133,8 @@ Value weir::preNormLayer(ModelBuilder &b, const HybridModel &model, Value x,
 }
 
 Value weir::hybridMLP(ModelBuilder &b, const HybridModel &model, Value x,
-                      int64_t inner) {
-  std::string mlp = model.layer + "mlp.";
+                      int64_t inner, StringRef name) {
+  std::string mlp = model.layer + name.str();
   b.setScope(mlp);
   MLPKeys keys = {mlp + "up_proj", mlp + "down_proj", mlp + "gate_proj"};
   return b.mlp(x, keys, inner, model.activation);

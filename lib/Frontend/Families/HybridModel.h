@@ -47,6 +47,8 @@ struct HybridModel {
   llvm::SmallVector<HybridLayer> order;
   /// What keys of the model and of layers begin with; `*` is the layer.
   std::string model, layer;
+  /// The table of tokens.
+  std::string embed = "embed_tokens";
 };
 
 /// Reads the options above but the order of layers, and finds out what keys of
@@ -83,9 +85,10 @@ using PartFn = llvm::function_ref<mlir::Value(mlir::Value)>;
 mlir::Value preNormLayer(ModelBuilder &builder, const HybridModel &model,
                          mlir::Value input, PartFn mixer, PartFn feedForward);
 
-/// The gated perceptron under `mlp` of such a layer.
+/// The gated perceptron of such a layer, whose keys begin with `name`.
 mlir::Value hybridMLP(ModelBuilder &builder, const HybridModel &model,
-                      mlir::Value input, int64_t inner);
+                      mlir::Value input, int64_t inner,
+                      llvm::StringRef name = "mlp.");
 
 /// What a matrix, or a bias, has of each of `groups` groups of rows: rows
 /// [offset, offset + size), which is called `name`.

@@ -55,10 +55,8 @@ static Value buildDecay(ModelBuilder &b, Value x, const std::string &prefix,
                         prefix + "f_proj.1", features);
   gate = b.add(gate, b.weight(prefix + "dt_bias", {features}));
   gate = b.splitHeads(gate, heads.valueHeads);
-  Value rate = exp(b, b.weight(prefix + "A_log", {heads.valueHeads}));
-  if (options.lowerBound)
-    return b.scale(sigmoid(b, scaleHeads(b, gate, rate)), *options.lowerBound);
-  return b.scale(scaleHeads(b, softplus(b, gate), rate), -1.0);
+  return channelDecay(b, gate, b.weight(prefix + "A_log", {heads.valueHeads}),
+                      options.lowerBound);
 }
 
 static Value buildMixer(ModelBuilder &b, Value x, const std::string &prefix,

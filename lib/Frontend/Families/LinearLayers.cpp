@@ -439,3 +439,11 @@ Value weir::rateDecay(ModelBuilder &b, Value input, Value logRate, Value bias) {
         return arith::NegFOp::create(builder, loc, size);
       });
 }
+
+Value weir::channelDecay(ModelBuilder &b, Value input, Value logRate,
+                         std::optional<double> bound) {
+  Value rate = exp(b, logRate);
+  if (bound)
+    return b.scale(sigmoid(b, scaleHeads(b, input, rate)), *bound);
+  return b.scale(scaleHeads(b, softplus(b, input), rate), -1.0);
+}

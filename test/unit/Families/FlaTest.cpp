@@ -116,3 +116,31 @@ TEST(ImportFla, wrongOptions) {
   expect("use_short_conv", true, "q_conv1d.weight");
   expect("vocab_size", 11, "has extents [10, 8], expected [11, 8]");
 }
+
+TEST(ImportFla, wrongSlots) {
+  auto expect = [](StringRef architecture, StringRef key, json::Value value,
+                   StringRef text) {
+    SmallModel model;
+    model.config = json::Object{{"architectures", json::Array{architecture}},
+                                {"hidden_size", 8},
+                                {"num_hidden_layers", 1}};
+    model.addTensor("tensor", {1});
+    model.config[key] = std::move(value);
+    expectError(importSmall(model), {text});
+  };
+  expect("GSAForCausalLM", "expand_v", 2,
+         "key 'expand_v' makes 16 features of values, expected the hidden "
+         "size 8 that they are normalised by");
+  expect("GSAForCausalLM", "feature_map", "elu",
+         "expected one of swish, relu, t2r");
+  expect("ABCForCausalLM", "num_heads", 3,
+         "the features of all keys is 4, expected a multiple of the 3");
+  expect("ABCForCausalLM", "num_heads", 4,
+         "keys have 1 features, expected an even number to rotate");
+  expect("LightNetForCausalLM", "expand_ratio", nullptr,
+         "keys 'expand_ratio' and 'num_heads' are both null");
+  expect("LightNetForCausalLM", "num_heads", 3,
+         "the hidden size is 8, expected a multiple of the 3");
+  expect("MesaNetForCausalLM", "max_cg_step_training", -1,
+         "key 'max_cg_step_training' is -1, expected no negative number");
+}

@@ -157,3 +157,31 @@ TEST(ImportHybrid, miniMaxErrors) {
   expectError(importSmall(model),
               {"key 'num_local_experts' makes layer 0 a mixture of experts"});
 }
+
+TEST(ImportHybrid, kimiLinearErrors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    SmallModel model;
+    model.config =
+        json::Object{{"architectures", json::Array{"KimiLinearForCausalLM"}},
+                     {"num_hidden_layers", 2}};
+    for (int i = 0; i < 2; ++i)
+      model.addTensor("tensor" + std::to_string(i), {1});
+    model.config[key] = std::move(value);
+    expectError(importSmall(model), {text});
+  };
+  expect("hidden_size", 8,
+         "key 'first_k_dense_replace' makes layer 1 a mixture of experts");
+  expect("mlp_layer_types", json::Array{"sparse", "dense"},
+         "key 'mlp_layer_types' makes layer 0 a mixture of experts");
+  expect("mlp_layer_types", json::Array{"dense"},
+         "key 'mlp_layer_types' is no list of 2 names");
+  expect("num_key_value_heads", 8, "keys and values are made for each head");
+  expect("mla_use_nope", false, "nothing is rotated in this family");
+  expect("linear_attn_config", 3, "key 'linear_attn_config' is no object");
+  expect("linear_attn_config", json::Object{{"num_heads", 0}},
+         "key 'linear_attn_config.num_heads' is no positive whole number");
+  expect("linear_attn_config",
+         json::Object{{"full_attn_layers", json::Array{1}},
+                      {"kda_layers", json::Array{3}}},
+         "key 'linear_attn_config' does not say what layer 2 of 2 is");
+}

@@ -1,0 +1,363 @@
+//===- KimiLinear.cpp - The Kimi Linear and Bailing families -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Layers of Kimi delta attention (arXiv:2510.26692), whose states decay by the
+// channel, and layers of latent attention. Kimi Linear rotates nothing and
+// makes gates in two steps; Bailing's hybrid rotates, has gates of one matrix,
+// and closes each head of attention.
+//
+//===----------------------------------------------------------------------===//
+
+#include "HybridModel.h"
+#include "LatentAttention.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace weir;
+
+namespace {
+
+struct KimiConfig : HybridModel {
+  int64_t inner;
+  LatentHeads latent;
+  DeltaHeads delta;
+  /// Whether gates are made in two steps.
+  bool lowRankGates = false;
+  /// The least logarithm of a decay, or none for decays without a bound.
+  std::optional<double> lowerBound;
+  /// None where nothing is rotated.
+  std::optional<RotarySpec> rotary;
+  /// Whether heads of attention have a gate each.
+  bool gatedHeads = false;
+  /// What keys of a mixer begin with, and what its last projection is called.
+  std::string mixer, output;
+};
+
+/// Builds the layers.
+class KimiGraph {
+public:
+  KimiGraph(ModelBuilder &builder, const KimiConfig &config)
+      : b(builder), config(config) {}
+
+  /// Builds what layers share.
+  void begin(Value ids);
+  Value buildLayer(const HybridLayer &kind, Value x);
+
+private:
+  Value buildAttention(Value x);
+  Value buildDelta(Value x);
+  /// What follows the mixer of a layer. chooseFeedForwards refuses all but
+  /// dense ones.
+  Value buildFeedForward(FeedForward kind, Value x);
+  /// A gate of each feature of the heads: `f` or `g`.
+  Value buildGate(Value x, const std::string &name);
+  Value buildDecay(Value x);
+
+  ModelBuilder &b;
+  const KimiConfig &config;
+  Value positions, frequencies;
+};
+
+} // namespace
+
+void KimiGraph::begin(Value ids) {
+  if (!config.rotary)
+    return;
+  positions = b.positions(ids);
+  frequencies = b.frequencies(*config.rotary);
+}
+
+Value KimiGraph::buildAttention(Value x) {
+  auto rotate = [&](Value heads) {
+    return config.rotary
+               ? b.rotary(heads, positions, frequencies, *config.rotary)
+               : heads;
+  };
+  const LatentHeads &heads = config.latent;
+  Value mixed = latentAttention(b, x, config.mixer, heads, rotate);
+  if (config.gatedHeads)
+    mixed = scaleRows(
+        b, mixed,
+        sigmoid(b, b.linear(x, config.mixer + "g_proj", heads.heads)));
+  return b.linear(b.mergeHeads(mixed), config.output, config.hidden,
+                  heads.bias);
+}
+
+Value KimiGraph::buildGate(Value x, const std::string &name) {
+  int64_t features = config.delta.getKeyFeatures();
+  if (!config.lowRankGates)
+    return b.linear(x, config.mixer + name + "_proj", features);
+  Value narrow =
+      b.linear(x, config.mixer + name + "_a_proj", config.delta.keyDim);
+  return b.linear(narrow, config.mixer + name + "_b_proj", features);
+}
+
+Value KimiGraph::buildDecay(Value x) {
+  const DeltaHeads &heads = config.delta;
+  Value bias = b.weight(config.mixer + "dt_bias", {heads.getKeyFeatures()});
+  Value gate = b.splitHeads(b.add(buildGate(x, "f"), bias), heads.keys);
+  std::string key = config.mixer + "A_log";
+  // Kimi Linear stores it with axes for all that it is repeated along.
+  Value rate =
+      config.lowRankGates
+          ? b.read(b.reshape(b.param(key, {1, 1, heads.keys, 1}), {heads.keys}))
+          : b.weight(key, {heads.keys});
+  return channelDecay(b, gate, rate, config.lowerBound);
+}
+
+Value KimiGraph::buildDelta(Value x) {
+  const DeltaHeads &heads = config.delta;
+  Value mixed =
+      b.linear(x, deltaMatrix(b, config.mixer, heads, config.hidden), Value());
+  RecurrenceInputs inputs = deltaInputs(
+      b, mixed, deltaKernels(b, config.mixer, heads), heads, config.activation);
+  inputs.decay = buildDecay(x);
+  inputs.beta = sigmoid(b, b.linear(x, config.mixer + "b_proj", heads.keys));
+  Value normed =
+      b.rmsNorm(recurrence(b, inputs), config.mixer + "o_norm", config.eps);
+  Value gate = sigmoid(b, buildGate(x, "g"));
+  return b.linear(b.mul(b.mergeHeads(normed), gate), config.output,
+                  config.hidden);
+}
+
+Value KimiGraph::buildFeedForward(FeedForward kind, Value x) {
+  assert(kind == FeedForward::Dense && "experts were refused");
+  // transformers writes them under the name of experts.
+  bool isPlain = b.hasTensor(config.layer + "mlp.up_proj.weight");
+  return hybridMLP(b, config, x, config.inner,
+                   isPlain ? "mlp." : "block_sparse_moe.");
+}
+
+Value KimiGraph::buildLayer(const HybridLayer &kind, Value x) {
+  return preNormLayer(
+      b, config, x,
+      [&](Value normed) {
+        return kind.mixer == TokenMixer::Linear ? buildDelta(normed)
+                                                : buildAttention(normed);
+      },
+      [&](Value normed) { return buildFeedForward(kind.feedForward, normed); });
+}
+
+//===----------------------------------------------------------------------===//
+// Configuration
+//===----------------------------------------------------------------------===//
+
+/// Reads `mlp_layer_types`, or the number of dense layers in front of the rest.
+static void readFeedForwards(ConfigReader &reader, KimiConfig &config,
+                             int64_t denseLayers) {
+  denseLayers = reader.getInt("first_k_dense_replace", denseLayers);
+  const llvm::json::Value *value = reader.get("mlp_layer_types");
+  const llvm::json::Array *list = value ? value->getAsArray() : nullptr;
+  bool fits = list && static_cast<int64_t>(list->size()) == config.layers;
+  if (value && !fits) {
+    reader.emitError("mlp_layer_types")
+        << "key 'mlp_layer_types' is no list of " << config.layers << " names";
+    return;
+  }
+  StringRef key = value ? "mlp_layer_types" : "first_k_dense_replace";
+  chooseFeedForwards(reader, config, key, [&](int64_t layer) {
+    if (!value)
+      return layer >= denseLayers;
+    return (*list)[layer].getAsString() == StringRef("sparse");
+  });
+  // What is said about experts, in the spellings of both libraries, and about
+  // heads that predict more than the next token.
+  reader.ignore({"moe_intermediate_size",
+                 "moe_layer_freq",
+                 "moe_renormalize",
+                 "moe_router_activation_func",
+                 "mtp_loss_scaling_factor",
+                 "n_group",
+                 "n_shared_experts",
+                 "norm_topk_prob",
+                 "num_expert_group",
+                 "num_experts",
+                 "num_experts_per_tok",
+                 "num_experts_per_token",
+                 "num_local_experts",
+                 "num_mtp_layers",
+                 "num_nextn_predict_layers",
+                 "num_shared_experts",
+                 "output_router_logits",
+                 "routed_scaling_factor",
+                 "topk_group",
+                 "topk_method",
+                 "use_grouped_topk"});
+}
+
+/// Reads what both families have. The numbers in `config` are the defaults.
+static void readConfig(ConfigReader &reader, KimiConfig &config) {
+  readHybridModel(reader, config);
+  // The other spelling of the longest sequence.
+  config.length = reader.getSize("model_max_length", config.length);
+  config.inner = reader.getSize("intermediate_size", config.inner);
+  readLatentHeads(reader, config.latent);
+}
+
+/// Reads `linear_attn_config`, as the first checkpoints have it, into the
+/// options and into `kinds`, which stay empty where it lists no layers.
+static void readLinearConfig(ConfigReader &reader, KimiConfig &config,
+                             SmallVectorImpl<TokenMixer> &kinds) {
+  const llvm::json::Value *value = reader.get("linear_attn_config");
+  if (!value)
+    return;
+  const llvm::json::Object *object = value->getAsObject();
+  if (!object) {
+    reader.emitError("linear_attn_config")
+        << "key 'linear_attn_config' is no object";
+    return;
+  }
+  for (auto [key, size] :
+       {std::pair("head_dim", &config.delta.keyDim),
+        std::pair("num_heads", &config.delta.keys),
+        std::pair("short_conv_kernel_size", &config.delta.convWidth)}) {
+    const llvm::json::Value *entry = object->get(key);
+    if (!entry)
+      continue;
+    auto number = entry->getAsInteger();
+    if (number && *number > 0 && *number < (int64_t(1) << 31))
+      *size = *number;
+    else
+      reader.emitError("linear_attn_config")
+          << "key 'linear_attn_config." << key
+          << "' is no positive whole number";
+  }
+  const llvm::json::Array *full = object->getArray("full_attn_layers");
+  const llvm::json::Array *linear = object->getArray("kda_layers");
+  if (!full || !linear)
+    return;
+  // Layers are counted from one, and each is in one list.
+  SmallVector<std::optional<TokenMixer>> named(config.layers);
+  for (auto [list, kind] : {std::pair(full, TokenMixer::Attention),
+                            std::pair(linear, TokenMixer::Linear)})
+    for (const llvm::json::Value &entry : *list) {
+      int64_t layer = entry.getAsInteger().value_or(0);
+      if (layer >= 1 && layer <= config.layers)
+        named[layer - 1] = kind;
+    }
+  if (llvm::is_contained(named, std::nullopt)) {
+    reader.emitError("linear_attn_config")
+        << "key 'linear_attn_config' does not say what layer "
+        << llvm::find(named, std::nullopt) - named.begin() + 1 << " of "
+        << config.layers << " is";
+    return;
+  }
+  for (std::optional<TokenMixer> kind : named)
+    kinds.push_back(*kind);
+}
+
+static ModelFacts build(ModelBuilder &b, ConfigReader &reader,
+                        const FamilyRequest &request,
+                        const KimiConfig &config) {
+  KimiGraph graph(b, config);
+  return buildHybridModel(
+      b, reader, request, config, [&](Value ids) { graph.begin(ids); },
+      [&](const HybridLayer &kind, Value x) {
+        return graph.buildLayer(kind, x);
+      });
+}
+
+static ModelFacts buildKimiLinear(ModelBuilder &b, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  KimiConfig config;
+  config.vocabSize = 163840;
+  config.hidden = 2304;
+  config.inner = 9216;
+  config.layers = 27;
+  config.length = 1048576;
+  config.eps = 1e-5;
+  config.latent = {32, 128, 64, 128, 512, std::nullopt, false, 1.0};
+  config.lowRankGates = true;
+  readConfig(reader, config);
+  DeltaHeads &delta = config.delta;
+  delta.keyDim = reader.getSize("linear_head_dim", 128);
+  delta.keys = reader.getSize("linear_num_heads", 32);
+  delta.convWidth = reader.getSize("linear_conv_kernel_dim", 4);
+  SmallVector<TokenMixer> kinds;
+  readLinearConfig(reader, config, kinds);
+  delta.valueDim = delta.keyDim;
+  delta.values = delta.keys;
+  readLayerTypes(reader, config, [&](int64_t i) {
+    if (!kinds.empty())
+      return kinds[i];
+    return i && i % 4 == 0 ? TokenMixer::Attention : TokenMixer::Linear;
+  });
+  readFeedForwards(reader, config, /*denseLayers=*/1);
+  reader.expect("mla_use_nope", true, "nothing is rotated in this family");
+  // Those of other models, which this one does not look at.
+  reader.ignore({"head_dim", "rope_parameters", "rope_scaling", "rope_theta"});
+  config.mixer = config.layer + "self_attn.";
+  config.output = config.mixer + "o_proj";
+  ModelFacts facts = build(b, reader, request, config);
+  facts.bos = 163584;
+  facts.eos = 163586;
+  return facts;
+}
+
+static ModelFacts buildBailing(ModelBuilder &b, ConfigReader &reader,
+                               const FamilyRequest &request) {
+  KimiConfig config;
+  config.vocabSize = 157184;
+  config.hidden = 2560;
+  config.inner = 6144;
+  config.layers = 42;
+  config.length = 262144;
+  config.latent = {32, 128, 64, 128, 512, std::nullopt, false, 1.0};
+  config.gatedHeads = true;
+  readConfig(reader, config);
+  DeltaHeads &delta = config.delta;
+  // What transformers writes has the heads' size under its own key, and under
+  // the other one that of the rotated part.
+  int64_t headDim = reader.getSize("head_dim", 128);
+  int64_t width = reader.getSize("short_conv_kernel_size", 4);
+  delta.keyDim = delta.valueDim = reader.getSize("linear_head_dim", headDim);
+  delta.keys = delta.values =
+      reader.getSize("linear_num_heads", config.latent.heads);
+  delta.convWidth = reader.getSize("linear_conv_kernel_dim", width);
+  if (reader.getBool("kda_safe_gate", true))
+    config.lowerBound = reader.getFloat("kda_lower_bound", -5);
+  reader.ignore({"kda_lower_bound"});
+  int64_t group = reader.getSize("layer_group_size", 6);
+  readLayerTypes(reader, config, [&](int64_t i) {
+    return (i + 1) % group ? TokenMixer::Linear : TokenMixer::Attention;
+  });
+  readFeedForwards(reader, config, /*denseLayers=*/2);
+  RotaryOptions options;
+  options.headDim = config.latent.sharedDim;
+  options.trainedLength = config.length;
+  options.maxLength = request.maxLength.value_or(config.length);
+  options.defaultBase = 6000000.0;
+  config.rotary = readRotary(reader, b, options);
+  config.rotary->layout = RotaryLayout::Interleaved;
+  config.latent.scale *= readScoreFactor(reader);
+  bool isOwn =
+      b.getCheckpoint().lookup(config.model + "word_embeddings.weight");
+  config.embed = isOwn ? "word_embeddings" : "embed_tokens";
+  config.mixer = config.layer + (isOwn ? "attention." : "self_attn.");
+  config.output = config.mixer + (isOwn ? "dense" : "o_proj");
+  ModelFacts facts = build(b, reader, request, config);
+  facts.eos = 156895;
+  return facts;
+}
+
+void weir::registerKimiLinearFamily(FamilyTable &table) {
+  table.add({"kimi_linear",
+             "KimiLinearForCausalLM",
+             "KimiLinearModel",
+             "",
+             {},
+             buildKimiLinear});
+}
+
+void weir::registerBailingHybridFamily(FamilyTable &table) {
+  table.add({"bailing_hybrid",
+             "BailingHybridForCausalLM",
+             "BailingHybridModel",
+             "",
+             {},
+             buildBailing});
+}
