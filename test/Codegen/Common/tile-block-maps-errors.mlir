@@ -58,7 +58,7 @@ func.func @form(%q: tensor<1x8x2x16xf32>)
 
 func.func @features(%q: tensor<1x8x2x16xf32>)
     -> (tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>) {
-  // expected-error @below {{has schedule tiles [8, 12], expected [tokens, value features] where the latter divide 16}}
+  // expected-error @below {{has schedule tiles [8, 12], expected [tokens, value features, heads] where the latter divide 16 and 2, or are left out for one head}}
   %0, %1 = weir.recurrence %q, %q, %q
       schedule(<form = "chunkwise", tiles = [8, 12], parallel = true>)
       : tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>

@@ -12,11 +12,17 @@
 // CHECK-DAG: tensor.extract_slice %[[O]]{{.*}} to tensor<1x?x1x32xf32>
 // CHECK-DAG: tensor.extract_slice %[[F]]{{.*}} to tensor<1x1x32x32xf32>
 // CHECK: %[[BLOCKS:.*]] = arith.ceildivsi %{{.*}}, %c16
-// CHECK: scf.for {{.*}} to %[[BLOCKS]] {{.*}} -> (tensor<1x?x1x32xf32>, tensor<32x32xf32>)
+// CHECK: scf.for {{.*}} to %[[BLOCKS]]
+// A whole block reads its operands where they are.
+// CHECK: scf.if {{.*}} -> (tensor<1x?x1x32xf32>, tensor<1x32x32xf32>)
+// CHECK-DAG: tensor.extract_slice {{.*}} : tensor<?x?x2x32xf32> to tensor<16x32xf32>
+// CHECK-DAG: tensor.extract_slice {{.*}} : tensor<1x?x1x32xf32> to tensor<16x32xf32>
 // Sums of the logs of decay, a scalar loop, then scores of 16 x 16 pairs.
 // CHECK: scf.for {{.*}} -> (tensor<16xf32>, tensor<16xf32>, tensor<16xf32>, tensor<16xf32>, f32, f32)
 // CHECK: math.exp
-// CHECK: scf.yield {{.*}} : tensor<1x?x1x32xf32>, tensor<32x32xf32>
+// One that lacks tokens has them filled up with zeros.
+// CHECK: } else {
+// CHECK: linalg.fill {{.*}} -> tensor<?x32xf32>
 // CHECK: scf.forall.in_parallel
 // CHECK: return %[[R]]#0, %[[R]]#1
 func.func @chunkwise(%q: tensor<?x?x2x32xf32>, %v: tensor<?x?x4x64xf32>,
@@ -43,4 +49,19 @@ func.func @by_channel(%q: tensor<1x24x2x16xf32>, %g: tensor<1x24x2x16xf32>)
       : tensor<1x24x2x16xf32>, tensor<1x24x2x16xf32>, tensor<1x24x2x16xf32>
         -> tensor<1x24x2x16xf32>, tensor<1x2x16x16xf32>
   return %0, %1 : tensor<1x24x2x16xf32>, tensor<1x2x16x16xf32>
+}
+
+// Two heads of one key head go side by side; products of their keys are made
+// once.
+// CHECK-LABEL: func.func @together
+// CHECK: scf.forall ({{.*}}) in (1, 2, 1)
+// CHECK: linalg.generic {{.*}} -> tensor<8x8xf32>
+// CHECK: scf.for {{.*}} to %c2{{.*}} -> (tensor<1x24x2x16xf32>, tensor<2x16x16xf32>)
+func.func @together(%q: tensor<1x24x2x16xf32>, %v: tensor<1x24x4x16xf32>)
+    -> (tensor<1x24x4x16xf32>, tensor<1x4x16x16xf32>) {
+  %0, %1 = weir.recurrence %q, %q, %v
+      schedule(<form = "chunkwise", tiles = [8, 16, 2], parallel = true>)
+      : tensor<1x24x2x16xf32>, tensor<1x24x2x16xf32>, tensor<1x24x4x16xf32>
+        -> tensor<1x24x4x16xf32>, tensor<1x4x16x16xf32>
+  return %0, %1 : tensor<1x24x4x16xf32>, tensor<1x4x16x16xf32>
 }
