@@ -66,7 +66,7 @@ func.func @one_query_of_even_heads(%q: tensor<1x1x8x64xf32>,
 // Two heads are enough for two threads.
 // CHECK-LABEL: func.func @recurrence
 // CHECK: schedule(<form = "chunkwise", tiles = [16, 64, 1], parallel = true>)
-// CHECK-SAME: weir.reason = "chunks of 32 tokens
+// CHECK-SAME: weir.reason = "chunks of 16 tokens
 func.func @recurrence(%q: tensor<1x?x2x32xf32>, %v: tensor<1x?x2x64xf32>,
                       %g: tensor<1x?x2xf32>)
     -> (tensor<1x?x2x64xf32>, tensor<1x2x32x64xf32>) {

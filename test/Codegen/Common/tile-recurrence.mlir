@@ -55,7 +55,7 @@ func.func @by_channel(%q: tensor<1x24x2x16xf32>, %g: tensor<1x24x2x16xf32>)
 // once.
 // CHECK-LABEL: func.func @together
 // CHECK: scf.forall ({{.*}}) in (1, 2, 1)
-// CHECK: linalg.generic {{.*}} -> tensor<8x8xf32>
+// CHECK: tensor.empty() : tensor<8x8xf32>
 // CHECK: scf.for {{.*}} to %c2{{.*}} -> (tensor<1x24x2x16xf32>, tensor<2x16x16xf32>)
 func.func @together(%q: tensor<1x24x2x16xf32>, %v: tensor<1x24x4x16xf32>)
     -> (tensor<1x24x4x16xf32>, tensor<1x4x16x16xf32>) {
