@@ -94,6 +94,7 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
 void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
   bool optimized = options.lowering == Lowering::Optimized;
   int64_t vectorBits = getVectorBits(options.target);
+  pm.addPass(createConvertElementwiseToLinalgPass());
   if (optimized) {
     pm.addPass(createLowerPointwisePass());
     pm.addPass(createHoistInvariantsPass());
@@ -126,7 +127,7 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     VectorizeGenericsOptions generics;
     generics.vectorBits = vectorBits;
     pm.addPass(createVectorizeGenerics(generics));
-    pm.addPass(createExpandExp());
+    pm.addPass(createExpandMath());
     pm.addPass(createCSEPass());
   }
 }

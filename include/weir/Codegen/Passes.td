@@ -377,13 +377,18 @@ def VectorizeGenerics : Pass<"weir-vectorize-generics"> {
     "::mlir::vector::VectorDialect"];
 }
 
-def ExpandExp : Pass<"weir-expand-exp"> {
-  let summary = "compute exp of f32 by arithmetic that vectorises";
+def ExpandMath : Pass<"weir-expand-math"> {
+  let summary = "compute functions of f32 by arithmetic that vectorises";
   let description = [{
-    Rewrites `math.exp` on f32, or on vectors of f32, to range reduction and a
-    polynomial. LLVM vectorises a loop with it, and not one with a call of
-    `expf`. The result is within 1.5 units in the last place; it is 0 below the
-    smallest normal number, infinity above the largest, and NaN for NaN.
+    Rewrites `math.exp`, `math.log`, `math.log1p`, `math.tanh` and `math.erf` on
+    f32, or on vectors of f32, to range reduction and polynomials. LLVM
+    vectorises a loop with these, and not one with a call of `expf`. Results are
+    within 1.5 units in the last place. They are NaN for NaN and where the
+    function has no value, infinite at its poles, and keep the sign of zero;
+    small arguments are exact to the last place. exp alone is 0 where the result
+    is below the smallest normal number.
+
+    Functions of other types stay, and those of tensors.
 
     ```mlir
     // old:

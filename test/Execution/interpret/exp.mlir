@@ -2,7 +2,8 @@
 // lies beyond them, and NaN.
 //
 // REQUIRES: runner
-// RUN: weir-opt %s --weir-expand-exp %lower_plainly | %run_main | FileCheck %s
+// RUN: weir-opt %s --weir-expand-math %lower_plainly | %run_main \
+// RUN:   | FileCheck %s
 
 func.func private @printMemrefF32(tensor<*xf32>)
 
