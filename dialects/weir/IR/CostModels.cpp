@@ -13,6 +13,7 @@
 #include "mlir/IR/TypeUtilities.h"
 #include "weir/IR/Cost.h"
 #include "weir/IR/Weir.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace weir;
@@ -226,6 +227,52 @@ struct CausalConvCost
   }
 };
 
+/// Scores of all experts, and two comparisons of each for each that is chosen.
+struct RouteCost : CostInterface::ExternalModel<RouteCost, RouteOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto route = cast<RouteOp>(op);
+    double score = route.getScore() == RouteScore::Raw ? 0 : 4;
+    double flops = score + 2 * static_cast<double>(route.getTopK());
+    return {flops * getElements(route.getLogits().getType(), point),
+            getWeightOperandBytes(op), 0};
+  }
+  std::string describeShape(Operation *op) const {
+    auto route = cast<RouteOp>(op);
+    return std::to_string(route.getTopK()) + " of " +
+           describeExtent(route.getLogits(), -1);
+  }
+};
+
+/// The body's products for each row, and the weights of the experts that are
+/// chosen: of n tokens that choose evenly, an expert is missed by all with the
+/// probability (1 - k / E)^n.
+struct ExpertsCost : CostInterface::ExternalModel<ExpertsCost, ExpertsOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto experts = cast<ExpertsOp>(op);
+    double slots = static_cast<double>(experts.getSlotCount());
+    double count = static_cast<double>(experts.getExpertCount());
+    double pairs = getElements(experts.getIndices().getType(), point);
+    OpCost cost;
+    CostPoint rows;
+    rows.batch = std::llround(pairs);
+    for (Operation &inner : experts.getBody().front())
+      if (auto product = dyn_cast<CostInterface>(inner))
+        cost += product.getCost(rows);
+    cost.flops += 2 * pairs * getExtent(experts.getResult(), -1);
+    double missed =
+        slots < count ? std::pow(1 - slots / count, pairs / slots) : 0;
+    cost.weightBytes += getWeightOperandBytes(op) * (1 - missed);
+    return cost;
+  }
+  std::string describeShape(Operation *op) const {
+    auto experts = cast<ExpertsOp>(op);
+    return std::to_string(experts.getSlotCount()) + " of " +
+           std::to_string(experts.getExpertCount()) + ", " +
+           describeExtent(experts.getInput(), -1) + " -> " +
+           describeExtent(experts.getResult(), -1);
+  }
+};
+
 /// What is written to the state.
 struct AppendCost : CostInterface::ExternalModel<AppendCost, AppendOp> {
   OpCost getCost(Operation *op, const CostPoint &point) const {
@@ -247,6 +294,8 @@ void weir::attachCostModels(MLIRContext *context) {
   EmbeddingOp::attachInterface<EmbeddingCost>(*context);
   AttentionOp::attachInterface<AttentionCost>(*context);
   AppendOp::attachInterface<AppendCost>(*context);
+  RouteOp::attachInterface<RouteCost>(*context);
+  ExpertsOp::attachInterface<ExpertsCost>(*context);
   RecurrenceOp::attachInterface<RecurrenceCost>(*context);
   CausalConvOp::attachInterface<CausalConvCost>(*context);
   // Square, sum, scale, weight; and the mean, its difference and the bias.

@@ -334,6 +334,7 @@ Attribute CheckpointAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess() || parser.parseString(&key))
     return {};
   DenseI64ArrayAttr layers;
+  int64_t experts = 0;
   if (succeeded(parser.parseOptionalComma())) {
     SmallVector<int64_t> numbers;
     if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
@@ -341,11 +342,16 @@ Attribute CheckpointAttr::parse(AsmParser &parser, Type) {
         }))
       return {};
     layers = DenseI64ArrayAttr::get(parser.getContext(), numbers);
+    if (succeeded(parser.parseOptionalComma()) &&
+        (parser.parseKeyword("experts") || parser.parseEqual() ||
+         parser.parseInteger(experts)))
+      return {};
   }
   if (parser.parseGreater())
     return {};
   return CheckpointAttr::get(parser.getContext(),
-                             StringAttr::get(parser.getContext(), key), layers);
+                             StringAttr::get(parser.getContext(), key), layers,
+                             experts);
 }
 
 void CheckpointAttr::print(AsmPrinter &printer) const {
@@ -355,6 +361,8 @@ void CheckpointAttr::print(AsmPrinter &printer) const {
     llvm::interleaveComma(layers.asArrayRef(), printer.getStream());
     printer << ']';
   }
+  if (getExperts())
+    printer << ", experts = " << getExperts();
   printer << '>';
 }
 
@@ -363,7 +371,13 @@ SmallVector<std::string> CheckpointAttr::getKeys() const {
     return {getKey().str()};
   SmallVector<std::string> keys;
   auto [before, after] = getKey().getValue().split('*');
-  for (int64_t layer : getLayers().asArrayRef())
-    keys.push_back((before + llvm::Twine(layer) + after).str());
+  for (int64_t layer : getLayers().asArrayRef()) {
+    std::string key = (before + llvm::Twine(layer) + after).str();
+    auto [front, back] = StringRef(key).split('*');
+    for (int64_t expert = 0; expert < getExperts(); ++expert)
+      keys.push_back((front + llvm::Twine(expert) + back).str());
+    if (getExperts() == 0)
+      keys.push_back(key);
+  }
   return keys;
 }

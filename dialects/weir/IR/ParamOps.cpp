@@ -43,6 +43,15 @@ LogicalResult ParamOp::verify() {
     if (layers && !checkpoint.getKey().getValue().contains('*'))
       return emitOpError("stacks layers of ")
              << checkpoint.getKey() << ", expected a '*' in the key";
+    int64_t experts = checkpoint.getExperts();
+    if (experts != 0 && (!layers || experts < 0 || type.getRank() < 2 ||
+                         type.getDimSize(1) != experts ||
+                         checkpoint.getKey().getValue().count('*') != 2))
+      return emitOpError("stacks ")
+             << experts << " experts of " << checkpoint.getKey()
+             << " when its type is " << type
+             << ", expected layers, a '*' for each of both in the key and the "
+                "experts on axis 1";
   }
   return success();
 }

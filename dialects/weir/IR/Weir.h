@@ -44,6 +44,12 @@ using ScanStepBuilder = llvm::function_ref<ScanStep(
     mlir::OpBuilder &, mlir::Location, mlir::ValueRange inputs,
     mlir::ValueRange states)>;
 
+/// Builds an expert's body from a block of rows and its slices of the params,
+/// and gives the rows that it yields.
+using ExpertBodyBuilder = llvm::function_ref<mlir::Value(
+    mlir::OpBuilder &, mlir::Location, mlir::Value rows,
+    mlir::ValueRange params)>;
+
 } // namespace weir
 
 #define GET_OP_CLASSES

@@ -27,18 +27,27 @@ def Weir_CheckpointAttr : Weir_Attr<"Checkpoint", "checkpoint"> {
   let description = [{
     Names a checkpoint tensor by its key. With `layers`, `*` in the key is
     replaced by each number in turn and the tensors are stacked along a new
-    leading axis:
+    leading axis. With `experts` besides, a second `*` is replaced by the
+    numbers below it, and these tensors are stacked along the axis behind that
+    of the layers:
 
     ```mlir
     #weir.checkpoint<"lm_head.weight">
     #weir.checkpoint<"model.layers.*.mlp.up_proj.weight", [0, 1, 2]>
+    #weir.checkpoint<"model.layers.*.mlp.experts.*.w1.weight", [0, 1], experts = 8>
     ```
   }];
   let parameters = (ins "::mlir::StringAttr":$key,
-    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$layers);
+    OptionalParameter<"::mlir::DenseI64ArrayAttr">:$layers,
+    DefaultValuedParameter<"int64_t", "0">:$experts);
+  let builders = [AttrBuilder<(ins "::mlir::StringAttr":$key,
+                                   "::mlir::DenseI64ArrayAttr":$layers), [{
+    return $_get($_ctxt, key, layers, 0);
+  }]>];
   let hasCustomAssemblyFormat = 1;
   let extraClassDeclaration = [{
-    /// The keys named, one per layer, or the key itself.
+    /// The keys named, the experts of one layer side by side, or the key
+    /// itself.
     ::llvm::SmallVector<::std::string> getKeys() const;
   }];
 }

@@ -7,6 +7,7 @@
 
 #include "weir/IR/WeirInterfaces.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -19,8 +20,10 @@ FailureOr<SmallVector<Value>>
 weir::buildPointwiseStep(OpBuilder &builder, Operation *op,
                          StreamingContext &context) {
   IRMapping mapping;
-  for (Value operand : op->getOperands())
-    mapping.map(operand, context.lookup(operand));
+  llvm::SetVector<Value> read(op->operand_begin(), op->operand_end());
+  getUsedValuesDefinedAbove(op->getRegions(), read);
+  for (Value value : read)
+    mapping.map(value, context.lookup(value));
   Operation *step = builder.clone(*op, mapping);
   return SmallVector<Value>(step->getResults());
 }

@@ -17,6 +17,7 @@ include "weir/IR/WeirRecurrenceOps.td"
 include "weir/IR/WeirScanOps.td"
 include "weir/IR/WeirConvOps.td"
 include "weir/IR/WeirStackOps.td"
+include "weir/IR/WeirExpertOps.td"
 include "weir/IR/WeirStateOps.td"
 include "weir/IR/WeirGenerateOps.td"
 

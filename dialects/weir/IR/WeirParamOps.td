@@ -35,7 +35,8 @@ def Weir_ParamOp : Weir_Op<"param", [Symbol,
 
     - (C1) `type` is a ranked tensor with a static shape.
     - (C2) `init` is one of the attributes above; constants have type `type`.
-    - (C3) `#weir.checkpoint` with n layers: the leading extent is n.
+    - (C3) `#weir.checkpoint` with n layers: the leading extent is n; with m
+      experts besides, the next extent is m and the key has two `*`.
     - (C4) Parameters named by `init` exist, none refers to itself in a cycle,
       and their shapes give `type`'s shape.
   }];

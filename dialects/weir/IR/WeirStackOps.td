@@ -58,7 +58,8 @@ def Weir_StackOp : Weir_Op<"stack", [
 }
 
 def Weir_YieldOp : Weir_Op<"yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["StackOp", "AttentionOp", "GenerateOp", "ScanOp"]>]> {
+    ParentOneOf<["StackOp", "AttentionOp", "GenerateOp", "ScanOp",
+      "ExpertsOp"]>]> {
   let summary = "hands values to the enclosing op";
   let arguments = (ins Variadic<AnyType>:$operands);
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";

@@ -167,6 +167,11 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
 
     - `weir.packed_linear`: `panel`, with tiles of [rows, columns]. Columns are
       whole panels, cut evenly into a few pieces per thread.
+      Inside of experts that threads share, tiles are a few panels for one
+      thread.
+    - `weir.experts`: `grouped` for many tokens, with the rows of a block and
+      parts for threads; for one token `slots`, or `columns` where its experts
+      do not divide evenly among the threads.
     - `weir.attention`: `row` for a single query, or `split` where its heads do
       not divide evenly among the threads; `flash` for more queries, with as
       many in a tile as fill whole vectors with the heads of a group.

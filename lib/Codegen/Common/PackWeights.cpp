@@ -7,7 +7,9 @@
 //
 // Each linear is looked at by itself; packed parameters are kept by what they
 // are made of, so that all functions of a module share them. What nobody reads
-// any more gets no place in the weights file.
+// any more gets no place in the weights file. In the body of experts, a
+// linear's weight is a slice of a param that stacks those of all experts; the
+// packed parts are stacked alike, and become params in its place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -177,8 +179,21 @@ static Value convertInput(OpBuilder &builder, Location loc, Value input,
       });
 }
 
+/// The experts whose param `value` is a slice of, or null.
+static ExpertsOp getExperts(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  if (!argument || argument.getArgNumber() == 0)
+    return {};
+  return dyn_cast<ExpertsOp>(argument.getOwner()->getParentOp());
+}
+
 void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
-  auto weight = linear.getWeight().getDefiningOp<WeightOp>();
+  Value matrix = linear.getWeight();
+  ExpertsOp experts = getExperts(matrix);
+  if (experts)
+    matrix =
+        experts.getParams()[cast<BlockArgument>(matrix).getArgNumber() - 1];
+  auto weight = matrix.getDefiningOp<WeightOp>();
   if (!weight)
     return;
   auto param = symbols.lookup<ParamOp>(weight.getParam());
@@ -196,15 +211,18 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
     if (weight.getLayer())
       type = RankedTensorType::get(type.getShape().drop_front(),
                                    type.getElementType());
-    return WeightOp::create(builder, loc, type,
-                            FlatSymbolRefAttr::get(part.getSymNameAttr()),
-                            weight.getLayer());
+    OpBuilder::InsertionGuard guard(builder);
+    if (experts)
+      builder.setInsertionPoint(experts);
+    Value read = WeightOp::create(builder, loc, type,
+                                  FlatSymbolRefAttr::get(part.getSymNameAttr()),
+                                  weight.getLayer());
+    return experts ? experts.addParam(read) : read;
   };
   Value values = read(parts.values), scales = read(parts.scales),
         mins = read(parts.mins);
   Value input = linear.getInput();
-  if (parts.values.getTensorType().getRank() - (weight.getLayer() ? 1 : 0) ==
-          4 &&
+  if (cast<RankedTensorType>(values.getType()).getRank() == 4 &&
       parts.storage.bits == 16)
     input = convertInput(builder, loc, input, builder.getBF16Type());
   auto result = PackedLinearOp::create(
@@ -214,6 +232,8 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
       linear.getScheduleAttr());
   linear.replaceAllUsesWith(result.getResult());
   linear.erase();
+  if (experts)
+    experts.dropUnusedParams();
   if (weight->use_empty())
     weight.erase();
 }

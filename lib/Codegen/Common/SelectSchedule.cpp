@@ -42,6 +42,7 @@ private:
   Choice choose(AttentionOp attention);
   Choice choose(RecurrenceOp recurrence);
   Choice choose(ScanOp scan);
+  Choice choose(ExpertsOp experts);
   ScheduleAttr makeSchedule(StringRef form, ArrayRef<int64_t> tiles,
                             bool parallel);
 };
@@ -59,9 +60,24 @@ ScheduleAttr SelectSchedulePass::makeSchedule(StringRef form,
 /// few enough that their inputs stay in the second-level cache.
 static constexpr int64_t RowsPerTile = 128;
 
+/// Panels of a tile of a product that runs on one thread: few enough that what
+/// is computed from the tile finds it in the first-level cache.
+static constexpr int64_t PanelsPerInnerTile = 4;
+
 Choice SelectSchedulePass::choose(PackedLinearOp linear) {
   int64_t panels =
       cast<RankedTensorType>(linear.getValues().getType()).getDimSize(0);
+  if (auto experts = dyn_cast<ExpertsOp>(linear->getParentOp());
+      experts && choose(experts).schedule.getForm().getValue() != "columns") {
+    int64_t perTile = std::min(panels, PanelsPerInnerTile);
+    while (panels % perTile != 0)
+      --perTile;
+    return {makeSchedule("panel", {RowsPerTile, perTile * linear.getPanel()},
+                         /*parallel=*/false),
+            "experts are what threads share; tiles of " +
+                std::to_string(perTile) + " of " + std::to_string(panels) +
+                " panels are read again at once"};
+  }
   // Some pieces per thread even out what threads are held up by; with pieces
   // of equal size no thread waits for a remainder.
   int64_t wanted = std::max<int64_t>(1, panels / (4 * threads));
@@ -196,6 +212,33 @@ Choice SelectSchedulePass::choose(ScanOp scan) {
               " bytes, for " + std::to_string(threads) + " threads"};
 }
 
+/// Rows of one expert that are taken at once: enough that reading its weights
+/// for them is not what takes the time, few enough for the second-level cache.
+static constexpr int64_t RowsPerExpertBlock = 96;
+
+Choice SelectSchedulePass::choose(ExpertsOp experts) {
+  if (ScheduleAttr given = experts.getScheduleAttr())
+    return {given, {}};
+  auto input = cast<RankedTensorType>(experts.getInput().getType());
+  int64_t slots = experts.getSlotCount();
+  bool single = llvm::all_of(input.getShape().drop_back(),
+                             [](int64_t extent) { return extent == 1; });
+  std::string count = std::to_string(slots) + " of " +
+                      std::to_string(experts.getExpertCount()) + " experts";
+  if (!single)
+    return {makeSchedule("grouped", {RowsPerExpertBlock, threads},
+                         /*parallel=*/true),
+            count + ": tokens sorted by expert, in " + std::to_string(threads) +
+                " parts of equal cost"};
+  if (slots % threads == 0 || slots > 4 * threads)
+    return {makeSchedule("slots", {}, /*parallel=*/true),
+            "one token: " + count + " side by side on " +
+                std::to_string(threads) + " threads"};
+  return {makeSchedule("columns", {}, /*parallel=*/true),
+          "one token: " + count + ", which do not divide among " +
+              std::to_string(threads) + " threads; their columns do"};
+}
+
 void SelectSchedulePass::runOnOperation() {
   func::FuncOp function = getOperation();
   function.walk([&](Operation *op) {
@@ -203,7 +246,7 @@ void SelectSchedulePass::runOnOperation() {
       return;
     Choice choice =
         llvm::TypeSwitch<Operation *, Choice>(op)
-            .Case<PackedLinearOp, AttentionOp, RecurrenceOp, ScanOp>(
+            .Case<PackedLinearOp, AttentionOp, RecurrenceOp, ScanOp, ExpertsOp>(
                 [&](auto scheduled) { return choose(scheduled); })
             .Default([](Operation *) { return Choice(); });
     if (!choice.schedule)

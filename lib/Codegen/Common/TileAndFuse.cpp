@@ -17,6 +17,9 @@
 //   parallel is cut along these, with the operations in front of it that
 //   nobody else reads: a norm with its reductions, for instance.
 //
+// Products whose schedule is not parallel are cut likewise, into a plain loop:
+// experts' bodies run on one thread, and threads share the experts.
+//
 // An operation with little to do, such as everything between the products of a
 // decoding step, stays as it is: entering a parallel loop costs microseconds.
 //
@@ -55,6 +58,8 @@ struct TilePlan {
   llvm::SmallPtrSet<Operation *, 8> fused;
   /// One per loop of the root; 0 leaves a loop whole.
   SmallVector<int64_t> tiles;
+  /// Whether threads share the tiles; otherwise they are a plain loop.
+  bool parallel = true;
 };
 } // namespace
 
@@ -90,8 +95,7 @@ static void collectProducts(Operation *root, TilePlan &plan,
           !generic.getMatchingIndexingMap(operand).isIdentity())
         continue;
       auto product = dyn_cast<PackedLinearOp>(producer);
-      if (product && product.getSchedule() &&
-          product.getSchedule()->getParallel()) {
+      if (product && product.getSchedule()) {
         products.push_back(product);
         plan.fused.insert(product);
       } else if (isElementwise(producer)) {
@@ -113,7 +117,7 @@ static std::optional<TilePlan> planProducts(Operation *op) {
     return std::nullopt;
   ScheduleAttr schedule = products.front().getScheduleAttr();
   // The op may be wrapped in nothing else: what it is cut into must suit all.
-  if (!schedule || !schedule.getParallel() || schedule.getTiles().size() != 2 ||
+  if (!schedule || schedule.getTiles().size() != 2 ||
       llvm::any_of(products, [&](PackedLinearOp product) {
         return product.getScheduleAttr() != schedule ||
                product.getPanel() != products.front().getPanel();
@@ -124,6 +128,10 @@ static std::optional<TilePlan> planProducts(Operation *op) {
   int64_t rowTile = schedule.getTiles()[0];
   plan.tiles.assign(shape.size(), 0);
   plan.tiles.back() = schedule.getTiles()[1];
+  plan.parallel = schedule.getParallel();
+  // What runs on one thread has as many rows as its surroundings gave it.
+  if (!plan.parallel)
+    return plan;
   // Rows are the axes before the last; the innermost of them is cut, outer
   // ones are taken one by one.
   bool cut = false;
@@ -215,7 +223,8 @@ static std::optional<TilePlan> planRows(Operation *op) {
 /// Replaces the root of `plan` by a parallel loop over its tiles.
 static LogicalResult tile(RewriterBase &rewriter, TilePlan &plan) {
   scf::SCFTilingOptions tiling;
-  tiling.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
+  tiling.setLoopType(plan.parallel ? scf::SCFTilingOptions::LoopType::ForallOp
+                                   : scf::SCFTilingOptions::LoopType::ForOp);
   tiling.setTileSizes(
       getAsIndexOpFoldResult(rewriter.getContext(), plan.tiles));
   scf::SCFTileAndFuseOptions options;
@@ -245,8 +254,10 @@ static LogicalResult tile(RewriterBase &rewriter, TilePlan &plan) {
   return success();
 }
 
-/// Tiles what is worth it in `block`, and removes what became unused.
-static LogicalResult tileBlock(RewriterBase &rewriter, Block &block) {
+/// Tiles what is worth it in `block`, and removes what became unused. Outside
+/// of functions and layers, with `inner`, that is products alone.
+static LogicalResult tileBlock(RewriterBase &rewriter, Block &block,
+                               bool inner) {
   // Later operations first; tiles that a step makes are not visited.
   SmallVector<Operation *> order;
   for (Operation &op : llvm::reverse(block))
@@ -257,7 +268,7 @@ static LogicalResult tileBlock(RewriterBase &rewriter, Block &block) {
       continue;
     }
     std::optional<TilePlan> plan = planProducts(op);
-    if (!plan)
+    if (!plan && !inner)
       plan = planRows(op);
     if (!plan)
       continue;
@@ -282,9 +293,21 @@ struct TileAndFusePass : weir::impl::TileAndFuseBase<TileAndFusePass> {
       return isa<scf::ForallOp>(op) ? WalkResult::skip()
                                     : WalkResult::advance();
     });
+    // Loops that an op with products in its region became.
+    llvm::SetVector<Block *> inner;
+    getOperation()->walk([&](PackedLinearOp product) {
+      ScheduleAttr schedule = product.getScheduleAttr();
+      if (schedule && !llvm::is_contained(blocks, product->getBlock()) &&
+          (!schedule.getParallel() ||
+           !product->getParentOfType<scf::ForallOp>()))
+        inner.insert(product->getBlock());
+    });
     IRRewriter rewriter(&getContext());
+    for (Block *block : inner)
+      if (failed(tileBlock(rewriter, *block, /*inner=*/true)))
+        return signalPassFailure();
     for (Block *block : blocks)
-      if (failed(tileBlock(rewriter, *block)))
+      if (failed(tileBlock(rewriter, *block, /*inner=*/false)))
         return signalPassFailure();
   }
 };

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Decoder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include <cmath>
 
 using namespace mlir;
@@ -21,7 +22,7 @@ DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint) {
     keys.embed = "token_embd";
     keys.finalNorm = "output_norm";
     keys.head = "output";
-    std::string block = "blk.*.";
+    std::string block = keys.layer = "blk.*.";
     keys.attentionNorm = block + "attn_norm";
     keys.mlpNorm = block + "ffn_norm";
     keys.query = block + "attn_q";
@@ -36,7 +37,7 @@ DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint) {
   bool bare = !checkpoint.lookup("model.norm.weight") &&
               checkpoint.lookup("norm.weight");
   std::string model = bare ? "" : "model.";
-  std::string layer = model + "layers.*.";
+  std::string layer = keys.layer = model + "layers.*.";
   keys.embed = model + "embed_tokens";
   keys.finalNorm = model + "norm";
   keys.head = "lm_head";
@@ -196,7 +197,8 @@ void weir::readDecoder(ConfigReader &reader, ModelBuilder &builder,
   config.rotary = readRotary(reader, builder, options);
 }
 
-void weir::readLayerWindows(ConfigReader &reader, DecoderConfig &config) {
+void weir::readLayerWindows(ConfigReader &reader, DecoderConfig &config,
+                            function_ref<bool(int64_t, int64_t)> isWindowed) {
   if (reader.isGGUF())
     return;
   bool windowed = reader.getBool("use_sliding_window", false);
@@ -211,8 +213,9 @@ void weir::readLayerWindows(ConfigReader &reader, DecoderConfig &config) {
   int64_t first = reader.getInt("max_window_layers", 28);
   const llvm::json::Value *types = reader.get("layer_types");
   if (!types) {
-    for (int64_t i = std::max<int64_t>(first, 0); i < config.layers; ++i)
-      config.windows[i] = window;
+    for (int64_t i = 0; i < config.layers; ++i)
+      if (isWindowed(i, first))
+        config.windows[i] = window;
     return;
   }
   const llvm::json::Array *list = types->getAsArray();
@@ -273,18 +276,36 @@ struct DecoderContext {
 
 } // namespace
 
+/// `input` with magnitudes of at most `bound`.
+static Value clamp(ModelBuilder &b, Value input, double bound) {
+  return b.map(input, [&](OpBuilder &n, Location l, ValueRange in) -> Value {
+    auto number = [&](double value) -> Value {
+      return arith::ConstantOp::create(n, l,
+                                       n.getFloatAttr(in[0].getType(), value));
+    };
+    Value low = arith::MaximumFOp::create(n, l, in[0], number(-bound));
+    return arith::MinimumFOp::create(n, l, low, number(bound));
+  });
+}
+
 static Value buildAttention(ModelBuilder &b, const DecoderContext &context,
                             Value x, std::optional<int64_t> window) {
   const DecoderConfig &config = context.config;
   const DecoderKeys &keys = context.keys;
   int64_t dim = *config.headDim, kvHeads = *config.kvHeads;
-  Value query = b.splitHeads(
-      b.linear(x, keys.query, config.heads * dim, config.queryBias),
-      config.heads);
-  Value key = b.splitHeads(b.linear(x, keys.key, kvHeads * dim, config.keyBias),
-                           kvHeads);
-  Value value = b.splitHeads(
-      b.linear(x, keys.value, kvHeads * dim, config.valueBias), kvHeads);
+  Value query = b.linear(x, keys.query, config.heads * dim, config.queryBias);
+  Value key = b.linear(x, keys.key, kvHeads * dim, config.keyBias);
+  Value value = b.linear(x, keys.value, kvHeads * dim, config.valueBias);
+  if (config.projectionNorms) {
+    query = b.rmsNorm(query, keys.queryNorm, config.eps);
+    key = b.rmsNorm(key, keys.keyNorm, config.eps);
+  }
+  if (config.clip)
+    for (Value *part : {&query, &key, &value})
+      *part = clamp(b, *part, *config.clip);
+  query = b.splitHeads(query, config.heads);
+  key = b.splitHeads(key, kvHeads);
+  value = b.splitHeads(value, kvHeads);
   if (config.headNorms) {
     query = b.rmsNorm(query, keys.queryNorm, config.eps);
     key = b.rmsNorm(key, keys.keyNorm, config.eps);
@@ -294,7 +315,8 @@ static Value buildAttention(ModelBuilder &b, const DecoderContext &context,
   key = b.rotary(key, context.positions, context.frequencies, config.rotary);
   AttentionOptions options;
   options.mask = window ? b.causalWindow(*window) : b.causalMask();
-  options.scale = 1.0 / std::sqrt(static_cast<double>(dim));
+  options.scale =
+      config.attentionScale.value_or(1.0 / std::sqrt(static_cast<double>(dim)));
   Value mixed = b.mergeHeads(b.attention(query, key, value, options));
   return b.linear(mixed, keys.output, config.hidden, config.outputBias);
 }
@@ -309,16 +331,14 @@ ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
   if (reader.hasFailed())
     return facts;
 
-  // Layers that differ in their window are of different kinds, numbered in the
-  // order they come.
-  SmallVector<std::optional<int64_t>> kinds;
-  SmallVector<int32_t> order;
-  for (std::optional<int64_t> window : config.windows) {
-    auto it = llvm::find(kinds, window);
-    order.push_back(it - kinds.begin());
-    if (it == kinds.end())
-      kinds.push_back(window);
-  }
+  // Layers that differ in their window, or in having experts, are of different
+  // kinds, numbered in the order they come.
+  using Kind = std::pair<std::optional<int64_t>, bool>;
+  SmallVector<Kind> layers, kinds;
+  for (auto [layer, window] : llvm::enumerate(config.windows))
+    layers.emplace_back(window, config.experts && (config.sparse.empty() ||
+                                                   config.sparse[layer]));
+  SmallVector<int32_t> order = numberKinds<Kind>(layers, kinds);
 
   TokenTables tables =
       resolveTables(b.getCheckpoint(), keys.embed + ".weight",
@@ -326,22 +346,33 @@ ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
   Value ids = b.beginForward();
   b.setScope(keys.embed);
   Value x = b.embedding(ids, tables.embedding, config.vocabSize, config.hidden);
+  if (config.embeddingScale != 1)
+    x = b.scale(x, config.embeddingScale);
   DecoderContext context{config, keys, b.positions(ids),
                          b.frequencies(config.rotary)};
+  auto addPart = [&](Value to, Value part) {
+    if (config.residualScale != 1)
+      part = b.scale(part, config.residualScale);
+    return b.add(to, part);
+  };
   x = b.stack(x, order, [&](int32_t kind, Value input) {
+    auto [window, sparse] = kinds[kind];
     b.setScope(keys.query);
     Value normed = b.rmsNorm(input, keys.attentionNorm, config.eps);
-    Value mixed = b.add(input, buildAttention(b, context, normed, kinds[kind]));
-    b.setScope(keys.mlp.up);
+    Value mixed = addPart(input, buildAttention(b, context, normed, window));
+    b.setScope(sparse ? config.experts->router.key : keys.mlp.up);
     Value inner = b.rmsNorm(mixed, keys.mlpNorm, config.eps);
-    return b.add(mixed, b.mlp(inner, keys.mlp, config.inner, config.activation,
-                              config.mlpBias));
+    return addPart(mixed, sparse ? buildMixture(b, inner, *config.experts)
+                                 : b.mlp(inner, keys.mlp, config.inner,
+                                         config.activation, config.mlpBias));
   });
   b.setScope(keys.finalNorm);
   x = b.rmsNorm(x, keys.finalNorm, config.eps);
   if (request.hasHead)
     x = b.linear(x, b.weight(tables.head, {config.vocabSize, config.hidden}),
                  Value());
+  if (request.hasHead && config.logitScale != 1)
+    x = b.scale(x, config.logitScale);
   b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
   return facts;
 }

@@ -13,6 +13,7 @@
 #ifndef WEIR_LIB_FRONTEND_FAMILIES_DECODER_H
 #define WEIR_LIB_FRONTEND_FAMILIES_DECODER_H
 
+#include "Experts.h"
 #include "weir/Frontend/Family.h"
 #include "weir/Frontend/ModelBuilder.h"
 
@@ -20,6 +21,8 @@ namespace weir {
 
 /// Keys of a decoder's weights without ".weight"; `*` is the layer.
 struct DecoderKeys {
+  /// What keys of a layer begin with.
+  std::string layer;
   std::string embed, finalNorm, head;
   std::string attentionNorm, mlpNorm;
   std::string query, key, value, output, queryNorm, keyNorm;
@@ -49,11 +52,22 @@ struct DecoderConfig {
 
   bool queryBias = false, keyBias = false, valueBias = false;
   bool outputBias = false, mlpBias = false;
-  /// Whether heads of query and key are normalised before their rotation.
-  bool headNorms = false;
+  /// Whether heads of query and key are normalised before their rotation, or
+  /// all their features together.
+  bool headNorms = false, projectionNorms = false;
+  /// Bound of the magnitude of queries, keys and values, or none.
+  std::optional<double> clip;
+  /// What scores are multiplied with; none: by the root of the head's features.
+  std::optional<double> attentionScale;
+  /// Factors of embeddings, of what a layer's parts add, and of logits.
+  double embeddingScale = 1, residualScale = 1, logitScale = 1;
   RotarySpec rotary;
   /// The window of each layer; none sees all positions before it.
   std::vector<std::optional<int64_t>> windows;
+  /// What stands in the place of the perceptron in layers that are `sparse`.
+  std::optional<ExpertsSpec> experts;
+  /// None: all layers, where there are experts.
+  std::vector<bool> sparse;
 };
 
 /// Reads the keys that all of these families have, the rotary embedding
@@ -61,9 +75,14 @@ struct DecoderConfig {
 void readDecoder(ConfigReader &reader, ModelBuilder &builder,
                  const FamilyRequest &request, DecoderConfig &config);
 
-/// Reads `layer_types`, or what stood for it: layers from `max_window_layers`
-/// on have a window where `use_sliding_window` says so. Defaults are Qwen's.
-void readLayerWindows(ConfigReader &reader, DecoderConfig &config);
+/// Reads `layer_types`, or what stood for it: where `use_sliding_window` says
+/// so, layers have a window for which `isWindowed` holds, given
+/// `max_window_layers`; in most families those from there on. Defaults are
+/// Qwen's.
+void readLayerWindows(
+    ConfigReader &reader, DecoderConfig &config,
+    llvm::function_ref<bool(int64_t layer, int64_t first)> isWindowed =
+        [](int64_t layer, int64_t first) { return layer >= first; });
 
 /// Reads the biases that a GGUF file has tensors for.
 void findDecoderBiases(ModelBuilder &builder, const DecoderKeys &keys,

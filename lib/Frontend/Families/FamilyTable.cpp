@@ -45,6 +45,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerGSAFamily(table);
   registerGatedDeltaNetFamily(table);
   registerGatedDeltaProductFamily(table);
+  registerGraniteMoeFamily(table);
   registerHGRNFamily(table);
   registerHGRN2Family(table);
   registerKDAFamily(table);
@@ -57,10 +58,14 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMesaNetFamily(table);
   registerMiniMaxFamily(table);
   registerMistralFamily(table);
+  registerMixtralFamily(table);
   registerOlmoHybridFamily(table);
+  registerOlmoeFamily(table);
   registerQwen2Family(table);
+  registerQwen2MoeFamily(table);
   registerQwen35Family(table);
   registerQwen3Family(table);
+  registerQwen3MoeFamily(table);
   registerQwen3NextFamily(table);
   registerRWKV6Family(table);
   registerRWKV7Family(table);

@@ -175,6 +175,29 @@ Param ModelBuilder::param(StringRef key, ArrayRef<int64_t> shape) {
                  CheckpointAttr::get(&getContext(), name, layers), true);
 }
 
+Param ModelBuilder::expertParam(StringRef key, int64_t experts,
+                                ArrayRef<int64_t> shape) {
+  auto checkAll = [&] {
+    for (int64_t number : layer->layers) {
+      std::string ofLayer = nameLayer(key, number);
+      for (int64_t expert = 0; expert < experts; ++expert)
+        if (!checkTensor(nameLayer(ofLayer, expert), shape))
+          return;
+    }
+  };
+  checkAll();
+  auto layers = builder.getDenseI64ArrayAttr(layer->layers);
+  SmallVector<int64_t> extents(shape);
+  extents.insert(extents.begin(), experts);
+  std::string symbol;
+  for (StringRef part : llvm::split(key, ".*"))
+    symbol += part;
+  return declare(symbol, extents,
+                 CheckpointAttr::get(&getContext(), builder.getStringAttr(key),
+                                     layers, experts),
+                 true);
+}
+
 /// The symbol of a parameter without the number of its kind.
 static StringRef getStem(Param param, bool several) {
   StringRef name = param.op.getSymName();

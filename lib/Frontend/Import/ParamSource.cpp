@@ -75,7 +75,13 @@ ParamSourceBuilder::buildCheckpoint(ParamOp param, CheckpointAttr attr) {
       return layer.takeError();
     layers.push_back(std::move(*layer));
   }
-  return WeightSource::stack(layers);
+  llvm::Expected<WeightRef> stack = WeightSource::stack(layers);
+  if (!stack || attr.getExperts() == 0)
+    return stack;
+  // Experts of one layer lie side by side.
+  SmallVector<int64_t> shape(layers.front()->shape());
+  shape.insert(shape.begin(), {attr.getLayers().size(), attr.getExperts()});
+  return WeightSource::reshape(shape, std::move(*stack));
 }
 
 llvm::Expected<WeightRef>

@@ -1,0 +1,115 @@
+//===- Experts.h - Feed-forward parts made of experts ---------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A router and the gated perceptrons that it chooses among, in whichever way a
+// checkpoint stores them. Families say what is routed how and what keys are.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_LIB_FRONTEND_FAMILIES_EXPERTS_H
+#define WEIR_LIB_FRONTEND_FAMILIES_EXPERTS_H
+
+#include "weir/Frontend/Family.h"
+#include "weir/Frontend/ModelBuilder.h"
+
+namespace weir {
+
+/// How a token's experts are chosen and weighed; see `weir.route`.
+struct RouterSpec {
+  /// The matrix `[experts, features]`, and the bias that chooses without
+  /// weighing or nothing; `*` is the layer.
+  std::string key, bias;
+  int64_t experts = 0, perToken = 0;
+  RouteScore score = RouteScore::Softmax;
+  RouteWeighting weighting = RouteWeighting::Normalized;
+  /// Groups the choice is limited to; null for none.
+  RouteGroupsAttr groups;
+  double eps = 0, scale = 1;
+};
+
+/// Keys of experts' matrices.
+struct ExpertKeys {
+  /// What is in front of them all, with its dot; `*` is the layer.
+  std::string prefix;
+  /// Of each expert by itself, behind its number.
+  std::string gate = "gate_proj", up = "up_proj", down = "down_proj";
+  /// Of all experts in one tensor: `[experts, 2 * inner, features]`, gates
+  /// first, and `[experts, features, inner]`.
+  std::string gateUp = "gate_up_proj", downAll = "down_proj";
+};
+
+/// A mixture of gated perceptrons.
+struct ExpertsSpec {
+  RouterSpec router;
+  ExpertKeys keys;
+  int64_t inner = 0;
+  std::string activation = "silu";
+  /// Whether a token is multiplied by the expert's weight in front of it.
+  bool weighInput = false;
+
+  /// An expert for all tokens, whose inner features are `sharedInner`, or 0 for
+  /// none, and the key of the matrix `[1, features]` whose sigmoid it is
+  /// multiplied with, or nothing.
+  int64_t sharedInner = 0;
+  MLPKeys shared;
+  std::string sharedGate;
+};
+
+/// A choice of experts.
+struct Routing {
+  mlir::Value indices, weights;
+};
+
+/// The experts of each token of `input`.
+Routing buildRouting(ModelBuilder &builder, mlir::Value input,
+                     const RouterSpec &spec);
+
+/// `input` through the experts that `routing` chose, added up.
+mlir::Value buildExperts(ModelBuilder &builder, mlir::Value input,
+                         const Routing &routing, const ExpertsSpec &spec);
+
+/// A whole mixture: router, experts and the shared expert.
+mlir::Value buildMixture(ModelBuilder &builder, mlir::Value input,
+                         const ExpertsSpec &spec);
+
+/// Reads how many experts there are, under `num_experts` or
+/// `num_local_experts`, and how many a token goes to; complains when a token
+/// goes to more than there are.
+void readExpertCounts(ConfigReader &reader, RouterSpec &router, int64_t experts,
+                      int64_t perToken);
+
+/// What options of a mixture are where a configuration does not say.
+struct ExpertDefaults {
+  int64_t experts, perToken, inner;
+};
+
+/// Reads the options that Qwen's mixtures and many after them have, whose keys
+/// of weights begin with `block`: softmax over all experts, renormalised with
+/// `norm_topk_prob`, and `moe_intermediate_size`.
+ExpertsSpec readQwenExperts(ConfigReader &reader, const std::string &block,
+                            const ExpertDefaults &defaults);
+
+/// The same with the expert for all tokens, of `shared` inner features unless
+/// `shared_expert_intermediate_size` says otherwise, and its gate.
+ExpertsSpec readQwenSharedExperts(ConfigReader &reader,
+                                  const std::string &block,
+                                  const ExpertDefaults &defaults,
+                                  int64_t shared);
+
+/// Whether any layer has the tensor `key`, where `*` is the layer.
+bool hasLayerTensor(const Checkpoint &checkpoint, llvm::StringRef key);
+
+/// Reads which layers have experts: each `decoder_sparse_step`th but those in
+/// `mlp_only_layers`.
+std::vector<bool> readSparseLayers(ConfigReader &reader, int64_t layers);
+
+/// Marks options of mixtures that matter in training alone.
+void ignoreTrainingOfExperts(ConfigReader &reader);
+
+} // namespace weir
+
+#endif // WEIR_LIB_FRONTEND_FAMILIES_EXPERTS_H

@@ -1,0 +1,52 @@
+//===- Mixtral.cpp - The Mixtral family -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Mistral with experts in every layer (arXiv:2401.04088).
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+
+using namespace mlir;
+using namespace weir;
+
+static ModelFacts buildMixtral(ModelBuilder &builder, ConfigReader &reader,
+                               const FamilyRequest &request) {
+  DecoderConfig config;
+  config.inner = 14336;
+  config.kvHeads = 8;
+  config.trainedLength = 4096 * 32;
+  config.eps = 1e-5;
+  readDecoder(reader, builder, request, config);
+  if (std::optional<int64_t> window = reader.getOptionalInt("sliding_window"))
+    config.windows.assign(config.layers, window);
+  ExpertsSpec &experts = config.experts.emplace();
+  readExpertCounts(reader, experts.router, 8, 2);
+  ignoreTrainingOfExperts(reader);
+  experts.inner = config.inner;
+  experts.activation = config.activation;
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  // As transformers has written it at different times.
+  std::string block = keys.layer + "block_sparse_moe.";
+  if (!hasLayerTensor(builder.getCheckpoint(), block + "gate.weight"))
+    block = keys.layer + "mlp.";
+  experts.router.key = block + "gate";
+  experts.keys.prefix = block + "experts.";
+  experts.keys.gate = "w1";
+  experts.keys.up = "w3";
+  experts.keys.down = "w2";
+  ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
+  facts.bos = 1;
+  facts.eos = 2;
+  return facts;
+}
+
+void weir::registerMixtralFamily(FamilyTable &table) {
+  static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
+  table.add({"mixtral", "MixtralForCausalLM", "MixtralModel", "", ignorable,
+             buildMixtral});
+}
