@@ -207,19 +207,40 @@ Value ExpertBlocks::buildBody(OpBuilder &builder, Value rows, Value expert,
   return tensor::CastOp::create(builder, loc, one, result);
 }
 
-Value ExpertBlocks::buildResult(OpBuilder &builder, Value tokens) const {
-  auto type = cast<RankedTensorType>(ExpertsOp(op).getResult().getType());
-  if (type.getRank() == 2)
-    return tokens.getType() == type
-               ? tokens
-               : Value(tensor::CastOp::create(builder, loc, type, tokens));
+SmallVector<OpFoldResult>
+ExpertBlocks::getResultSizes(OpBuilder &builder) const {
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(builder, loc, ExpertsOp(op).getInput());
-  sizes.back() = builder.getIndexAttr(type.getShape().back());
-  SmallVector<ReassociationIndices> groups(1);
-  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis)
-    groups.front().push_back(axis);
-  groups.push_back({type.getRank() - 1});
-  return tensor::ExpandShapeOp::create(builder, loc, type, tokens, groups,
-                                       sizes);
+  sizes.back() = builder.getIndexAttr(
+      cast<RankedTensorType>(ExpertsOp(op).getResult().getType())
+          .getShape()
+          .back());
+  return sizes;
+}
+
+ExpertBlocks::Place ExpertBlocks::getPlace(OpBuilder &builder,
+                                           Value token) const {
+  SmallVector<OpFoldResult> extents = getResultSizes(builder);
+  int64_t rank = extents.size();
+  Place place;
+  place.offsets.assign(rank, builder.getIndexAttr(0));
+  place.sizes.assign(rank, builder.getIndexAttr(1));
+  place.strides.assign(rank, builder.getIndexAttr(1));
+  place.sizes.back() = extents.back();
+  for (int64_t axis = rank - 2; axis > 0; --axis) {
+    Value extent = getValueOrCreateConstantIndexOp(builder, loc, extents[axis]);
+    place.offsets[axis] =
+        arith::RemUIOp::create(builder, loc, token, extent).getResult();
+    token = arith::DivUIOp::create(builder, loc, token, extent);
+  }
+  place.offsets.front() = token;
+  return place;
+}
+
+Value ExpertBlocks::readPlace(OpBuilder &builder, Value tensor,
+                              const Place &place) const {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  return tensor::ExtractSliceOp::create(
+      builder, loc, type.clone({1, type.getShape().back()}), tensor,
+      place.offsets, place.sizes, place.strides);
 }

@@ -47,8 +47,17 @@ public:
   mlir::Value buildBody(mlir::OpBuilder &builder, mlir::Value rows,
                         mlir::Value expert, bool refine = false) const;
 
-  /// The result, of the op's type, from `[tokens, D']`.
-  mlir::Value buildResult(mlir::OpBuilder &builder, mlir::Value tokens) const;
+  /// Where `token` lies in the result, or a tensor of its extents.
+  struct Place {
+    llvm::SmallVector<mlir::OpFoldResult> offsets, sizes, strides;
+  };
+  Place getPlace(mlir::OpBuilder &builder, mlir::Value token) const;
+  /// The extents of the result.
+  llvm::SmallVector<mlir::OpFoldResult>
+  getResultSizes(mlir::OpBuilder &builder) const;
+  /// The token at `place` of `tensor`, `[1, D']`.
+  mlir::Value readPlace(mlir::OpBuilder &builder, mlir::Value tensor,
+                        const Place &place) const;
 
 private:
   ExpertsOp op;

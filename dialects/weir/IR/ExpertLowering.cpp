@@ -355,18 +355,17 @@ Value ExpertSorter::buildGrouped(int64_t rowsPerBlock, int64_t parts) {
 
   // Sums of each token.
   FloatType sumType = getAccumulatorType(element);
-  SmallVector<OpFoldResult> sumExtents{blocks.getTokenCount(),
-                                       builder.getIndexAttr(features)};
-  Value sums = tensor::EmptyOp::create(builder, loc, sumExtents, sumType);
+  Value sums = tensor::EmptyOp::create(builder, loc,
+                                       blocks.getResultSizes(builder), sumType);
   auto combine = scf::ForallOp::create(
       builder, loc, ArrayRef<OpFoldResult>{blocks.getTokenCount()}, sums,
       /*mapping=*/std::nullopt);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(combine.getTerminator());
   Value token = combine.getInductionVars().front();
-  OpFoldResult single = builder.getIndexAttr(1);
-  Value own = sliceRows(builder, combine.getRegionIterArgs().front(), token,
-                        single, features);
+  ExpertBlocks::Place place = blocks.getPlace(builder, token);
+  Value own =
+      blocks.readPlace(builder, combine.getRegionIterArgs().front(), place);
   own = linalg::FillOp::create(builder, loc,
                                buildFloat(builder, loc, sumType, 0), own)
             .getResult(0);
@@ -380,12 +379,9 @@ Value ExpertSorter::buildGrouped(int64_t rowsPerBlock, int64_t parts) {
                   })
             .front();
   builder.setInsertionPointToEnd(combine.getTerminator().getBody());
-  SmallVector<OpFoldResult> offsets{token, builder.getIndexAttr(0)},
-      sizes{single, builder.getIndexAttr(features)},
-      strides(2, builder.getIndexAttr(1));
-  tensor::ParallelInsertSliceOp::create(builder, loc, own,
-                                        combine.getRegionIterArgs().front(),
-                                        offsets, sizes, strides);
+  tensor::ParallelInsertSliceOp::create(
+      builder, loc, own, combine.getRegionIterArgs().front(), place.offsets,
+      place.sizes, place.strides);
   builder.setInsertionPointAfter(combine);
   return combine.getResult(0);
 }
@@ -465,15 +461,28 @@ FailureOr<SmallVector<Value>> ExpertsOp::buildLowering(OpBuilder &builder) {
   else
     sums = sorter.buildGrouped(schedule ? schedule.getTiles()[0] : DefaultRows,
                                schedule ? schedule.getTiles()[1] : 1);
+  // Sums of one token are `[1, D']`.
+  Location loc = getLoc();
+  int64_t rank = cast<RankedTensorType>(getInput().getType()).getRank();
+  if (cast<RankedTensorType>(sums.getType()).getRank() != rank) {
+    auto type = cast<RankedTensorType>(sums.getType());
+    SmallVector<int64_t> shape(rank, 1);
+    shape.back() = type.getShape().back();
+    SmallVector<ReassociationIndices> groups(2);
+    for (int64_t axis = 0; axis + 1 < rank; ++axis)
+      groups.front().push_back(axis);
+    groups.back().push_back(rank - 1);
+    sums = tensor::ExpandShapeOp::create(builder, loc, type.clone(shape), sums,
+                                         groups);
+  }
   Type element = cast<RankedTensorType>(getInput().getType()).getElementType();
   Type sumType = cast<RankedTensorType>(sums.getType()).getElementType();
   if (sumType != element)
-    sums = buildElementwise(builder, getLoc(),
-                            tensor::getMixedSizes(builder, getLoc(), sums),
-                            element, sums, builder.getMultiDimIdentityMap(2),
+    sums = buildElementwise(builder, loc,
+                            tensor::getMixedSizes(builder, loc, sums), element,
+                            sums, builder.getMultiDimIdentityMap(rank),
                             [&](OpBuilder &b, Location l, ValueRange in) {
                               return convertFloat(b, l, in[0], element);
                             });
-  return SmallVector<Value>{
-      ExpertBlocks(builder, *this).buildResult(builder, sums)};
+  return SmallVector<Value>{sums};
 }

@@ -28,9 +28,8 @@ FailureOr<SmallVector<Value>> ExpertsOp::buildReference(OpBuilder &builder) {
   Value slots = buildIndex(builder, loc, getSlotCount());
   Value experts = buildIndex(builder, loc, getExpertCount());
 
-  SmallVector<OpFoldResult> extents{blocks.getTokenCount(),
-                                    builder.getIndexAttr(features)};
-  Value init = tensor::EmptyOp::create(builder, loc, extents, type);
+  Value init = tensor::EmptyOp::create(builder, loc,
+                                       blocks.getResultSizes(builder), type);
   Value sums = linalg::FillOp::create(builder, loc,
                                       buildFloat(builder, loc, type, 0), init)
                    .getResult(0);
@@ -62,11 +61,8 @@ FailureOr<SmallVector<Value>> ExpertsOp::buildReference(OpBuilder &builder) {
   auto loop = scf::ForOp::create(
       builder, loc, zero, blocks.getTokens(builder), one, sums,
       [&](OpBuilder &b, Location, Value token, ValueRange carried) {
-        SmallVector<OpFoldResult> offsets{token, b.getIndexAttr(0)},
-            sizes{b.getIndexAttr(1), b.getIndexAttr(features)},
-            strides(2, b.getIndexAttr(1));
-        Value before = tensor::ExtractSliceOp::create(b, loc, carried.front(),
-                                                      offsets, sizes, strides);
+        ExpertBlocks::Place place = blocks.getPlace(b, token);
+        Value before = blocks.readPlace(b, carried.front(), place);
         auto terms = scf::ForOp::create(
             b, loc, zero, slots, one, before,
             [&](OpBuilder &b, Location, Value slot, ValueRange sum) {
@@ -84,10 +80,20 @@ FailureOr<SmallVector<Value>> ExpertsOp::buildReference(OpBuilder &builder) {
                   });
               scf::YieldOp::create(b, loc, choice.getResults());
             });
-        Value next = tensor::InsertSliceOp::create(b, loc, terms.getResult(0),
-                                                   carried.front(), offsets,
-                                                   sizes, strides);
+        Value next = tensor::InsertSliceOp::create(
+            b, loc, terms.getResult(0), carried.front(), place.offsets,
+            place.sizes, place.strides);
         scf::YieldOp::create(b, loc, next);
       });
-  return SmallVector<Value>{blocks.buildResult(builder, loop.getResult(0))};
+  Value result = loop.getResult(0);
+  if (type != element)
+    result = buildElementwise(
+        builder, loc, tensor::getMixedSizes(builder, loc, result), element,
+        result,
+        builder.getMultiDimIdentityMap(
+            cast<RankedTensorType>(getInput().getType()).getRank()),
+        [&](OpBuilder &b, Location l, ValueRange in) {
+          return convertFloat(b, l, in[0], element);
+        });
+  return SmallVector<Value>{result};
 }

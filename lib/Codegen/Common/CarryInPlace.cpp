@@ -292,6 +292,21 @@ LogicalResult InPlaceCarrier::placeResults(ModuleOp module) {
       });
 }
 
+/// Drops writes of loops' results to where the loops have come to begin: a loop
+/// counts as a read of its start, and what it yields is there already.
+static void dropIdleWrites(ModuleOp module) {
+  module.walk([](bufferization::MaterializeInDestinationOp write) {
+    auto loop = write.getSource().getDefiningOp<scf::ForOp>();
+    if (!loop || write->getNumResults() == 0)
+      return;
+    unsigned number = cast<OpResult>(write.getSource()).getResultNumber();
+    if (loop.getInitArgs()[number] != write.getDest())
+      return;
+    write->getResult(0).replaceAllUsesWith(write.getSource());
+    write.erase();
+  });
+}
+
 namespace {
 struct CarryInPlacePass : weir::impl::CarryInPlaceBase<CarryInPlacePass> {
   void runOnOperation() override {
@@ -307,7 +322,8 @@ struct CarryInPlacePass : weir::impl::CarryInPlaceBase<CarryInPlacePass> {
       if (!function.isExternal())
         carrier.writeBack(function);
     if (failed(carrier.placeResults(getOperation())))
-      signalPassFailure();
+      return signalPassFailure();
+    dropIdleWrites(getOperation());
   }
 };
 } // namespace
