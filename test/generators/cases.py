@@ -11,6 +11,7 @@ is stored and compiled:
   lengths  tokens of the batch of two and of the long run (0: none)
   generate whether greedy decoding is part of the case
   gguf     the type of matrices in a GGUF file that stands for the folder
+  fused    whether the experts of a layer are stored in one tensor
   pad      which side the batch's second row is padded on
   tolerance  largest difference allowed, in parts of the rms
   init     whether transformers draws weights, all of which are drawn anew
@@ -32,6 +33,7 @@ class Case:
     lengths: tuple = (37, 131)
     generate: bool = True
     gguf: str = ""
+    fused: bool = False
     pad: str = ""
     init: bool = True
     tolerance: float = 2e-4
@@ -220,6 +222,106 @@ CASES = {
             num_key_value_heads=4,
         ),
         dtype="bfloat16",
+    ),
+}
+
+MOE = dict(
+    num_experts=7,
+    num_experts_per_tok=3,
+    moe_intermediate_size=24,
+)
+
+CASES |= {
+    "mixtral_windows_fused": Case(
+        "MixtralForCausalLM",
+        llama(
+            num_local_experts=5,
+            num_experts_per_tok=5,
+            sliding_window=9,
+            head_dim=12,
+            router_jitter_noise=0.1,
+        ),
+        fused=True,
+    ),
+    "mixtral_top_1_tied": Case(
+        "MixtralForCausalLM",
+        llama(
+            num_local_experts=3,
+            num_experts_per_tok=1,
+            tie_word_embeddings=True,
+            hidden_act="gelu",
+        ),
+        pad="left",
+        dtype="bfloat16",
+    ),
+    "qwen3_moe_sparse_step": Case(
+        "Qwen3MoeForCausalLM",
+        llama(
+            **MOE,
+            num_hidden_layers=6,
+            decoder_sparse_step=2,
+            mlp_only_layers=[3],
+            norm_topk_prob=False,
+            attention_bias=True,
+            use_sliding_window=True,
+            sliding_window=8,
+            head_dim=16,
+        ),
+        fused=True,
+    ),
+    "qwen2_moe_alternating_windows": Case(
+        "Qwen2MoeForCausalLM",
+        llama(
+            **MOE,
+            num_hidden_layers=5,
+            shared_expert_intermediate_size=40,
+            use_sliding_window=True,
+            sliding_window=8,
+            max_window_layers=3,
+        ),
+        spell=without_layer_types,
+    ),
+    "qwen2_moe_no_biases": Case(
+        "Qwen2MoeForCausalLM",
+        llama(
+            **MOE,
+            shared_expert_intermediate_size=32,
+            norm_topk_prob=True,
+            qkv_bias=False,
+            decoder_sparse_step=2,
+        ),
+        pad="right",
+    ),
+    "olmoe_clipped": Case(
+        "OlmoeForCausalLM",
+        llama(num_experts=6, num_experts_per_tok=2, clip_qkv=0.7),
+    ),
+    "olmoe_biases_normalized": Case(
+        "OlmoeForCausalLM",
+        llama(
+            num_experts=6,
+            num_experts_per_tok=4,
+            attention_bias=True,
+            norm_topk_prob=True,
+        ),
+        fused=True,
+    ),
+    "granitemoe_multipliers": Case(
+        "GraniteMoeForCausalLM",
+        llama(
+            num_local_experts=6,
+            num_experts_per_tok=3,
+            embedding_multiplier=3.0,
+            attention_multiplier=0.4,
+            residual_multiplier=0.6,
+            logits_scaling=2.5,
+            attention_bias=True,
+        ),
+    ),
+    "granitemoe_fused": Case(
+        "GraniteMoeForCausalLM",
+        llama(num_local_experts=4, num_experts_per_tok=2),
+        fused=True,
     ),
 }
 

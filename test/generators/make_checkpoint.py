@@ -48,10 +48,10 @@ def fill(model, generator):
             elif "embed" in name or ".wte" in name or ".wpe" in name:
                 draw(tensor, 0.5)
             else:
-                # Conv1D has its inputs in rows, Linear in columns, and short
-                # convolutions have one per place.
+                # Conv1D has its inputs in rows, Linear in columns, experts
+                # behind their number, and short convolutions one per place.
                 fan_in = tensor.shape[0 if ".c_" in name else 1]
-                if "conv" in name:
+                if "conv" in name or ".experts." in name:
                     fan_in = tensor.shape[-1]
                 draw(tensor, 1.5 / fan_in**0.5)
 
@@ -109,6 +109,7 @@ def make(name, case, folder):
         model = cls(config).eval()
     fill(model, generator)
     options = {"max_shard_size": case.shards} if case.shards else {}
+    options["save_original_format"] = not case.fused
     model.to(getattr(torch, case.dtype)).save_pretrained(folder, **options)
     path = folder / "config.json"
     spelt = json.loads(path.read_text())

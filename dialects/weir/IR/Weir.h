@@ -46,9 +46,9 @@ using ScanStepBuilder = llvm::function_ref<ScanStep(
 
 /// Builds an expert's body from a block of rows and its slices of the params,
 /// and gives the rows that it yields.
-using ExpertBodyBuilder = llvm::function_ref<mlir::Value(
-    mlir::OpBuilder &, mlir::Location, mlir::Value rows,
-    mlir::ValueRange params)>;
+using ExpertBodyBuilder =
+    llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
+                                   mlir::Value rows, mlir::ValueRange params)>;
 
 } // namespace weir
 

@@ -131,8 +131,8 @@ public:
   /// missing or has other extents. Asking twice gives one parameter.
   Param param(llvm::StringRef key, llvm::ArrayRef<int64_t> shape);
   /// Declares the tensors of all experts of a layer, each of the extents
-  /// `shape`, stacked with the experts in front. The first `*` in the key is the
-  /// layer and the second one the expert.
+  /// `shape`, stacked with the experts in front. The first `*` in the key is
+  /// the layer and the second one the expert.
   Param expertParam(llvm::StringRef key, int64_t experts,
                     llvm::ArrayRef<int64_t> shape);
   /// Axis i of the result is axis `permutation[i]` of the source.

@@ -205,8 +205,9 @@ void weir::readLayerWindows(ConfigReader &reader, DecoderConfig &config,
   std::optional<int64_t> window = 4096;
   if (reader.isNull("sliding_window"))
     window = std::nullopt;
-  else if (reader.has("sliding_window"))
+  else if (windowed && reader.has("sliding_window"))
     window = reader.getSize("sliding_window", *window);
+  // Without windows its value is whatever the family's default is, 0 included.
   reader.ignore({"sliding_window"});
   if (!windowed)
     window = std::nullopt;

@@ -105,3 +105,31 @@ func.func @computed_matrix(%x: tensor<?x16xf32>, %w: tensor<6x16xf32>)
       : tensor<?x16xf32>, tensor<6x16xf32> -> tensor<?x6xf32>
   return %y : tensor<?x6xf32>
 }
+
+// Experts of two layers: their matrices are packed behind layers and experts,
+// and are params of the experts in place of what they pack.
+// CHECK: weir.param @stacked_values : tensor<2x3x2x16x4xf32>
+// INT8-DAG: weir.param @stacked_quants : tensor<2x3x2x4x4x4xi8>
+weir.param @stacked : tensor<2x3x6x16xf32>
+  = #weir.checkpoint<"experts.*.*", [0, 1], experts = 3>
+
+// CHECK-LABEL: func.func @experts
+// CHECK: %[[W:.*]] = weir.weight @stacked_values[%{{.*}}] : tensor<3x2x16x4xf32>
+// CHECK: weir.experts {{.*}} params(%[[W]] : tensor<3x2x16x4xf32>)
+// CHECK: ^bb0(%[[ROWS:.*]]: tensor<?x16xf32>, %[[SLICE:.*]]: tensor<2x16x4xf32>):
+// CHECK: weir.packed_linear %[[ROWS]], %[[SLICE]]
+// INT8-LABEL: func.func @experts
+// INT8: weir.experts {{.*}} params(%{{.*}}, %{{.*}} : tensor<3x2x4x4x4xi8>, tensor<3x2x2x4xf16>)
+func.func @experts(%layer: index, %x: tensor<?x?x16xf32>,
+    %i: tensor<?x?x2xi32>, %w: tensor<?x?x2xf32>) -> tensor<?x?x6xf32> {
+  %m = weir.weight @stacked[%layer] : tensor<3x6x16xf32>
+  %y = weir.experts %x, %i, %w params(%m : tensor<3x6x16xf32>)
+      : tensor<?x?x16xf32>, tensor<?x?x2xi32>, tensor<?x?x2xf32>
+      -> tensor<?x?x6xf32> {
+  ^bb0(%rows: tensor<?x16xf32>, %s: tensor<6x16xf32>):
+    %z = weir.linear %rows, %s
+        : tensor<?x16xf32>, tensor<6x16xf32> -> tensor<?x6xf32>
+    weir.yield %z : tensor<?x6xf32>
+  }
+  return %y : tensor<?x?x6xf32>
+}

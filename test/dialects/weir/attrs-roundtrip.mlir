@@ -17,6 +17,7 @@ func.func private @schedules() attributes {
 // CHECK-LABEL: func.func private @sources
 // CHECK-SAME: a0 = #weir.checkpoint<"lm_head.weight">
 // CHECK-SAME: a1 = #weir.checkpoint<"layers.*.up", [0, 2]>
+// CHECK-SAME: a1e = #weir.checkpoint<"layers.*.experts.*.up", [0, 2], experts = 3>
 // CHECK-SAME: a2 = #weir.concat<[@a, @b], axis = 1>
 // CHECK-SAME: a3 = #weir.pack<@a, scales, panel = 32, bits = 4, group = 64>
 // CHECK-SAME: a4 = #weir.reshape<@a>
@@ -25,6 +26,7 @@ func.func private @schedules() attributes {
 func.func private @sources() attributes {
   a0 = #weir.checkpoint<"lm_head.weight">,
   a1 = #weir.checkpoint<"layers.*.up", [0, 2]>,
+  a1e = #weir.checkpoint<"layers.*.experts.*.up", [0, 2], experts = 3>,
   a2 = #weir.concat<[@a, @b], axis = 1>,
   a3 = #weir.pack<@a, scales, panel = 32, bits = 4, group = 64>,
   a4 = #weir.reshape<@a>,

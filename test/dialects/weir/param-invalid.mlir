@@ -36,6 +36,18 @@ weir.param @p : tensor<2x4xf32> = #weir.checkpoint<"p", [0, 1]>
 
 // -----
 
+// param_c3_experts
+// expected-error @below {{stacks 3 experts of "p.*.*" when its type is 'tensor<2x4x5xf32>', expected layers, a '*' for each of both in the key and the experts on axis 1}}
+weir.param @p : tensor<2x4x5xf32> = #weir.checkpoint<"p.*.*", [0, 1], experts = 3>
+
+// -----
+
+// param_c3_experts_key
+// expected-error @below {{stacks 3 experts of "p.*"}}
+weir.param @p : tensor<2x3x5xf32> = #weir.checkpoint<"p.*", [0, 1], experts = 3>
+
+// -----
+
 // param_c4_no_source
 // expected-error @below {{is made of @q, which is no weir.param}}
 weir.param @p : tensor<4xf32> = #weir.reshape<@q>
