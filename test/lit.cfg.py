@@ -44,7 +44,8 @@ config.substitutions.append(("%python", config.weir_python))
 probe = """
 import importlib.util, sys
 print(sys.prefix)
-for name in ("numpy", "safetensors", "torch", "transformers", "gguf", "fla", "triton"):
+for name in ("numpy", "safetensors", "torch", "transformers", "gguf", "fla", "triton",
+             "llama_cpp"):
     if importlib.util.find_spec(name):
         print(name)
 """

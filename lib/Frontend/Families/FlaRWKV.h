@@ -58,6 +58,29 @@ struct LowRank {
 mlir::Value lowRank(ModelBuilder &builder, mlir::Value input,
                     const LowRank &matrix);
 
+/// What RWKV-7's time mixer makes of a token, `[batch, time, features]`, before
+/// its heads are mixed.
+struct RWKV7Token {
+  int64_t heads = 1;
+  /// `decay` is in front of its sigmoid, `rate` behind.
+  mlir::Value query, decay, key, value, rate, gate;
+  /// Per feature: what of a key is taken out of the state, and how far the rest
+  /// is replaced by the rate; `[heads, features]`: how much of its own value a
+  /// token reads.
+  mlir::Value removal, replacement, own;
+  /// Scale and shift of the heads' norm.
+  mlir::Value normScale, normShift;
+  double removalEps = 1e-24, normEps = 64e-5;
+};
+/// Mixes heads, up to the output's projection.
+mlir::Value mixRWKV7(ModelBuilder &builder, const RWKV7Token &token);
+
+/// The models in the layout of GGUF files.
+ModelFacts buildRWKV6OfGGUF(ModelBuilder &builder, ConfigReader &reader,
+                            const FamilyRequest &request);
+ModelFacts buildRWKV7OfGGUF(ModelBuilder &builder, ConfigReader &reader,
+                            const FamilyRequest &request);
+
 } // namespace weir
 
 #endif // WEIR_LIB_FRONTEND_FAMILIES_FLARWKV_H

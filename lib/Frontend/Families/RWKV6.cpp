@@ -94,6 +94,8 @@ Value RWKV6::mixChannels(Value x, StringRef prefix) {
 
 static ModelFacts buildRWKV6(ModelBuilder &b, ConfigReader &reader,
                              const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildRWKV6OfGGUF(b, reader, request);
   RWKV6 family(b, reader);
   auto time = [&](Value x, StringRef prefix, Value &, bool) {
     return family.mixTime(x, prefix);
@@ -106,5 +108,6 @@ static ModelFacts buildRWKV6(ModelBuilder &b, ConfigReader &reader,
 }
 
 void weir::registerRWKV6Family(FamilyTable &table) {
-  table.add({"rwkv6", "RWKV6ForCausalLM", "RWKV6Model", "", {}, buildRWKV6});
+  table.add(
+      {"rwkv6", "RWKV6ForCausalLM", "RWKV6Model", "rwkv6", {}, buildRWKV6});
 }

@@ -104,41 +104,18 @@ int64_t RWKV7::readRank(ConfigReader &reader, StringRef key, int64_t fallback,
   return std::max<int64_t>(32, static_cast<int64_t>(steps) * 32);
 }
 
-Value RWKV7::mixTime(Value x, StringRef prefix, Value &first, bool isFirst) {
-  auto key = [&](StringRef name) { return (prefix + name).str(); };
-  int64_t hidden = config.hidden;
-  Value before = shift(b, x);
-  auto mixed = [&](StringRef name) {
-    Param share = b.param(key(name), {1, 1, hidden});
-    return lerp(b, x, before, b.read(b.reshape(share, {hidden})));
-  };
+Value weir::mixRWKV7(ModelBuilder &b, const RWKV7Token &token) {
+  int64_t heads = token.heads;
   RecurrenceInputs in;
-  in.query = b.splitHeads(b.linear(mixed("x_r"), key("r_proj"), hidden), heads);
-  Value decay =
-      lowRank(b, mixed("x_w"), {key("w_lora"), decayRank, hidden, "tanh"});
+  in.query = b.splitHeads(token.query, heads);
   // exp(-exp(-1/2)) bounds the decay from below.
-  decay = b.scale(sigmoid(b, decay), -0.6065306597126334);
-  in.decay = b.splitHeads(decay, heads);
-  Value k = b.linear(mixed("x_k"), key("k_proj"), hidden);
-  Value xv = mixed("x_v");
-  Value v = b.linear(xv, key("v_proj"), values);
-  if (isFirst) {
-    first = v;
-  } else {
-    Value share = lowRank(b, xv, {key("v_lora"), valueRank, values, ""});
-    v = lerp(b, v, first, sigmoid(b, share));
-  }
-  Value rate = sigmoid(
-      b, lowRank(b, mixed("x_a"), {key("a_lora"), rateRank, hidden, ""}));
-  Value gate =
-      lowRank(b, mixed("x_g"),
-              {key("g_lora"), gateRank, values, "sigmoid", /*bias=*/false});
-
+  in.decay = b.splitHeads(b.scale(sigmoid(b, token.decay), -0.6065306597126334),
+                          heads);
   // What is taken out of the state, and what replaces it.
-  Value removed = b.splitHeads(b.mul(k, b.weight(key("k_k"), {hidden})), heads);
-  removed = l2Norm(b, removed, config.fuseNorm ? 1e-6 : 1e-24);
+  Value removed = b.splitHeads(b.mul(token.key, token.removal), heads);
+  removed = l2Norm(b, removed, token.removalEps);
   Value added =
-      b.map({k, rate, b.weight(key("k_a"), {hidden})},
+      b.map({token.key, token.rate, token.replacement},
             [](OpBuilder &builder, Location loc, ValueRange args) -> Value {
               // k + k * (rate - 1) * k_a.
               Value one = arith::ConstantOp::create(
@@ -150,19 +127,54 @@ Value RWKV7::mixTime(Value x, StringRef prefix, Value &first, bool isFirst) {
               return arith::AddFOp::create(builder, loc, args[0], part);
             });
   in.key = b.splitHeads(added, heads);
-  in.value = b.splitHeads(v, heads);
+  in.value = b.splitHeads(token.value, heads);
   in.readKey = b.scale(removed, -1.0);
-  in.writeKey = b.mul(removed, b.splitHeads(rate, heads));
+  in.writeKey = b.mul(removed, b.splitHeads(token.rate, heads));
   in.reads = RecurrenceRead::Previous;
-  Value out =
-      groupNorm(b, recurrence(b, in), b.weight(key("g_norm.weight"), {values}),
-                b.weight(key("g_norm.bias"), {values}), keyDim * config.eps);
+  Value out = groupNorm(b, recurrence(b, in), token.normScale, token.normShift,
+                        token.normEps);
 
   // The token's own value, as much as its key is like its query.
-  Value own =
-      b.mul(b.mul(in.query, in.key), b.weight(key("r_k"), {heads, keyDim}));
+  Value own = b.mul(b.mul(in.query, in.key), token.own);
   own = b.mergeHeads(scaleRows(b, in.value, sumFeatures(b, own)));
-  return b.linear(b.mul(b.add(out, own), gate), key("o_proj"), hidden);
+  return b.mul(b.add(out, own), token.gate);
+}
+
+Value RWKV7::mixTime(Value x, StringRef prefix, Value &first, bool isFirst) {
+  auto key = [&](StringRef name) { return (prefix + name).str(); };
+  int64_t hidden = config.hidden;
+  Value before = shift(b, x);
+  auto mixed = [&](StringRef name) {
+    Param share = b.param(key(name), {1, 1, hidden});
+    return lerp(b, x, before, b.read(b.reshape(share, {hidden})));
+  };
+  RWKV7Token token;
+  token.heads = heads;
+  token.query = b.linear(mixed("x_r"), key("r_proj"), hidden);
+  token.decay =
+      lowRank(b, mixed("x_w"), {key("w_lora"), decayRank, hidden, "tanh"});
+  token.key = b.linear(mixed("x_k"), key("k_proj"), hidden);
+  Value xv = mixed("x_v");
+  token.value = b.linear(xv, key("v_proj"), values);
+  if (isFirst) {
+    first = token.value;
+  } else {
+    Value share = lowRank(b, xv, {key("v_lora"), valueRank, values, ""});
+    token.value = lerp(b, token.value, first, sigmoid(b, share));
+  }
+  token.rate = sigmoid(
+      b, lowRank(b, mixed("x_a"), {key("a_lora"), rateRank, hidden, ""}));
+  token.gate =
+      lowRank(b, mixed("x_g"),
+              {key("g_lora"), gateRank, values, "sigmoid", /*bias=*/false});
+  token.removal = b.weight(key("k_k"), {hidden});
+  token.replacement = b.weight(key("k_a"), {hidden});
+  token.own = b.weight(key("r_k"), {heads, keyDim});
+  token.normScale = b.weight(key("g_norm.weight"), {values});
+  token.normShift = b.weight(key("g_norm.bias"), {values});
+  token.removalEps = config.fuseNorm ? 1e-6 : 1e-24;
+  token.normEps = static_cast<double>(keyDim) * config.eps;
+  return b.linear(mixRWKV7(b, token), key("o_proj"), hidden);
 }
 
 Value RWKV7::mixChannels(Value x, StringRef prefix) {
@@ -176,6 +188,8 @@ Value RWKV7::mixChannels(Value x, StringRef prefix) {
 
 static ModelFacts buildRWKV7(ModelBuilder &b, ConfigReader &reader,
                              const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildRWKV7OfGGUF(b, reader, request);
   RWKV7 family(b, reader);
   auto time = [&](Value x, StringRef prefix, Value &first, bool isFirst) {
     return family.mixTime(x, prefix, first, isFirst);
@@ -188,5 +202,6 @@ static ModelFacts buildRWKV7(ModelBuilder &b, ConfigReader &reader,
 }
 
 void weir::registerRWKV7Family(FamilyTable &table) {
-  table.add({"rwkv7", "RWKV7ForCausalLM", "RWKV7Model", "", {}, buildRWKV7});
+  table.add(
+      {"rwkv7", "RWKV7ForCausalLM", "RWKV7Model", "rwkv7", {}, buildRWKV7});
 }

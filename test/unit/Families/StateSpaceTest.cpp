@@ -302,6 +302,26 @@ TEST(StateSpace, ggufMamba2) {
               {"key 'mamba2.ssm.dt_b_c_rms' with the value true"});
 }
 
+TEST(StateSpace, ggufRWKV) {
+  GGUFBuilder builder;
+  auto addSize = [&](StringRef key, uint32_t value) {
+    builder.addKey(key, 4, bytesOf(value));
+  };
+  builder.addString("general.architecture", "rwkv7");
+  addSize("rwkv7.embedding_length", 8);
+  addSize("rwkv7.block_count", 1);
+  addSize("rwkv7.feed_forward_length", 12);
+  addSize("rwkv7.context_length", 64);
+  addSize("rwkv7.wkv.head_size", 3);
+  builder.addTensor("token_embd.weight", {8, 10}, 0,
+                    std::string(8 * 10 * 4, 0));
+  TempDir dir;
+  expectError(importPath(dir.write("model.gguf", builder.build())),
+              {"key 'rwkv7.wkv.head_size' is 3, expected a divisor of the 8 "
+               "features of hidden states",
+               "key 'rwkv7.attention.layer_norm_epsilon' is missing"});
+}
+
 TEST(StateSpace, olmoHybridErrors) {
   SmallModel model;
   model.config =
