@@ -305,9 +305,9 @@ TEST(StateSpace, ggufMamba2) {
 TEST(StateSpace, ggufRWKV) {
   GGUFBuilder builder;
   auto addSize = [&](StringRef key, uint32_t value) {
-    builder.addKey(key, 4, bytesOf(value));
+    builder.addKey(key.str(), 4, bytesOf(value));
   };
-  builder.addString("general.architecture", "rwkv7");
+  builder.addKey("general.architecture", 8, ggufString("rwkv7"));
   addSize("rwkv7.embedding_length", 8);
   addSize("rwkv7.block_count", 1);
   addSize("rwkv7.feed_forward_length", 12);
