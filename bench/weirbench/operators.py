@@ -134,7 +134,9 @@ MAKERS = {
     "attn": attention,
     "gla": recurrence(recurrences.gla),
     "gdn": recurrence(recurrences.gdn),
+    "mamba1": recurrence(recurrences.mamba1),
     "mamba2": recurrence(recurrences.mamba2),
+    "hgrn": recurrence(recurrences.hgrn),
 }
 
 

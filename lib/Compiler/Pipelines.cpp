@@ -102,7 +102,7 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     pm.addPass(createCSEPass());
     // Before block maps become loops: within these, operations update tensors
     // that they read, which fusion would let them read too late.
-    pm.addNestedPass<func::FuncOp>(createLinalgElementwiseOpFusionPass());
+    pm.addNestedPass<func::FuncOp>(createFuseElementwise());
     pm.addPass(createTileBlockMaps());
     pm.addPass(createFuseIntoBlocks());
     pm.addPass(createTileAndFuse());

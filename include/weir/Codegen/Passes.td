@@ -192,6 +192,27 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
   ];
 }
 
+def FuseElementwise : Pass<"weir-fuse-elementwise"> {
+  let summary = "compute chains of element-wise operations in one loop";
+  let description = [{
+    Fuses element-wise `linalg.generic`s with the one operation that reads each,
+    and moves reshapes out of the way, as upstream's
+    `linalg-fuse-elementwise-ops` does. An operation with exp, log, log1p, tanh,
+    erf, sin, cos or powf in its body stays apart where its reader spreads it
+    over further axes of fewer than 256 elements: in one loop the function
+    would be computed on scalars, apart it is on vectors.
+
+    ```mlir
+    // old:
+    %s = linalg.generic ins(%x) outs(%e)    // (d) -> (d), softplus
+    %y = linalg.generic ins(%s, %h) ...     // (d, n) -> (d), (d, n) -> (d, n)
+    // new: the same; were %s read as (d, n) -> (d, n), one operation
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def TileAndFuse : Pass<"weir-tile-and-fuse"> {
   let summary = "spread products, norms and what surrounds them over threads";
   let description = [{
