@@ -51,7 +51,7 @@ ExpertsSpec weir::readQwenExperts(ConfigReader &reader,
   spec.keys.prefix = block + "experts.";
   readExpertCounts(reader, spec.router, defaults.experts, defaults.perToken);
   spec.inner = reader.getSize("moe_intermediate_size", defaults.inner);
-  if (!reader.getBool("norm_topk_prob", false))
+  if (!reader.getBool("norm_topk_prob", defaults.normalized))
     spec.router.weighting = RouteWeighting::Scores;
   ignoreTrainingOfExperts(reader);
   return spec;
@@ -77,6 +77,18 @@ bool weir::hasLayerTensor(const Checkpoint &checkpoint, StringRef key) {
     return name.consume_front(ends.first) && name.consume_back(ends.second) &&
            !name.empty() && llvm::all_of(name, llvm::isDigit);
   });
+}
+
+void weir::readMixtralKeys(const Checkpoint &checkpoint,
+                           const std::string &layer, ExpertsSpec &spec) {
+  std::string block = layer + "block_sparse_moe.";
+  if (!hasLayerTensor(checkpoint, block + "gate.weight"))
+    block = layer + "mlp.";
+  spec.router.key = block + "gate";
+  spec.keys.prefix = block + "experts.";
+  spec.keys.gate = "w1";
+  spec.keys.up = "w3";
+  spec.keys.down = "w2";
 }
 
 std::vector<bool> weir::readSparseLayers(ConfigReader &reader, int64_t layers) {

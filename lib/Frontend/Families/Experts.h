@@ -85,6 +85,8 @@ void readExpertCounts(ConfigReader &reader, RouterSpec &router, int64_t experts,
 /// What options of a mixture are where a configuration does not say.
 struct ExpertDefaults {
   int64_t experts, perToken, inner;
+  /// Whether the chosen experts' weights are renormalised.
+  bool normalized = false;
 };
 
 /// Reads the options that Qwen's mixtures and many after them have, whose keys
@@ -102,6 +104,11 @@ ExpertsSpec readQwenSharedExperts(ConfigReader &reader,
 
 /// Whether any layer has the tensor `key`, where `*` is the layer.
 bool hasLayerTensor(const Checkpoint &checkpoint, llvm::StringRef key);
+
+/// Fills in keys as Mixtral has them, in the spelling that the checkpoint has;
+/// those of a layer begin with `layer`.
+void readMixtralKeys(const Checkpoint &checkpoint, const std::string &layer,
+                     ExpertsSpec &spec);
 
 /// Reads which layers have experts: each `decoder_sparse_step`th but those in
 /// `mlp_only_layers`.

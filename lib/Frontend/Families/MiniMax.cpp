@@ -28,6 +28,7 @@ struct MiniMaxConfig : HybridModel {
   int64_t inner, heads, kvHeads, headDim;
   std::optional<int64_t> window;
   Residual linear, attention, feedForward;
+  ExpertsSpec experts;
   RotarySpec rotary;
 };
 
@@ -44,9 +45,6 @@ public:
 private:
   Value buildAttention(Value x);
   Value buildLightning(Value x);
-  /// What follows the mixer of a layer: that of its only expert, as
-  /// chooseFeedForwards refuses more.
-  Value buildFeedForward(FeedForward kind, Value x);
   /// The rates that the heads of a lightning layer forget at.
   Value buildSlopes();
   Value join(Value kept, Value added, const Residual &residual);
@@ -123,14 +121,6 @@ Value MiniMaxGraph::buildLightning(Value x) {
   return b.linear(b.mul(gate, normed), keys + "out_proj", config.hidden);
 }
 
-Value MiniMaxGraph::buildFeedForward(FeedForward kind, Value x) {
-  assert(kind == FeedForward::Dense && "experts were refused");
-  std::string expert = config.layer + "block_sparse_moe.experts.0.";
-  b.setScope(expert);
-  return b.mlp(x, {expert + "w3", expert + "w2", expert + "w1"}, config.inner,
-               config.activation);
-}
-
 Value MiniMaxGraph::join(Value kept, Value added, const Residual &residual) {
   return b.add(b.scale(kept, residual.kept), b.scale(added, residual.added));
 }
@@ -142,7 +132,8 @@ Value MiniMaxGraph::buildLayer(const HybridLayer &kind, Value x) {
           ? join(x, buildLightning(x), config.linear)
           : join(x, buildAttention(x), config.attention);
   x = b.rmsNorm(x, config.layer + "post_attention_layernorm", config.eps);
-  return join(x, buildFeedForward(kind.feedForward, x), config.feedForward);
+  b.setScope(config.experts.router.key);
+  return join(x, buildMixture(b, x, config.experts), config.feedForward);
 }
 
 //===----------------------------------------------------------------------===//
@@ -178,18 +169,13 @@ static MiniMaxConfig readConfig(ConfigReader &reader, ModelBuilder &b,
     return (i + 1) % 2 ? TokenMixer::Attention : TokenMixer::Linear;
   });
   expectShared(reader, "num_key_value_heads", config.heads, config.kvHeads);
-  int64_t experts = reader.getInt("num_local_experts", 8);
-  chooseFeedForwards(reader, config, "num_local_experts",
-                     [&](int64_t) { return experts > 1; });
-  // An expert without others is chosen whatever the router says.
-  for (int64_t layer = 0; experts == 1 && layer < config.layers; ++layer)
-    b.getCheckpoint().markUsed(config.model + "layers." +
-                               std::to_string(layer) +
-                               ".block_sparse_moe.gate.weight");
-  // How sums are arranged, and what training does.
-  reader.ignore({"block_size", "num_experts_per_tok", "output_router_logits",
-                 "router_aux_loss_coef", "router_jitter_noise",
-                 "sliding_window"});
+  readExpertCounts(reader, config.experts.router, 8, 2);
+  ignoreTrainingOfExperts(reader);
+  config.experts.inner = config.inner;
+  config.experts.activation = config.activation;
+  readMixtralKeys(b.getCheckpoint(), config.layer, config.experts);
+  // How sums are arranged.
+  reader.ignore({"block_size", "sliding_window"});
   RotaryOptions options;
   options.headDim = config.headDim;
   options.trainedLength = config.length;

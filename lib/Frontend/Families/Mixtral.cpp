@@ -30,15 +30,7 @@ static ModelFacts buildMixtral(ModelBuilder &builder, ConfigReader &reader,
   experts.inner = config.inner;
   experts.activation = config.activation;
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  // As transformers has written it at different times.
-  std::string block = keys.layer + "block_sparse_moe.";
-  if (!hasLayerTensor(builder.getCheckpoint(), block + "gate.weight"))
-    block = keys.layer + "mlp.";
-  experts.router.key = block + "gate";
-  experts.keys.prefix = block + "experts.";
-  experts.keys.gate = "w1";
-  experts.keys.up = "w3";
-  experts.keys.down = "w2";
+  readMixtralKeys(builder.getCheckpoint(), keys.layer, experts);
   ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
   facts.bos = 1;
   facts.eos = 2;

@@ -24,6 +24,8 @@ struct QwenConfig : HybridModel {
   int64_t inner, heads, kvHeads, headDim;
   DeltaHeads delta;
   bool attentionBias;
+  /// The mixtures of layers that have them.
+  ExpertsSpec experts;
   /// Whether positions may be several, as of images.
   bool hasSections = false;
   RotarySpec rotary;
@@ -50,8 +52,7 @@ public:
 private:
   Value buildAttention(Value x);
   Value buildDelta(Value x);
-  /// What follows the mixer of a layer. chooseFeedForwards refuses all but
-  /// dense ones.
+  /// What follows the mixer of a layer.
   Value buildFeedForward(FeedForward kind, Value x);
   /// What a delta rule reads of `x` by a matrix for each thing.
   DeltaParts projectParts(Value x);
@@ -155,7 +156,8 @@ Value QwenGraph::buildDelta(Value x) {
 }
 
 Value QwenGraph::buildFeedForward(FeedForward kind, Value x) {
-  assert(kind == FeedForward::Dense && "experts were refused");
+  if (kind == FeedForward::Experts)
+    return buildMixture(b, x, config.experts);
   return hybridMLP(b, config, x, config.inner);
 }
 
@@ -217,24 +219,20 @@ static void readConfig(ConfigReader &reader, ModelBuilder &b,
 
 /// Reads which layers have experts, and what else is said about those.
 static void readExperts(ConfigReader &reader, QwenConfig &config) {
-  int64_t experts = reader.getInt("num_experts", 512);
-  int64_t step = reader.getSize("decoder_sparse_step", 1);
-  SmallVector<int64_t> dense;
-  if (const llvm::json::Value *value = reader.get("mlp_only_layers")) {
-    const llvm::json::Array *list = value->getAsArray();
-    for (size_t i = 0; list && i < list->size(); ++i)
-      dense.push_back((*list)[i].getAsInteger().value_or(-1));
-    if (!list || llvm::is_contained(dense, -1))
-      reader.emitError("mlp_only_layers")
-          << "key 'mlp_only_layers' is no list of layers";
+  std::vector<bool> sparse = readSparseLayers(reader, config.layers);
+  // Without experts, what is said about them has no effect.
+  if (reader.getInt("num_experts", 512) == 0) {
+    reader.ignore({"moe_intermediate_size", "norm_topk_prob",
+                   "num_experts_per_tok", "shared_expert_intermediate_size"});
+    ignoreTrainingOfExperts(reader);
+    return;
   }
-  chooseFeedForwards(reader, config, "num_experts", [&](int64_t layer) {
-    return experts > 0 && (layer + 1) % step == 0 &&
-           !llvm::is_contained(dense, layer);
-  });
-  reader.ignore({"moe_intermediate_size", "norm_topk_prob",
-                 "num_experts_per_tok", "output_router_logits",
-                 "router_aux_loss_coef", "shared_expert_intermediate_size"});
+  config.experts = readQwenSharedExperts(
+      reader, config.layer + "mlp.", {512, 10, 512, /*normalized=*/true}, 512);
+  config.experts.activation = config.activation;
+  for (auto [layer, hasExperts] : llvm::zip(config.order, sparse))
+    if (hasExperts)
+      layer.feedForward = FeedForward::Experts;
 }
 
 static ModelFacts build(ModelBuilder &b, ConfigReader &reader,

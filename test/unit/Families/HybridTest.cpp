@@ -75,6 +75,7 @@ SmallModel makeMiniMax() {
                    {"num_key_value_heads", 1},
                    {"layer_types", json::Array{"linear_attention"}},
                    {"num_local_experts", 1},
+                   {"num_experts_per_tok", 1},
                    {"vocab_size", 10}};
   model.addTensor("model.embed_tokens.weight", {10, 8});
   std::string layer = "model.layers.0.";
@@ -114,9 +115,7 @@ TEST(ImportHybrid, qwen3NextErrors) {
     model.config[key] = std::move(value);
     expectError(importSmall(model), {text});
   };
-  expect("num_experts", 4,
-         "key 'num_experts' makes layer 0 a mixture of experts, which is not "
-         "supported; expected layers that are all dense");
+  expect("num_experts", 16, "model.layers.0.mlp.gate.weight");
   expect("mlp_only_layers", 1, "key 'mlp_only_layers' is no list of layers");
   expect("mlp_only_layers", json::Array{"all"},
          "key 'mlp_only_layers' is no list of layers");
@@ -133,8 +132,21 @@ TEST(ImportHybrid, qwen3NextErrors) {
 TEST(ImportHybrid, qwen3NextExpertsElsewhere) {
   SmallModel model = makeQwen3Next();
   model.config["num_experts"] = 4;
+  model.config["num_experts_per_tok"] = 2;
+  model.config["moe_intermediate_size"] = 6;
+  model.config["shared_expert_intermediate_size"] = 5;
   model.config["mlp_only_layers"] = json::Array{0};
-  expectError(importSmall(model), {"makes layer 1 a mixture of experts"});
+  std::string block = "model.layers.1.mlp.";
+  model.addTensor(block + "gate.weight", {4, 8});
+  model.addTensor(block + "experts.gate_up_proj", {4, 12, 8});
+  model.addTensor(block + "experts.down_proj", {4, 8, 6});
+  model.addTensor(block + "shared_expert.gate_proj.weight", {5, 8});
+  model.addTensor(block + "shared_expert.up_proj.weight", {5, 8});
+  model.addTensor(block + "shared_expert.down_proj.weight", {8, 5});
+  model.addTensor(block + "shared_expert_gate.weight", {1, 8});
+  // The dense layer's perceptron is not in the way of the other one's experts.
+  expectError(importSmall(model),
+              {"does not read: 'model.layers.1.mlp.down_proj.weight'"});
   model.config["mlp_only_layers"] = json::Array{0, 1};
   expectModule(importSmall(model), {"order [0, 1]"});
   model.config["mlp_only_layers"] = json::Array{};
@@ -154,8 +166,10 @@ TEST(ImportHybrid, miniMaxSlopes) {
 TEST(ImportHybrid, miniMaxErrors) {
   SmallModel model = makeMiniMax();
   model.config["num_local_experts"] = 2;
+  model.config["num_experts_per_tok"] = 3;
   expectError(importSmall(model),
-              {"key 'num_local_experts' makes layer 0 a mixture of experts"});
+              {"key 'num_experts_per_tok' is 3, expected no more than the 2 of "
+               "'num_local_experts'"});
 }
 
 TEST(ImportHybrid, kimiLinearErrors) {
