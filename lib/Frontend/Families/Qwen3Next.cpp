@@ -221,7 +221,8 @@ static void readConfig(ConfigReader &reader, ModelBuilder &b,
 static void readExperts(ConfigReader &reader, QwenConfig &config) {
   std::vector<bool> sparse = readSparseLayers(reader, config.layers);
   // Without experts, what is said about them has no effect.
-  if (reader.getInt("num_experts", 512) == 0) {
+  if (reader.getInt("num_experts", 512) == 0 ||
+      !llvm::is_contained(sparse, true)) {
     reader.ignore({"moe_intermediate_size", "norm_topk_prob",
                    "num_experts_per_tok", "shared_expert_intermediate_size"});
     ignoreTrainingOfExperts(reader);
