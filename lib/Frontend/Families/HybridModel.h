@@ -77,6 +77,20 @@ ModelFacts buildHybridModel(
     const HybridModel &model, llvm::function_ref<void(mlir::Value ids)> begin,
     llvm::function_ref<mlir::Value(const HybridLayer &, mlir::Value)> build);
 
+/// The same by a `Graph`, made of `config`, that has `begin` and `buildLayer`.
+template <typename Graph, typename Config>
+ModelFacts buildHybridModel(ModelBuilder &builder, ConfigReader &reader,
+                            const FamilyRequest &request,
+                            const Config &config) {
+  Graph graph(builder, config);
+  return buildHybridModel(
+      builder, reader, request, config,
+      [&](mlir::Value ids) { graph.begin(ids); },
+      [&](const HybridLayer &kind, mlir::Value x) {
+        return graph.buildLayer(kind, x);
+      });
+}
+
 /// A part of a layer, built of normalised hidden states.
 using PartFn = llvm::function_ref<mlir::Value(mlir::Value)>;
 

@@ -250,17 +250,6 @@ static void readLinearConfig(ConfigReader &reader, KimiConfig &config,
     kinds.push_back(*kind);
 }
 
-static ModelFacts build(ModelBuilder &b, ConfigReader &reader,
-                        const FamilyRequest &request,
-                        const KimiConfig &config) {
-  KimiGraph graph(b, config);
-  return buildHybridModel(
-      b, reader, request, config, [&](Value ids) { graph.begin(ids); },
-      [&](const HybridLayer &kind, Value x) {
-        return graph.buildLayer(kind, x);
-      });
-}
-
 static ModelFacts buildKimiLinear(ModelBuilder &b, ConfigReader &reader,
                                   const FamilyRequest &request) {
   KimiConfig config;
@@ -292,7 +281,7 @@ static ModelFacts buildKimiLinear(ModelBuilder &b, ConfigReader &reader,
   reader.ignore({"head_dim", "rope_parameters", "rope_scaling", "rope_theta"});
   config.mixer = config.layer + "self_attn.";
   config.output = config.mixer + "o_proj";
-  ModelFacts facts = build(b, reader, request, config);
+  ModelFacts facts = buildHybridModel<KimiGraph>(b, reader, request, config);
   facts.bos = 163584;
   facts.eos = 163586;
   return facts;
@@ -339,7 +328,7 @@ static ModelFacts buildBailing(ModelBuilder &b, ConfigReader &reader,
   config.embed = isOwn ? "word_embeddings" : "embed_tokens";
   config.mixer = config.layer + (isOwn ? "attention." : "self_attn.");
   config.output = config.mixer + (isOwn ? "dense" : "o_proj");
-  ModelFacts facts = build(b, reader, request, config);
+  ModelFacts facts = buildHybridModel<KimiGraph>(b, reader, request, config);
   facts.eos = 156895;
   return facts;
 }

@@ -188,12 +188,7 @@ static MiniMaxConfig readConfig(ConfigReader &reader, ModelBuilder &b,
 static ModelFacts buildMiniMax(ModelBuilder &b, ConfigReader &reader,
                                const FamilyRequest &request) {
   MiniMaxConfig config = readConfig(reader, b, request);
-  MiniMaxGraph graph(b, config);
-  ModelFacts facts = buildHybridModel(
-      b, reader, request, config, [&](Value ids) { graph.begin(ids); },
-      [&](const HybridLayer &kind, Value x) {
-        return graph.buildLayer(kind, x);
-      });
+  ModelFacts facts = buildHybridModel<MiniMaxGraph>(b, reader, request, config);
   facts.bos = 1;
   facts.eos = 2;
   return facts;

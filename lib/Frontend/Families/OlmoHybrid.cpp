@@ -190,12 +190,7 @@ static OlmoConfig readConfig(ConfigReader &reader, ModelBuilder &b,
 static ModelFacts buildOlmoHybrid(ModelBuilder &b, ConfigReader &reader,
                                   const FamilyRequest &request) {
   OlmoConfig config = readConfig(reader, b, request);
-  OlmoGraph graph(b, config);
-  ModelFacts facts = buildHybridModel(
-      b, reader, request, config, [&](Value ids) { graph.begin(ids); },
-      [&](const HybridLayer &kind, Value x) {
-        return graph.buildLayer(kind, x);
-      });
+  ModelFacts facts = buildHybridModel<OlmoGraph>(b, reader, request, config);
   facts.eos = 100257;
   return facts;
 }

@@ -236,17 +236,6 @@ static void readExperts(ConfigReader &reader, QwenConfig &config) {
       layer.feedForward = FeedForward::Experts;
 }
 
-static ModelFacts build(ModelBuilder &b, ConfigReader &reader,
-                        const FamilyRequest &request,
-                        const QwenConfig &config) {
-  QwenGraph graph(b, config);
-  return buildHybridModel(
-      b, reader, request, config, [&](Value ids) { graph.begin(ids); },
-      [&](const HybridLayer &kind, Value x) {
-        return graph.buildLayer(kind, x);
-      });
-}
-
 static ModelFacts buildQwen3Next(ModelBuilder &b, ConfigReader &reader,
                                  const FamilyRequest &request) {
   QwenConfig config;
@@ -257,7 +246,7 @@ static ModelFacts buildQwen3Next(ModelBuilder &b, ConfigReader &reader,
   config.kvHeads = 2;
   readConfig(reader, b, request, config);
   readExperts(reader, config);
-  return build(b, reader, request, config);
+  return buildHybridModel<QwenGraph>(b, reader, request, config);
 }
 
 static ModelFacts buildQwen35(ModelBuilder &b, ConfigReader &reader,
@@ -270,7 +259,7 @@ static ModelFacts buildQwen35(ModelBuilder &b, ConfigReader &reader,
   config.kvHeads = 4;
   config.hasSections = true;
   readConfig(reader, b, request, config);
-  return build(b, reader, request, config);
+  return buildHybridModel<QwenGraph>(b, reader, request, config);
 }
 
 void weir::registerQwen3NextFamily(FamilyTable &table) {
