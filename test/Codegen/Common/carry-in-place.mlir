@@ -161,3 +161,26 @@ func.func @slot_is_written_back(%s: tensor<?x4xf32> {weir.slot = @carry},
     -> (tensor<?x4xf32>, tensor<?x4xf32> {weir.slot = @carry}) {
   return %x, %x : tensor<?x4xf32>, tensor<?x4xf32>
 }
+
+// A loop whose result is the next value begins in the carried tensor; a write
+// of the result to where it lies already would count as one more read.
+// CHECK-LABEL: func.func @loop_ends_where_it_began
+// CHECK: scf.for {{.*}} iter_args(%[[X:.*]] = %{{.*}})
+// CHECK: %[[Y:.*]] = scf.for {{.*}} iter_args(%{{.*}} = %[[X]])
+// CHECK-NOT: materialize_in_destination
+// CHECK: scf.yield %[[Y]]
+func.func @loop_ends_where_it_began(%x0: tensor<4xf32>, %s: f32, %n: index)
+    -> tensor<4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%x = %x0) -> tensor<4xf32> {
+    %init = tensor.empty() : tensor<4xf32>
+    %y = scf.for %j = %c0 to %n step %c1 iter_args(%a = %init)
+        -> tensor<4xf32> {
+      %b = tensor.insert %s into %a[%j] : tensor<4xf32>
+      scf.yield %b : tensor<4xf32>
+    }
+    scf.yield %y : tensor<4xf32>
+  }
+  return %r : tensor<4xf32>
+}
