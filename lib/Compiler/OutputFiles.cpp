@@ -48,14 +48,24 @@ llvm::Expected<std::string> OutputFiles::create(llvm::StringRef path) {
     return std::move(error);
   if (isStreamPath(path))
     return cannotWrite(path, "expected the name of a regular file");
-  int descriptor;
+  // An interrupt may come as soon as the file is there, so what removes it then
+  // is told its name before.
   llvm::SmallString<128> temporary;
-  if (std::error_code code =
-          fs::createUniqueFile(path + ".tmp-%%%%%%", descriptor, temporary,
-                               fs::OF_None, fs::all_read | fs::all_write))
-    return cannotWrite(path, code.message());
-  llvm::sys::Process::SafelyCloseFileDescriptor(descriptor);
-  llvm::sys::RemoveFileOnSignal(temporary);
+  while (true) {
+    fs::createUniquePath(path + ".tmp-%%%%%%", temporary,
+                         /*MakeAbsolute=*/false);
+    llvm::sys::RemoveFileOnSignal(temporary);
+    int descriptor;
+    std::error_code code = fs::openFileForWrite(temporary, descriptor,
+                                                fs::CD_CreateNew, fs::OF_None);
+    if (!code) {
+      llvm::sys::Process::SafelyCloseFileDescriptor(descriptor);
+      break;
+    }
+    llvm::sys::DontRemoveFileOnSignal(temporary);
+    if (code != std::errc::file_exists)
+      return cannotWrite(path, code.message());
+  }
   entries.push_back({std::string(temporary), path.str()});
   return entries.back().temporary;
 }

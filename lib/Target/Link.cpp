@@ -7,12 +7,14 @@
 
 #include "weir/Target/Link.h"
 #include "weir/Target/LinkConfig.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
+#include "llvm/Support/Signals.h"
 #include <dlfcn.h>
 
 using namespace llvm;
@@ -50,6 +52,17 @@ static Error runProgram(ArrayRef<StringRef> arguments) {
 /// included, would get in the way of other copies in the same program.
 static constexpr StringLiteral ExportedNames =
     "{ global: weir_*; local: *; };\n";
+
+/// Writes the program `from` to `to`, to be run by all who may read it.
+static std::error_code copyProgram(StringRef from, StringRef to) {
+  if (std::error_code code = sys::fs::copy_file(from, to))
+    return code;
+  ErrorOr<sys::fs::perms> mode = sys::fs::getPermissions(to);
+  if (!mode)
+    return mode.getError();
+  return sys::fs::setPermissions(
+      to, *mode | sys::fs::perms((*mode & sys::fs::all_read) >> 2));
+}
 
 /// Copies the OpenMP library into the folder of `output`.
 static Error bundleOpenMP(StringRef output) {
@@ -105,8 +118,17 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
   if (!sys::fs::exists(runtime))
     return createStringError("no runtime at " + Twine(runtime) +
                              "; expected Weir's libraries there");
+  // A linker outlives a compiler that is ended alone, and writes what it has
+  // under way; it does so elsewhere than in the user's folder.
+  SmallString<128> linked;
+  if (std::error_code code =
+          sys::fs::createTemporaryFile("weir-linked", "", linked))
+    return errorCodeToError(code);
+  FileRemover linkedRemover(linked);
+  sys::RemoveFileOnSignal(linked);
+  scope_exit forgetLinked([&] { sys::DontRemoveFileOnSignal(linked); });
   SmallVector<StringRef> arguments = {
-      *linker, object, "-o", output, "-Wl,--gc-sections", "-Wl,-rpath,$ORIGIN"};
+      *linker, object, "-o", linked, "-Wl,--gc-sections", "-Wl,-rpath,$ORIGIN"};
   SmallString<128> script;
   FileRemover remover;
   std::string name, versionScript;
@@ -141,5 +163,7 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
   arguments.append({WEIR_LIBOMP, "-lpthread", "-ldl", "-lm"});
   if (Error error = runProgram(arguments))
     return error;
+  if (std::error_code code = copyProgram(linked, output))
+    return createStringError(code, "cannot write " + output);
   return bundleOpenMP(output);
 }
