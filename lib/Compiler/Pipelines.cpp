@@ -106,6 +106,7 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     pm.addPass(createTileBlockMaps());
     pm.addPass(createFuseIntoBlocks());
     pm.addPass(createTileAndFuse());
+    pm.addPass(createTransposeCarried());
     LowerPackedLinearOptions kernels;
     kernels.vectorBits = vectorBits;
     kernels.fma = options.target.has("fma") || vectorBits == 512;
@@ -127,7 +128,9 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     VectorizeGenericsOptions generics;
     generics.vectorBits = vectorBits;
     pm.addPass(createVectorizeGenerics(generics));
-    pm.addPass(createExpandMath());
+    ExpandMathOptions math;
+    math.avx512 = vectorBits == 512;
+    pm.addPass(createExpandMath(math));
     pm.addPass(createCSEPass());
   }
 }

@@ -159,8 +159,7 @@ void ScanTiler::cloneOp(Operation &inner, IRMapping &mapping) {
 void ScanTiler::updateInPlace(Value state, Value next) {
   auto maker = next.getDefiningOp<linalg::GenericOp>();
   if (!maker || next.getType() != state.getType() ||
-      maker->getBlock() != builder.getInsertionBlock() ||
-      maker.getNumParallelLoops() != maker.getNumLoops())
+      maker->getBlock() != builder.getInsertionBlock())
     return;
   OpOperand *init = maker.getTiedOpOperand(cast<OpResult>(next));
   if (!init->get().getDefiningOp<tensor::EmptyOp>() ||

@@ -202,6 +202,11 @@ def FuseElementwise : Pass<"weir-fuse-elementwise"> {
     over further axes of fewer than 256 elements: in one loop the function
     would be computed on scalars, apart it is on vectors.
 
+    In the body of an op, an element-wise operation that a reduction over the
+    same loops reads becomes part of that even when others read its result too,
+    as long as they come later: the fused operation has both results. Operations
+    on whole tensors are left as they are, to be cut into tiles.
+
     ```mlir
     // old:
     %s = linalg.generic ins(%x) outs(%e)    // (d) -> (d), softplus
@@ -294,6 +299,35 @@ def FuseIntoBlocks : Pass<"weir-fuse-into-blocks"> {
       %xt = tensor.extract_slice %x[%b, %i, %h, 0] [1, %n, 1, 64] [1, 1, 1, 1]
       %rt = tensor.extract_slice %rate[%b, %i, %h] [1, %n, 1] [1, 1, 1]
       %t = linalg.generic ins(%xt, %rt) { arith.mulf }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def TransposeCarried : Pass<"weir-transpose-carried"> {
+  let summary = "carry matrices transposed whose rows are added up";
+  let description = [{
+    A matrix that an `scf.for` carries, and whose rows operations of its body
+    reduce, is carried transposed: in front of the loop it is transposed, and
+    behind it back. So are the matrices of its shape that go with it in the
+    body; those from in front of the loop are transposed there. Each row of
+    vectors then holds many results of a reduction. Rows come by multiples of
+    16, and all operations that touch the matrix are `linalg.generic`s that take
+    its rows in parallel; other matrices stay.
+
+    ```mlir
+    // old:
+    %h = scf.for ... iter_args(%s = %start) -> tensor<64x16xf32> {
+      %next = linalg.generic ins(%a, %b) outs(%s)  // (d, n) -> (d, n), (n)
+      %y = linalg.generic ins(%next, %c) ...       // sums along n
+    // new:
+    %t = linalg.transpose ins(%start) ... permutation = [1, 0]
+    %r = linalg.transpose ins(%a) ... permutation = [1, 0]
+    %u = scf.for ... iter_args(%s = %t) -> tensor<16x64xf32> {
+      %next = linalg.generic ins(%r, %b) outs(%s)  // (d, n) -> (n, d), (n)
+      %y = linalg.generic ins(%next, %c) ...
+    %h = linalg.transpose ins(%u) outs(%start) permutation = [1, 0]
     ```
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect",
@@ -412,7 +446,8 @@ def ExpandMath : Pass<"weir-expand-math"> {
     within 1.5 units in the last place. They are NaN for NaN and where the
     function has no value, infinite at its poles, and keep the sign of zero;
     small arguments are exact to the last place. exp alone is 0 where the result
-    is below the smallest normal number.
+    is below the smallest normal number, but in vectors of 16 with AVX-512,
+    which multiplies by powers of two in one instruction.
 
     Functions of other types stay, and those of tensors.
 
@@ -426,7 +461,12 @@ def ExpandMath : Pass<"weir-expand-math"> {
     %y = arith.bitcast ... // exponent of %p plus %n
     ```
   }];
+  let options = [
+    Option<"avx512", "avx512", "bool", "false",
+           "Whether vectors of 16 may use instructions of AVX-512">,
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::LLVM::LLVMDialect",
     "::mlir::math::MathDialect"];
 }
 

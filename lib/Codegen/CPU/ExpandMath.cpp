@@ -11,6 +11,7 @@
 
 #include "FloatMath.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 #include "weir/Codegen/Passes.h"
@@ -27,26 +28,31 @@ namespace {
 /// Replaces an `Op` of f32, or of vectors of it, by what `build` emits.
 template <typename Op, Value (*build)(const FloatMath &, Value)>
 struct Expand : OpRewritePattern<Op> {
-  using OpRewritePattern<Op>::OpRewritePattern;
+  Expand(MLIRContext *context, bool avx512)
+      : OpRewritePattern<Op>(context), avx512(avx512) {}
 
   LogicalResult matchAndRewrite(Op op,
                                 PatternRewriter &rewriter) const override {
     Type type = op.getType();
     if (!getElementTypeOrSelf(type).isF32() || isa<TensorType>(type))
       return rewriter.notifyMatchFailure(op, "is not of f32 or a vector of it");
-    FloatMath m(rewriter, op.getLoc(), type);
+    FloatMath m(rewriter, op.getLoc(), type, avx512);
     rewriter.replaceOp(op, build(m, op.getOperand()));
     return success();
   }
+
+  bool avx512;
 };
 
 struct ExpandMathPass : weir::impl::ExpandMathBase<ExpandMathPass> {
+  using ExpandMathBase::ExpandMathBase;
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns
         .add<Expand<math::ExpOp, buildExp>, Expand<math::LogOp, buildLog>,
              Expand<math::Log1pOp, buildLog1p>, Expand<math::TanhOp, buildTanh>,
-             Expand<math::ErfOp, buildErf>>(&getContext());
+             Expand<math::ErfOp, buildErf>>(&getContext(), avx512);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

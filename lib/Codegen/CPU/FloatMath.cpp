@@ -12,10 +12,12 @@
 //
 // exp(x) = 2^n * exp(r) with n = round(x / ln 2) and r = x - n ln 2, |r| <=
 // ln(2) / 2. ln 2 is split in two so that n times its upper part is exact.
-// exp(r) is 1 + r + r^2 p(r). n is rounded by adding 1.5 * 2^23, whose sum
-// holds n in its low bits, so that no conversion to integers is needed; 2^n is
-// then added to the exponent. The largest n is 128, where exp(r) is below 1 for
-// every x whose result is finite, so that the exponent does not overflow.
+// exp(r) is 1 + r + r^2 p(r), summed from the highest power. n is rounded by
+// adding 1.5 * 2^23, whose sum holds n in its low bits, so that no conversion
+// to integers is needed; 2^n is then added to the exponent. The largest n is
+// 128, where exp(r) is below 1 for every x whose result is finite, so that the
+// exponent does not overflow. AVX-512 multiplies by 2^n in one instruction
+// instead, whatever the result.
 //
 // log(y) = e ln 2 + log(1 + f) with y = 2^e (1 + f) and 1 + f in [sqrt(1/2),
 // sqrt(2)): e and f come from the bits of y, after those of sqrt(1/2) are
@@ -34,6 +36,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "FloatMath.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include <limits>
 
@@ -132,6 +135,25 @@ Value FloatMath::select(CmpFPredicate predicate, Value a, float bound,
   return arith::SelectOp::create(builder, loc, holds, yes, no);
 }
 
+bool FloatMath::canScale() const {
+  auto vector = dyn_cast<VectorType>(type);
+  return avx512 && vector && vector.getShape() == ArrayRef<int64_t>{16};
+}
+
+Value FloatMath::scale(Value a, Value n) const {
+  auto number = [&](IntegerType kind, int64_t value) -> Value {
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getIntegerAttr(kind, value));
+  };
+  Value all = number(builder.getI16Type(), -1);
+  Value rounding = number(builder.getI32Type(), 4); // the current one
+  return LLVM::CallIntrinsicOp::create(
+             builder, loc, type,
+             builder.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
+             ValueRange{a, n, a, all, rounding})
+      .getResult(0);
+}
+
 Value FloatMath::polynomial(Value x, ArrayRef<float> coefficients) const {
   Value sum = constant(coefficients.back());
   for (float coefficient : llvm::reverse(coefficients.drop_back()))
@@ -140,17 +162,24 @@ Value FloatMath::polynomial(Value x, ArrayRef<float> coefficients) const {
 }
 
 Value weir::buildExp(const FloatMath &m, Value x) {
+  Value bounded = x;
+  if (m.canScale()) {
+    // Behind these the result is 0 or infinite; n stays a whole number.
+    bounded = m.select(CmpFPredicate::OLT, x, -105.0f, m.constant(-105.0f), x);
+    bounded = m.select(CmpFPredicate::OGT, bounded, 90.0f, m.constant(90.0f),
+                       bounded);
+  }
   Value magic = m.constant(12582912.0f); // 1.5 * 2^23
-  Value shifted = m.fma(x, m.constant(1.44269504088896341f), magic);
+  Value shifted = m.fma(bounded, m.constant(1.44269504088896341f), magic);
   Value n = m.sub(shifted, magic);
-  Value r = m.fma(n, m.constant(-0.693145751953125f), x);
+  Value r = m.fma(n, m.constant(-0.693145751953125f), bounded);
   r = m.fma(n, m.constant(-1.428606765330187e-06f), r);
-  Value p = m.polynomial(r, {0.499999940f, 0.166665211f, 0.0416683890f,
-                             0.00836874545f, 0.00138145395f});
-  Value result = m.fma(p, m.mul(r, r), r);
-  result = m.add(result, m.constant(1.0f));
-  result =
-      m.fromBits(m.addInt(m.bits(result), m.shiftLeft(m.bits(shifted), 23)));
+  Value p = m.polynomial(r, {1.0f, 1.0f, 0.499999940f, 0.166665211f,
+                             0.0416683890f, 0.00836874545f, 0.00138145395f});
+  if (m.canScale())
+    return m.scale(p, n);
+  Value result =
+      m.fromBits(m.addInt(m.bits(p), m.shiftLeft(m.bits(shifted), 23)));
   result =
       m.select(CmpFPredicate::OLT, x, -87.3365402f, m.constant(0.0f), result);
   // Infinity, or the NaN that x is.

@@ -20,8 +20,10 @@ public:
   using Value = mlir::Value;
 
   /// Emits at `builder` on values of `type`: f32 or a vector of f32.
-  FloatMath(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type)
-      : builder(builder), loc(loc), type(type) {}
+  /// `avx512` allows instructions of that set.
+  FloatMath(mlir::OpBuilder &builder, mlir::Location loc, mlir::Type type,
+            bool avx512)
+      : builder(builder), loc(loc), type(type), avx512(avx512) {}
 
   Value constant(float value) const;
   Value intConstant(int32_t value) const;
@@ -48,6 +50,11 @@ public:
   /// `yes` where the comparison of `a` with `bound` holds, else `no`.
   Value select(mlir::arith::CmpFPredicate predicate, Value a, float bound,
                Value yes, Value no) const;
+  /// Whether one instruction multiplies by a power of two, to 0 and infinity
+  /// and all between.
+  bool canScale() const;
+  /// a * 2^n for whole `n`, where canScale.
+  Value scale(Value a, Value n) const;
   /// The sum of `coefficients[i]` * x^i.
   Value polynomial(Value x, llvm::ArrayRef<float> coefficients) const;
 
@@ -57,9 +64,11 @@ private:
   mlir::OpBuilder &builder;
   mlir::Location loc;
   mlir::Type type;
+  bool avx512;
 };
 
-/// exp(x) within 1.5 units in the last place; 0 where that is no normal number.
+/// exp(x) within 1.5 units in the last place. Where that is no normal number it
+/// is 0, or where numbers can be scaled, what it should be.
 mlir::Value buildExp(const FloatMath &m, mlir::Value x);
 /// The natural logarithm of x, and of 1 + x.
 mlir::Value buildLog(const FloatMath &m, mlir::Value x);

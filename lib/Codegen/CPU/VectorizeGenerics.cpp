@@ -5,12 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The last loop of an operation is taken a vector at a time, all others one by
-// one. An operand whose last axis runs with that loop is read as a vector, one
-// that does not depend on the loop as an element. What the body computes of
-// elements alone stays scalar.
+// One loop of an operation, the inner one, is taken a vector at a time, all
+// others one by one: the last, or else a parallel one that runs with the last
+// axis of all it touches. An operand whose last axis runs with that loop is
+// read as a vector, one that does not depend on the loop as an element. What
+// the body computes of elements alone stays scalar.
 //
-// A result that the last loop reduces to one element is summed in a vector
+// Short loops that reduce what a parallel inner loop writes run inside it, so
+// that the sums of one vector stay in a register.
+//
+// A result that the inner loop reduces to one element is summed in a vector
 // that starts from the neutral element and is added up across its lanes behind
 // the loop, so that it stays in a register: LLVM's own vectoriser cannot see
 // that the sum and what is read beside it, all in one arena, are apart.
@@ -38,6 +42,10 @@ namespace weir {
 using namespace mlir;
 using vector::CombiningKind;
 
+/// Steps of reductions up to which they run inside the inner loop. More would
+/// take rows that lie apart one after another, again for each vector.
+static constexpr int64_t ShortReduction = 64;
+
 /// How a reduction combines, or none for an operation that does not.
 static std::optional<CombiningKind> getCombiningKind(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<CombiningKind>>(op)
@@ -55,15 +63,15 @@ namespace {
 class GenericVectorizer {
 public:
   GenericVectorizer(OpBuilder &builder, linalg::GenericOp op, int64_t lanes)
-      : builder(builder), loc(op.getLoc()), op(op), lanes(lanes),
-        inner(op.getNumLoops() - 1) {}
+      : builder(builder), loc(op.getLoc()), op(op), lanes(lanes) {}
 
-  /// Whether the operation is of the kind described above.
+  /// Whether the operation is of the kind described above; finds its inner
+  /// loop.
   bool check();
   SmallVector<Value> emit();
 
 private:
-  /// Vectors of the last loop: `width` elements from `at` on. With a mask,
+  /// Vectors of the inner loop: `width` elements from `at` on. With a mask,
   /// those behind the extent do not exist.
   struct Step {
     Value at;
@@ -80,19 +88,41 @@ private:
   }
   Values getIndices(AffineMap map, Value at);
   Value read(Value tensor, AffineMap map, const Step &step);
+  Value write(Value vector, Value tensor, AffineMap map, const Step &step);
   Value spread(Value value, int64_t width);
+  /// Whether `loop` can be the inner one; sets `combiners` for it.
+  bool checkInner(unsigned loop);
+  /// Sets what runs inside the inner loop, and what outside.
+  void orderLoops();
+  /// Whether result `number` is summed in a register by the nested loops.
+  bool isSummed(unsigned number) {
+    AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(number));
+    return !nested.empty() && llvm::none_of(nested, [&](unsigned loop) {
+      return map.isFunctionOfDim(loop);
+    });
+  }
   /// Emits the body once. `carried` are the tensors of results and, for those
-  /// that the last loop reduces, the partial sums in their place.
+  /// that the inner or the nested loops reduce, the partial sums in their
+  /// place.
   Values emitBody(const Step &step, ValueRange carried);
+  /// Emits the nested loops from number `position` on.
+  Values emitNested(unsigned position, const Step &step, Values carried);
+  /// Emits all that one vector of the inner loop takes.
+  Values emitStep(const Step &step, ValueRange carried);
   Values emitInner(Values tensors);
-  Values emitLoops(unsigned loop, Values tensors);
+  /// Emits the outer loops from number `position` on.
+  Values emitOuter(unsigned position, Values tensors);
+  Values emitLoop(unsigned loop, Values carried,
+                  llvm::function_ref<Values(Values)> body);
 
   OpBuilder &builder;
   Location loc;
   linalg::GenericOp op;
   int64_t lanes;
-  unsigned inner;
-  /// For each result, the operation that combines it where the last loop
+  unsigned inner = 0;
+  /// The loops around the inner one and inside it, each from the outermost.
+  SmallVector<unsigned> outer, nested;
+  /// For each result, the operation that combines it where the inner loop
   /// reduces it, or null.
   SmallVector<Operation *> combiners;
   /// Extents and current indices of the loops.
@@ -104,6 +134,30 @@ private:
 bool GenericVectorizer::check() {
   if (!op.hasPureTensorSemantics() || op.getNumLoops() == 0)
     return false;
+  // Elements apart are left to LLVM, which shuffles them.
+  for (Value operand : op->getOperands())
+    if (auto slice = operand.getDefiningOp<tensor::ExtractSliceOp>())
+      if (!slice.getStaticStrides().empty() &&
+          slice.getStaticStrides().back() != 1)
+        return false;
+  for (Operation &inside : op.getBody()->without_terminator())
+    if (!OpTrait::hasElementwiseMappableTraits(&inside) &&
+        !isa<linalg::IndexOp, arith::ConstantOp>(inside))
+      return false;
+  unsigned last = op.getNumLoops() - 1;
+  for (unsigned loop = last + 1; loop-- > 0;)
+    if ((loop == last ||
+         op.getIteratorTypesArray()[loop] == utils::IteratorType::parallel) &&
+        checkInner(loop)) {
+      orderLoops();
+      return true;
+    }
+  return false;
+}
+
+bool GenericVectorizer::checkInner(unsigned loop) {
+  inner = loop;
+  combiners.clear();
   int64_t extent = op.getStaticLoopRanges()[inner];
   if (extent == 0 || extent == 1)
     return false;
@@ -112,17 +166,7 @@ bool GenericVectorizer::check() {
         (runsWithInner(map) &&
          map.getResults().back() != getAffineDimExpr(inner, map.getContext())))
       return false;
-  // Elements apart are left to LLVM, which shuffles them.
-  for (Value operand : op->getOperands())
-    if (auto slice = operand.getDefiningOp<tensor::ExtractSliceOp>())
-      if (!slice.getStaticStrides().empty() &&
-          slice.getStaticStrides().back() != 1)
-        return false;
   Block &body = *op.getBody();
-  for (Operation &inside : body.without_terminator())
-    if (!OpTrait::hasElementwiseMappableTraits(&inside) &&
-        !isa<linalg::IndexOp, arith::ConstantOp>(inside))
-      return false;
   bool reduces =
       op.getIteratorTypesArray()[inner] == utils::IteratorType::reduction;
   for (OpOperand &init : op.getDpsInitsMutable()) {
@@ -140,6 +184,22 @@ bool GenericVectorizer::check() {
     combiners.push_back(combiner);
   }
   return true;
+}
+
+void GenericVectorizer::orderLoops() {
+  SmallVector<unsigned> reductions;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  op.getReductionDims(reductions);
+  int64_t steps = 1;
+  for (unsigned loop : reductions)
+    steps = ShapedType::isDynamic(ranges[loop]) || steps > ShortReduction
+                ? ShortReduction + 1
+                : steps * ranges[loop];
+  if (steps <= ShortReduction && !llvm::is_contained(reductions, inner))
+    nested = reductions;
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    if (loop != inner && !llvm::is_contained(nested, loop))
+      outer.push_back(loop);
 }
 
 SmallVector<Value> GenericVectorizer::getIndices(AffineMap map, Value at) {
@@ -166,6 +226,14 @@ Value GenericVectorizer::read(Value tensor, AffineMap map, const Step &step) {
       tensor, place, padding, ArrayRef<bool>(!step.mask));
 }
 
+Value GenericVectorizer::write(Value vector, Value tensor, AffineMap map,
+                               const Step &step) {
+  return vector::TransferWriteOp::create(builder, loc, vector, tensor,
+                                         getIndices(map, step.at),
+                                         ArrayRef<bool>(!step.mask))
+      .getResult();
+}
+
 Value GenericVectorizer::spread(Value value, int64_t width) {
   if (isa<VectorType>(value.getType()))
     return value;
@@ -181,7 +249,9 @@ SmallVector<Value> GenericVectorizer::emitBody(const Step &step,
                 read(input->get(), op.getMatchingIndexingMap(input), step));
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable())) {
     BlockArgument argument = op.getMatchingBlockArgument(&init);
-    if (!combiners[i] && !argument.use_empty())
+    if (isSummed(i))
+      mapping.map(argument, carried[i]);
+    else if (!combiners[i] && !argument.use_empty())
       mapping.map(argument,
                   read(carried[i], op.getMatchingIndexingMap(&init), step));
   }
@@ -245,21 +315,21 @@ SmallVector<Value> GenericVectorizer::emitBody(const Step &step,
       next.push_back(sum->getResult(0));
       continue;
     }
-    Value value = mapping.lookupOrDefault(body.getTerminator()->getOperand(i));
-    AffineMap map = op.getMatchingIndexingMap(&init);
-    next.push_back(vector::TransferWriteOp::create(
-                       builder, loc, spread(value, step.width), carried[i],
-                       getIndices(map, step.at), ArrayRef<bool>(!step.mask))
-                       .getResult());
+    Value value =
+        spread(mapping.lookupOrDefault(body.getTerminator()->getOperand(i)),
+               step.width);
+    next.push_back(isSummed(i) ? value
+                               : write(value, carried[i],
+                                       op.getMatchingIndexingMap(&init), step));
   }
   return next;
 }
 
 /// A loop that hands `carried` on.
 static SmallVector<Value>
-emitLoop(OpBuilder &builder, Location loc, Value first, Value last, Value step,
-         ValueRange carried,
-         llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+emitFor(OpBuilder &builder, Location loc, Value first, Value last, Value step,
+        ValueRange carried,
+        llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
   auto loop = scf::ForOp::create(
       builder, loc, first, last, step, carried,
       [&](OpBuilder &b, Location, Value index, ValueRange arguments) {
@@ -268,6 +338,46 @@ emitLoop(OpBuilder &builder, Location loc, Value first, Value last, Value step,
         scf::YieldOp::create(builder, loc, body(index, arguments));
       });
   return SmallVector<Value>(loop.getResults());
+}
+
+/// One of the operation's loops, its indices one by one.
+SmallVector<Value>
+GenericVectorizer::emitLoop(unsigned loop, Values carried,
+                            llvm::function_ref<Values(Values)> body) {
+  if (isConstantIntValue(extents[loop], 1)) {
+    indices[loop] = constant(0);
+    return body(std::move(carried));
+  }
+  Value last = getValueOrCreateConstantIndexOp(builder, loc, extents[loop]);
+  return emitFor(builder, loc, constant(0), last, constant(1), carried,
+                 [&](Value index, ValueRange arguments) {
+                   indices[loop] = index;
+                   return body(Values(arguments));
+                 });
+}
+
+SmallVector<Value> GenericVectorizer::emitNested(unsigned position,
+                                                 const Step &step,
+                                                 Values carried) {
+  if (position == nested.size())
+    return emitBody(step, carried);
+  return emitLoop(nested[position], std::move(carried), [&](Values arguments) {
+    return emitNested(position + 1, step, std::move(arguments));
+  });
+}
+
+SmallVector<Value> GenericVectorizer::emitStep(const Step &step,
+                                               ValueRange tensors) {
+  Values carried(tensors);
+  for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable()))
+    if (isSummed(i))
+      carried[i] = read(tensors[i], op.getMatchingIndexingMap(&init), step);
+  carried = emitNested(0, step, std::move(carried));
+  for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable()))
+    if (isSummed(i))
+      carried[i] =
+          write(carried[i], tensors[i], op.getMatchingIndexingMap(&init), step);
+  return carried;
 }
 
 SmallVector<Value> GenericVectorizer::emitInner(Values tensors) {
@@ -284,26 +394,26 @@ SmallVector<Value> GenericVectorizer::emitInner(Values tensors) {
 
   auto emitSteps = [&](Value first, Value end, bool masked) {
     carried =
-        emitLoop(builder, loc, first, end, constant(width), carried,
-                 [&](Value at, ValueRange arguments) {
-                   Step step{at, width, Value()};
-                   if (masked) {
-                     Value rest = arith::SubIOp::create(builder, loc, last, at);
-                     step.mask = vector::CreateMaskOp::create(
-                         builder, loc,
-                         VectorType::get({width}, builder.getI1Type()), rest);
-                   }
-                   return emitBody(step, arguments);
-                 });
+        emitFor(builder, loc, first, end, constant(width), carried,
+                [&](Value at, ValueRange arguments) {
+                  Step step{at, width, Value()};
+                  if (masked) {
+                    Value rest = arith::SubIOp::create(builder, loc, last, at);
+                    step.mask = vector::CreateMaskOp::create(
+                        builder, loc,
+                        VectorType::get({width}, builder.getI1Type()), rest);
+                  }
+                  return emitStep(step, arguments);
+                });
   };
   if (extent) {
     int64_t whole = *extent / width * width;
     if (whole == width)
-      carried = emitBody({constant(0), width, Value()}, carried);
+      carried = emitStep({constant(0), width, Value()}, carried);
     else
       emitSteps(constant(0), constant(whole), /*masked=*/false);
     if (whole != *extent)
-      carried = emitBody({constant(whole), *extent - whole, Value()}, carried);
+      carried = emitStep({constant(whole), *extent - whole, Value()}, carried);
   } else {
     Value rest = arith::RemUIOp::create(builder, loc, last, constant(width));
     Value whole = arith::SubIOp::create(builder, loc, last, rest);
@@ -330,19 +440,13 @@ SmallVector<Value> GenericVectorizer::emitInner(Values tensors) {
   return carried;
 }
 
-SmallVector<Value> GenericVectorizer::emitLoops(unsigned loop, Values tensors) {
-  if (loop == inner)
+SmallVector<Value> GenericVectorizer::emitOuter(unsigned position,
+                                                Values tensors) {
+  if (position == outer.size())
     return emitInner(std::move(tensors));
-  if (isConstantIntValue(extents[loop], 1)) {
-    indices[loop] = constant(0);
-    return emitLoops(loop + 1, std::move(tensors));
-  }
-  Value last = getValueOrCreateConstantIndexOp(builder, loc, extents[loop]);
-  return emitLoop(builder, loc, constant(0), last, constant(1), tensors,
-                  [&](Value index, ValueRange arguments) {
-                    indices[loop] = index;
-                    return emitLoops(loop + 1, Values(arguments));
-                  });
+  return emitLoop(outer[position], std::move(tensors), [&](Values arguments) {
+    return emitOuter(position + 1, std::move(arguments));
+  });
 }
 
 SmallVector<Value> GenericVectorizer::emit() {
@@ -350,7 +454,7 @@ SmallVector<Value> GenericVectorizer::emit() {
   for (Range range : interface.createLoopRanges(builder, loc))
     extents.push_back(range.size);
   indices.resize(extents.size());
-  return emitLoops(0, Values(op.getDpsInits()));
+  return emitOuter(0, Values(op.getDpsInits()));
 }
 
 namespace {

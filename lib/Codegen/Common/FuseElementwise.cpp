@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "weir/Codegen/Passes.h"
 
@@ -71,13 +72,57 @@ static bool shouldFuse(OpOperand *operand) {
   return spread == 1 || spread >= LongAxes;
 }
 
+/// Whether all that reads what `maker` makes, but for `reader`, comes behind
+/// `reader` in its block.
+static bool isReadBehind(Operation *maker, Operation *reader) {
+  return llvm::all_of(maker->getUsers(), [&](Operation *user) {
+    return user == reader || (user->getBlock() == reader->getBlock() &&
+                              reader->isBeforeInBlock(user));
+  });
+}
+
 namespace {
+/// Makes an element-wise operation part of a reduction over the same loops that
+/// reads it, though others do too. A recurrence's step updates its state and
+/// reads it: both in one loop, the state passes once through registers.
+struct FuseUpdateIntoReduction : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp reader,
+                                PatternRewriter &rewriter) const override {
+    if (isa<FunctionOpInterface>(reader->getParentOp()))
+      return rewriter.notifyMatchFailure(reader, "works on whole tensors");
+    if (reader.getNumReductionLoops() == 0)
+      return rewriter.notifyMatchFailure(reader, "reduces nothing");
+    for (OpOperand *operand : reader.getDpsInputOperands()) {
+      auto maker = operand->get().getDefiningOp<linalg::GenericOp>();
+      if (!maker || maker->hasOneUse() ||
+          maker->getBlock() != reader->getBlock() ||
+          !reader.getMatchingIndexingMap(operand).isPermutation() ||
+          !isReadBehind(maker, reader) ||
+          !linalg::areElementwiseOpsFusable(operand))
+        continue;
+      FailureOr<linalg::ElementwiseOpFusionResult> fused =
+          linalg::fuseElementwiseOps(rewriter, operand);
+      if (failed(fused))
+        continue;
+      for (auto [before, after] : fused->replacements)
+        rewriter.replaceAllUsesWith(before, after);
+      rewriter.eraseOp(reader);
+      rewriter.eraseOp(maker);
+      return success();
+    }
+    return rewriter.notifyMatchFailure(reader, "reads nothing of the kind");
+  }
+};
+
 struct FuseElementwisePass
     : weir::impl::FuseElementwiseBase<FuseElementwisePass> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+    patterns.add<FuseUpdateIntoReduction>(context);
     linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldFuse);
     tensor::populateBubbleUpExpandShapePatterns(patterns);
     affine::AffineApplyOp::getCanonicalizationPatterns(patterns, context);

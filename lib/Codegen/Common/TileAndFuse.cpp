@@ -50,6 +50,9 @@ using namespace weir;
 static constexpr int64_t WorthThreads = 32768;
 /// Elements a thread takes at once.
 static constexpr int64_t ElementsPerTile = 8192;
+/// Elements that lie side by side and are read together; also what transposes
+/// take in registers.
+static constexpr int64_t LineElements = 16;
 
 namespace {
 /// A root, what is computed inside its tiles, and their extents.
@@ -171,6 +174,16 @@ static void collectRowProducers(TilePlan &plan) {
   }
 }
 
+/// Whether `op` reads all of an operand whose rows run along `loop`, which is
+/// not the last one.
+static bool isTurned(linalg::LinalgOp op, unsigned loop) {
+  return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+    AffineMap map = op.getMatchingIndexingMap(operand);
+    return loop + 1 < op.getNumLoops() && map.isPermutation() &&
+           map.getResults().back() == getAffineDimExpr(loop, map.getContext());
+  });
+}
+
 /// The plan for `op` as an operation cut along rows, or none.
 static std::optional<TilePlan> planRows(Operation *op) {
   auto root = dyn_cast<TilingInterface>(op);
@@ -216,6 +229,9 @@ static std::optional<TilePlan> planRows(Operation *op) {
   for (unsigned loop : cut)
     plan.tiles[loop] = 1;
   plan.tiles[last] = std::max<int64_t>(1, ElementsPerTile / inner);
+  // Of an operand whose rows run along this loop, whole lines are read.
+  if (linalgOp && isTurned(linalgOp, last))
+    plan.tiles[last] = llvm::alignTo(plan.tiles[last], LineElements);
   collectRowProducers(plan);
   return plan;
 }

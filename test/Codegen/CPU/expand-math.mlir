@@ -1,4 +1,5 @@
 // RUN: weir-opt %s --weir-expand-math | FileCheck %s
+// RUN: weir-opt %s --weir-expand-math=avx512 | FileCheck %s --check-prefix=AVX512
 
 // The sum with 1.5 * 2^23 rounds x / ln 2 to a whole number in its low bits,
 // which go to the exponent of the polynomial. What is too large becomes infinite
@@ -94,3 +95,11 @@ func.func @other_types_stay(%x: f64, %b: bf16, %t: tensor<4xf32>)
   %u = math.exp %t : tensor<4xf32>
   return %y, %z, %u : f64, bf16, tensor<4xf32>
 }
+
+// AVX-512 multiplies by powers of two.
+// AVX512-LABEL: func.func @vector
+// AVX512: %[[N:.*]] = arith.subf
+// AVX512: %[[ALL:.*]] = arith.constant -1 : i16
+// AVX512: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"(%[[P:.*]], %[[N]], %[[P]], %[[ALL]], %{{.*}})
+// AVX512-NOT: arith.shli
+// AVX512: return

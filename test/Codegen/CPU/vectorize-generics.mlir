@@ -86,3 +86,48 @@ func.func @transposed(%x: tensor<8x4xf32>) -> tensor<4x8xf32> {
   } -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
+
+// A short sum down the columns runs inside, in a register; what it writes on
+// the way is written there.
+// CHECK-LABEL: func.func @sum_down_columns
+// CHECK-SAME: (%[[X:.*]]: tensor<16x32xf32>, %[[C:.*]]: tensor<16xf32>, %[[SUM:.*]]: tensor<32xf32>)
+// CHECK: scf.for %[[D:.*]] = {{.*}} step %c8{{.*}} iter_args(%{{.*}} = %{{.*}}, %[[TO:.*]] = %[[SUM]])
+// CHECK: %[[FIRST:.*]] = vector.transfer_read %[[TO]][%[[D]]]
+// CHECK: %[[LAST:.*]]:2 = scf.for %[[N:.*]] = %c0{{.*}} to %c16{{.*}} step %c1{{.*}} iter_args(%[[T:.*]] = %{{.*}}, %[[S:.*]] = %[[FIRST]])
+// CHECK: vector.transfer_read %[[X]][%[[N]], %[[D]]]
+// CHECK: tensor.extract %[[C]][%[[N]]]
+// CHECK: arith.addf %[[S]]
+// CHECK: vector.transfer_write %{{.*}}, %[[T]][%[[N]], %[[D]]]
+// CHECK: vector.transfer_write %[[LAST]]#1, %[[TO]][%[[D]]]
+// CHECK-NOT: vector.reduction
+func.func @sum_down_columns(%x: tensor<16x32xf32>, %c: tensor<16xf32>,
+                            %sum: tensor<32xf32>)
+    -> (tensor<16x32xf32>, tensor<32xf32>) {
+  %e = tensor.empty() : tensor<16x32xf32>
+  %y:2 = linalg.generic {indexing_maps = [#transposed, #column, #transposed, #row],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%x, %c : tensor<16x32xf32>, tensor<16xf32>)
+      outs(%e, %sum : tensor<16x32xf32>, tensor<32xf32>) {
+  ^bb0(%a: f32, %f: f32, %o: f32, %s: f32):
+    %0 = arith.mulf %a, %f : f32
+    %1 = arith.addf %s, %0 : f32
+    linalg.yield %0, %1 : f32, f32
+  } -> (tensor<16x32xf32>, tensor<32xf32>)
+  return %y#0, %y#1 : tensor<16x32xf32>, tensor<32xf32>
+}
+
+// A long one takes row after row.
+// CHECK-LABEL: func.func @long_sum_down_columns
+// CHECK: scf.for {{.*}} to %c100{{.*}} step %c1
+// CHECK: scf.for {{.*}} step %c8
+func.func @long_sum_down_columns(%x: tensor<100x32xf32>, %sum: tensor<32xf32>)
+    -> tensor<32xf32> {
+  %y = linalg.generic {indexing_maps = [#id, #column],
+      iterator_types = ["reduction", "parallel"]}
+      ins(%x : tensor<100x32xf32>) outs(%sum : tensor<32xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<32xf32>
+  return %y : tensor<32xf32>
+}

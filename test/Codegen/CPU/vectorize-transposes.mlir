@@ -44,3 +44,29 @@ func.func @odd(%x: tensor<16x24xf32>, %out: tensor<24x16xf32>,
   } -> tensor<16x16xf32>
   return %0, %1 : tensor<24x16xf32>, tensor<16x16xf32>
 }
+
+// Axes before the last two are loops over matrices.
+// CHECK-LABEL: func.func @matrices
+// CHECK-SAME: (%[[X:.*]]: tensor<3x32x16xf32>,
+// CHECK: scf.for %[[M:.*]] = %c0{{.*}} to %c3{{.*}} step %c1
+// CHECK: scf.for %[[I:.*]] = %c0{{.*}} to %c32{{.*}} step %c16
+// CHECK: scf.for %[[J:.*]] = %c0{{.*}} to %c16{{.*}} step %c16
+// CHECK-COUNT-16: vector.transfer_read %[[X]][%[[M]], %{{.*}}, %[[J]]]
+// CHECK: vector.transpose %{{.*}}, [1, 0] : vector<16x16xf32> to vector<16x16xf32>
+// CHECK-COUNT-16: vector.transfer_write %{{.*}}[%[[M]], %{{.*}}, %[[I]]]
+func.func @matrices(%x: tensor<3x32x16xf32>, %out: tensor<3x16x32xf32>)
+    -> tensor<3x16x32xf32> {
+  %0 = linalg.transpose ins(%x : tensor<3x32x16xf32>)
+      outs(%out : tensor<3x16x32xf32>) permutation = [0, 2, 1]
+  return %0 : tensor<3x16x32xf32>
+}
+
+// Other orders of axes are left.
+// CHECK-LABEL: func.func @other_axes
+// CHECK-NOT: vector.transpose
+func.func @other_axes(%x: tensor<16x32x16xf32>, %out: tensor<32x16x16xf32>)
+    -> tensor<32x16x16xf32> {
+  %0 = linalg.transpose ins(%x : tensor<16x32x16xf32>)
+      outs(%out : tensor<32x16x16xf32>) permutation = [1, 0, 2]
+  return %0 : tensor<32x16x16xf32>
+}
