@@ -86,6 +86,10 @@ private:
   bool runsWithInner(AffineMap map) const {
     return map.getNumResults() > 0 && map.isFunctionOfDim(inner);
   }
+  bool runsInside(AffineMap map) const {
+    return llvm::any_of(
+        nested, [&](unsigned loop) { return map.isFunctionOfDim(loop); });
+  }
   Values getIndices(AffineMap map, Value at);
   Value read(Value tensor, AffineMap map, const Step &step);
   Value write(Value vector, Value tensor, AffineMap map, const Step &step);
@@ -96,10 +100,8 @@ private:
   void orderLoops();
   /// Whether result `number` is summed in a register by the nested loops.
   bool isSummed(unsigned number) {
-    AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(number));
-    return !nested.empty() && llvm::none_of(nested, [&](unsigned loop) {
-      return map.isFunctionOfDim(loop);
-    });
+    return !nested.empty() &&
+           !runsInside(op.getMatchingIndexingMap(op.getDpsInitOperand(number)));
   }
   /// Emits the body once. `carried` are the tensors of results and, for those
   /// that the inner or the nested loops reduce, the partial sums in their
@@ -128,6 +130,8 @@ private:
   /// Extents and current indices of the loops.
   SmallVector<OpFoldResult> extents;
   SmallVector<Value> indices;
+  /// What the body sees of operands that the nested loops leave alone.
+  IRMapping steady;
 };
 } // namespace
 
@@ -243,10 +247,11 @@ Value GenericVectorizer::spread(Value value, int64_t width) {
 
 SmallVector<Value> GenericVectorizer::emitBody(const Step &step,
                                                ValueRange carried) {
-  IRMapping mapping;
+  IRMapping mapping(steady);
   for (OpOperand *input : op.getDpsInputOperands())
-    mapping.map(op.getMatchingBlockArgument(input),
-                read(input->get(), op.getMatchingIndexingMap(input), step));
+    if (!mapping.contains(op.getMatchingBlockArgument(input)))
+      mapping.map(op.getMatchingBlockArgument(input),
+                  read(input->get(), op.getMatchingIndexingMap(input), step));
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable())) {
     BlockArgument argument = op.getMatchingBlockArgument(&init);
     if (isSummed(i))
@@ -369,6 +374,14 @@ SmallVector<Value> GenericVectorizer::emitNested(unsigned position,
 SmallVector<Value> GenericVectorizer::emitStep(const Step &step,
                                                ValueRange tensors) {
   Values carried(tensors);
+  // Between what the nested loops write, nobody sees that these stay the same.
+  steady.clear();
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    if (!runsInside(map))
+      steady.map(op.getMatchingBlockArgument(input),
+                 read(input->get(), map, step));
+  }
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable()))
     if (isSummed(i))
       carried[i] = read(tensors[i], op.getMatchingIndexingMap(&init), step);

@@ -50,9 +50,8 @@ using namespace weir;
 static constexpr int64_t WorthThreads = 32768;
 /// Elements a thread takes at once.
 static constexpr int64_t ElementsPerTile = 8192;
-/// Elements that lie side by side and are read together; also what transposes
-/// take in registers.
-static constexpr int64_t LineElements = 16;
+/// Elements that lie side by side in what a transpose reads.
+static constexpr int64_t TurnedRows = 256;
 
 namespace {
 /// A root, what is computed inside its tiles, and their extents.
@@ -174,14 +173,16 @@ static void collectRowProducers(TilePlan &plan) {
   }
 }
 
-/// Whether `op` reads all of an operand whose rows run along `loop`, which is
-/// not the last one.
+/// Whether `op` is element-wise and reads an operand whose rows run along
+/// `loop`, which is not the last one.
 static bool isTurned(linalg::LinalgOp op, unsigned loop) {
-  return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
-    AffineMap map = op.getMatchingIndexingMap(operand);
-    return loop + 1 < op.getNumLoops() && map.isPermutation() &&
-           map.getResults().back() == getAffineDimExpr(loop, map.getContext());
-  });
+  return op.getNumParallelLoops() == op.getNumLoops() &&
+         llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+           AffineMap map = op.getMatchingIndexingMap(operand);
+           return loop + 1 < op.getNumLoops() && map.isPermutation() &&
+                  map.getResults().back() ==
+                      getAffineDimExpr(loop, map.getContext());
+         });
 }
 
 /// The plan for `op` as an operation cut along rows, or none.
@@ -229,9 +230,12 @@ static std::optional<TilePlan> planRows(Operation *op) {
   for (unsigned loop : cut)
     plan.tiles[loop] = 1;
   plan.tiles[last] = std::max<int64_t>(1, ElementsPerTile / inner);
-  // Of an operand whose rows run along this loop, whole lines are read.
-  if (linalgOp && isTurned(linalgOp, last))
-    plan.tiles[last] = llvm::alignTo(plan.tiles[last], LineElements);
+  // Rows of the operand run along this loop, those of the result along the last
+  // one: of both, pieces long enough to be fetched ahead.
+  if (linalgOp && isTurned(linalgOp, last)) {
+    plan.tiles[last] = TurnedRows;
+    plan.tiles[iterators.size() - 1] = ElementsPerTile / TurnedRows;
+  }
   collectRowProducers(plan);
   return plan;
 }
