@@ -3,11 +3,11 @@
 
   make_checkpoint.py FOLDER [NAME...]
 
-Each case of cases.py becomes FOLDER/NAME in the layout of the public reference
-set: config.json and model.safetensors; inputs*.safetensors and the logits
-transformers computes of them in float32, outputs*.safetensors; generate.json
-with greedily decoded tokens; meta.json. A folder written by this very program
-from this very case is kept.
+Each case of cases.py and hybrid_cases.py becomes FOLDER/NAME in the layout of
+the public reference set: config.json and model.safetensors; inputs*.safetensors
+and the logits transformers computes of them in float32, outputs*.safetensors;
+generate.json with greedily decoded tokens; meta.json. A folder written by this
+very program from this very case is kept.
 
 Weights are random and scaled so that every one of them changes the result.
 Padded rows are computed alone: a batch equals its rows.
@@ -27,6 +27,7 @@ import transformers
 from safetensors.torch import save_file
 
 from cases import CASES
+from hybrid_cases import HYBRID_CASES
 from write_gguf import write_gguf
 
 NEW_TOKENS = 24
@@ -53,7 +54,13 @@ def fill(model, generator):
                 fan_in = tensor.shape[0 if ".c_" in name else 1]
                 if "conv" in name or ".experts." in name:
                     fan_in = tensor.shape[-1]
-                draw(tensor, 1.5 / fan_in**0.5)
+                # Beside a matrix of that size, two that multiply are small.
+                size = 0.4 if "_adapter_" in name else 1.5
+                draw(tensor, size / fan_in**0.5)
+        # What chooses experts without being trained by gradients.
+        for name, buffer in model.named_buffers():
+            if name.endswith("bias"):
+                draw(buffer, 0.3)
 
 
 def run(model, rows):
@@ -177,22 +184,28 @@ def main():
     here = pathlib.Path(__file__).parent
     sources = b"".join(
         (here / name).read_bytes()
-        for name in ("make_checkpoint.py", "cases.py", "write_gguf.py")
+        for name in (
+            "make_checkpoint.py",
+            "cases.py",
+            "hybrid_cases.py",
+            "write_gguf.py",
+        )
     )
     stamp = hashlib.sha256(sources + transformers.__version__.encode()).hexdigest()
     root = pathlib.Path(sys.argv[1])
+    cases = CASES | HYBRID_CASES
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     with locked(root):
-        for name in sys.argv[2:] or CASES:
+        for name in sys.argv[2:] or cases:
             folder = root / name
             mark = folder / "stamp"
             if mark.exists() and mark.read_text() == stamp:
                 continue
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            make(name, CASES[name], folder)
+            make(name, cases[name], folder)
             mark.write_text(stamp)
 
 

@@ -130,6 +130,10 @@ public:
   /// stack, `*` in the key is each layer of the kind. Fails when a tensor is
   /// missing or has other extents. Asking twice gives one parameter.
   Param param(llvm::StringRef key, llvm::ArrayRef<int64_t> shape);
+  /// The same where `*` is not the layer, but the number that `number` gives of
+  /// it.
+  Param layerParam(llvm::StringRef key, llvm::ArrayRef<int64_t> shape,
+                   llvm::function_ref<int64_t(int64_t layer)> number);
   /// Declares the tensors of all experts of a layer, each of the extents
   /// `shape`, stacked with the experts in front. The first `*` in the key is
   /// the layer and the second one the expert.

@@ -39,15 +39,17 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerBailingHybridFamily(table);
   registerCombaFamily(table);
   registerDeltaNetFamily(table);
-  registerGLAFamily(table);
+  registerFalconH1Family(table);
   registerFalconMambaFamily(table);
+  registerGLAFamily(table);
   registerGPT2Family(table);
   registerGSAFamily(table);
   registerGatedDeltaNetFamily(table);
   registerGatedDeltaProductFamily(table);
   registerGraniteMoeFamily(table);
-  registerHGRNFamily(table);
   registerHGRN2Family(table);
+  registerHGRNFamily(table);
+  registerJambaFamily(table);
   registerKDAFamily(table);
   registerKimiLinearFamily(table);
   registerLightNetFamily(table);
@@ -69,8 +71,10 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerQwen3NextFamily(table);
   registerRWKV6Family(table);
   registerRWKV7Family(table);
-  registerRetNetFamily(table);
   registerRecurrentGemmaFamily(table);
+  registerRetNetFamily(table);
   registerRwkvFamily(table);
   registerXlstmFamily(table);
+  registerZamba2Family(table);
+  registerZambaFamily(table);
 }

@@ -21,42 +21,59 @@ void weir::readHybridModel(ConfigReader &reader, HybridModel &model) {
   model.hidden = reader.getSize("hidden_size", model.hidden);
   model.layers = readLayers(reader, "num_hidden_layers", model.layers);
   model.length = reader.getSize("max_position_embeddings", model.length);
-  model.eps = readEpsilon(reader, "rms_norm_eps", model.eps);
+  model.eps = readEpsilon(reader, model.epsKey, model.eps);
   model.tied = reader.getBool("tie_word_embeddings", model.tied);
   model.activation = reader.getString("hidden_act", model.activation);
   const Checkpoint &checkpoint = reader.getCheckpoint();
-  bool bare = !checkpoint.lookup("model.norm.weight") &&
-              checkpoint.lookup("norm.weight");
+  std::string norm = model.finalNorm + ".weight";
+  bool bare = !checkpoint.lookup("model." + norm) && checkpoint.lookup(norm);
   model.model = bare ? "" : "model.";
   model.layer = model.model + "layers.*.";
 }
 
-void weir::readLayerTypes(ConfigReader &reader, HybridModel &model,
-                          function_ref<TokenMixer(int64_t)> usual) {
+bool weir::readLayerNames(ConfigReader &reader, HybridModel &model,
+                          ArrayRef<LayerName> names) {
   model.order.assign(model.layers, HybridLayer());
-  const llvm::json::Value *value = reader.get("layer_types");
-  if (!value) {
-    for (auto [i, layer] : llvm::enumerate(model.order))
-      layer.mixer = usual(i);
-    return;
-  }
+  StringRef key =
+      reader.has("layer_types") ? "layer_types" : "layers_block_type";
+  const llvm::json::Value *value = reader.get(key);
+  if (!value)
+    return false;
   const llvm::json::Array *list = value->getAsArray();
   if (!list || static_cast<int64_t>(list->size()) != model.layers) {
-    reader.emitError("layer_types")
-        << "key 'layer_types' is no list of " << model.layers << " names";
-    return;
+    reader.emitError(key) << "key '" << key << "' is no list of "
+                          << model.layers << " names";
+    return true;
   }
   for (auto [layer, entry] : llvm::zip_equal(model.order, *list)) {
     StringRef name = entry.getAsString().value_or("");
-    if (name != "linear_attention" && name != "full_attention") {
-      reader.emitError("layer_types")
-          << "key 'layer_types' names '" << name
-          << "', expected linear_attention or full_attention";
-      return;
+    const LayerName *known = llvm::find_if(
+        names, [&](const LayerName &known) { return known.name == name; });
+    if (known != names.end()) {
+      layer = known->layer;
+      continue;
     }
-    layer.mixer =
-        name == "linear_attention" ? TokenMixer::Linear : TokenMixer::Attention;
+    InFlightDiagnostic diagnostic = reader.emitError(key)
+                                    << "key '" << key << "' names '" << name
+                                    << "', expected ";
+    for (auto [i, other] : llvm::enumerate(names))
+      diagnostic << (i == 0                  ? ""
+                     : i + 1 == names.size() ? " or "
+                                             : ", ")
+                 << other.name;
+    return true;
   }
+  return true;
+}
+
+void weir::readLayerTypes(ConfigReader &reader, HybridModel &model,
+                          function_ref<TokenMixer(int64_t)> usual) {
+  if (readLayerNames(reader, model,
+                     {{"linear_attention", {TokenMixer::Linear}},
+                      {"full_attention", {TokenMixer::Attention}}}))
+    return;
+  for (auto [i, layer] : llvm::enumerate(model.order))
+    layer.mixer = usual(static_cast<int64_t>(i));
 }
 
 void weir::chooseFeedForwards(ConfigReader &reader, HybridModel &model,
@@ -91,7 +108,7 @@ void weir::expectShared(ConfigReader &reader, StringRef key, int64_t heads,
 ModelFacts
 weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
                        const FamilyRequest &request, const HybridModel &model,
-                       function_ref<void(Value)> begin,
+                       function_ref<void(Value, Value)> begin,
                        function_ref<Value(const HybridLayer &, Value)> build) {
   ModelFacts facts;
   facts.vocabSize = model.vocabSize;
@@ -106,38 +123,43 @@ weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
   Value ids = b.beginForward();
   b.setScope(embed);
   Value x = b.embedding(ids, tables.embedding, model.vocabSize, model.hidden);
-  begin(ids);
+  x = b.scale(x, model.embeddingScale);
+  begin(ids, x);
   SmallVector<HybridLayer> kinds;
   SmallVector<int32_t> order = numberKinds<HybridLayer>(model.order, kinds);
   x = b.stack(x, order, [&](int32_t kind, Value input) {
     return build(kinds[kind], input);
   });
-  b.setScope(model.model + "norm");
-  x = b.rmsNorm(x, model.model + "norm", model.eps, model.normOffset);
-  if (request.hasHead)
+  std::string norm = model.model + model.finalNorm;
+  b.setScope(norm);
+  x = b.rmsNorm(x, norm, model.eps, model.normOffset);
+  if (request.hasHead) {
     x = b.linear(x, b.weight(tables.head, {model.vocabSize, model.hidden}),
                  Value());
+    x = b.scale(x, model.logitScale);
+  }
   b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
   return facts;
 }
 
 Value weir::preNormLayer(ModelBuilder &b, const HybridModel &model, Value x,
                          PartFn mixer, PartFn feedForward) {
-  auto norm = [&](StringRef name) {
-    std::string key = model.layer + name.str();
+  auto norm = [&](const std::string &name) {
+    std::string key = model.layer + name;
     b.setScope(key);
     return b.rmsNorm(x, key, model.eps, model.normOffset);
   };
-  x = b.add(x, mixer(norm("input_layernorm")));
-  return b.add(x, feedForward(norm("post_attention_layernorm")));
+  x = b.add(x, b.scale(mixer(norm(model.mixerNorm)), model.residualScale));
+  return b.add(x, b.scale(feedForward(norm(model.feedForwardNorm)),
+                          model.residualScale));
 }
 
 Value weir::hybridMLP(ModelBuilder &b, const HybridModel &model, Value x,
-                      int64_t inner, StringRef name) {
+                      int64_t inner, StringRef name, bool bias) {
   std::string mlp = model.layer + name.str();
   b.setScope(mlp);
   MLPKeys keys = {mlp + "up_proj", mlp + "down_proj", mlp + "gate_proj"};
-  return b.mlp(x, keys, inner, model.activation);
+  return b.mlp(x, keys, inner, model.activation, bias);
 }
 
 Param weir::cutGroups(ModelBuilder &b, Param param, int64_t groups,

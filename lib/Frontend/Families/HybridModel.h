@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What decoders share whose layers mix tokens by linear attention or by
-// attention, as `layer_types` says, and whose feed-forward parts are dense or
-// experts. A family reads the options of its mixers and builds its layers.
+// What decoders share whose layers differ: they mix tokens by linear attention
+// or by attention, as `layer_types` says, and their feed-forward parts are
+// dense or experts. A family reads the options of its mixers and builds its
+// layers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,18 +21,21 @@
 namespace weir {
 
 /// What mixes the tokens of a layer.
-enum class TokenMixer : uint8_t { Linear, Attention };
+enum class TokenMixer : uint8_t { Linear, Attention, Both, None };
 
 /// What follows the mixer of a layer.
-enum class FeedForward : uint8_t { Dense, Experts };
+enum class FeedForward : uint8_t { Dense, Experts, None };
 
 /// A layer, as far as layers of a model differ.
 struct HybridLayer {
   TokenMixer mixer = TokenMixer::Linear;
   FeedForward feedForward = FeedForward::Dense;
+  /// Which of several sets of weights that layers share it uses.
+  int64_t shared = 0;
 
   bool operator==(const HybridLayer &other) const {
-    return mixer == other.mixer && feedForward == other.feedForward;
+    return mixer == other.mixer && feedForward == other.feedForward &&
+           shared == other.shared;
   }
 };
 
@@ -39,21 +43,39 @@ struct HybridLayer {
 /// defaults; families change what theirs are before reading.
 struct HybridModel {
   int64_t vocabSize = 0, hidden = 0, layers = 0, length = 0;
+  /// The key of the norms' epsilon, and its value.
+  llvm::StringLiteral epsKey = "rms_norm_eps";
   double eps = 1e-6;
   /// Added to the scales of norms of hidden states.
   double normOffset = 0;
+  /// Factors of embeddings, of what a layer's parts add, and of logits.
+  double embeddingScale = 1, residualScale = 1, logitScale = 1;
   bool tied = false;
   std::string activation = "silu";
   llvm::SmallVector<HybridLayer> order;
   /// What keys of the model and of layers begin with; `*` is the layer.
   std::string model, layer;
-  /// The table of tokens.
-  std::string embed = "embed_tokens";
+  /// The table of tokens, and the norms behind the layers, in front of a
+  /// layer's mixer and in front of what follows it.
+  std::string embed = "embed_tokens", finalNorm = "norm";
+  std::string mixerNorm = "input_layernorm";
+  std::string feedForwardNorm = "post_attention_layernorm";
 };
 
 /// Reads the options above but the order of layers, and finds out what keys of
 /// weights begin with.
 void readHybridModel(ConfigReader &reader, HybridModel &model);
+
+/// A name in the list of layers, and what it means.
+struct LayerName {
+  llvm::StringLiteral name;
+  HybridLayer layer;
+};
+
+/// Reads the list of layers' names, `layer_types` or, as it was called first,
+/// `layers_block_type`, in terms of `names`. False where it is absent.
+bool readLayerNames(ConfigReader &reader, HybridModel &model,
+                    llvm::ArrayRef<LayerName> names);
 
 /// Reads `layer_types`; `usual` gives what a layer is where it is absent.
 void readLayerTypes(ConfigReader &reader, HybridModel &model,
@@ -70,14 +92,16 @@ void expectShared(ConfigReader &reader, llvm::StringRef key, int64_t heads,
                   int64_t shared);
 
 /// Finishes the reading and builds the model, unless the configuration was
-/// wrong. `begin` is called in front of the layers, of which `build` builds a
-/// kind.
+/// wrong. `begin` is called in front of the layers with the token ids and the
+/// embeddings; `build` builds a kind of layer.
 ModelFacts buildHybridModel(
     ModelBuilder &builder, ConfigReader &reader, const FamilyRequest &request,
-    const HybridModel &model, llvm::function_ref<void(mlir::Value ids)> begin,
+    const HybridModel &model,
+    llvm::function_ref<void(mlir::Value ids, mlir::Value embeddings)> begin,
     llvm::function_ref<mlir::Value(const HybridLayer &, mlir::Value)> build);
 
-/// The same by a `Graph`, made of `config`, that has `begin` and `buildLayer`.
+/// The same by a `Graph`, made of `config`, that has `begin`, of the token ids
+/// or of these and the embeddings, and `buildLayer`.
 template <typename Graph, typename Config>
 ModelFacts buildHybridModel(ModelBuilder &builder, ConfigReader &reader,
                             const FamilyRequest &request,
@@ -85,7 +109,13 @@ ModelFacts buildHybridModel(ModelBuilder &builder, ConfigReader &reader,
   Graph graph(builder, config);
   return buildHybridModel(
       builder, reader, request, config,
-      [&](mlir::Value ids) { graph.begin(ids); },
+      [&](mlir::Value ids, mlir::Value embeddings) {
+        if constexpr (std::is_invocable_v<decltype(&Graph::begin), Graph &,
+                                          mlir::Value, mlir::Value>)
+          graph.begin(ids, embeddings);
+        else
+          graph.begin(ids);
+      },
       [&](const HybridLayer &kind, mlir::Value x) {
         return graph.buildLayer(kind, x);
       });
@@ -94,15 +124,14 @@ ModelFacts buildHybridModel(ModelBuilder &builder, ConfigReader &reader,
 /// A part of a layer, built of normalised hidden states.
 using PartFn = llvm::function_ref<mlir::Value(mlir::Value)>;
 
-/// A layer that normalises in front of each part, `input_layernorm` and
-/// `post_attention_layernorm`, and adds the results.
+/// A layer that normalises in front of each part, and adds the results.
 mlir::Value preNormLayer(ModelBuilder &builder, const HybridModel &model,
                          mlir::Value input, PartFn mixer, PartFn feedForward);
 
 /// The gated perceptron of such a layer, whose keys begin with `name`.
 mlir::Value hybridMLP(ModelBuilder &builder, const HybridModel &model,
                       mlir::Value input, int64_t inner,
-                      llvm::StringRef name = "mlp.");
+                      llvm::StringRef name = "mlp.", bool bias = false);
 
 /// What a matrix, or a bias, has of each of `groups` groups of rows: rows
 /// [offset, offset + size), which is called `name`.

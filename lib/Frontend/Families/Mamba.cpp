@@ -13,28 +13,16 @@
 //===----------------------------------------------------------------------===//
 
 #include "StateSpaceLayers.h"
-#include <cmath>
+#include "StateSpaceMixers.h"
 
 using namespace mlir;
 using namespace weir;
 
 namespace {
 
-/// Keys of a mixer, without ".weight" but for those that have none.
-struct MixerKeys {
-  std::string input, conv, selection, step, rate, skip, output;
-};
-
 struct MambaConfig {
   MixerModel model;
-  MixerKeys keys;
-  int64_t inner, state, rank, width;
-  bool bias, convBias;
-  std::string activation = "silu";
-  /// The epsilon of the norms of step, input and output, or none.
-  std::optional<double> innerEps;
-  /// Whether rates are stored as they are, not as logarithms.
-  bool plainRates;
+  MambaSpec mixer;
 };
 
 } // namespace
@@ -56,53 +44,38 @@ static constexpr ConfigAlias ggufAliases[] = {
     {"vocab_size", "vocab_size"},
 };
 
-/// The step's rank, which is a sixteenth of the hidden size when it is "auto".
-static int64_t readRank(ConfigReader &reader, int64_t hidden) {
-  const llvm::json::Value *value = reader.get("time_step_rank");
-  if (!value && !reader.isGGUF())
-    return (hidden + 15) / 16;
-  if (value && value->getAsString() == StringRef("auto"))
-    return (hidden + 15) / 16;
-  return reader.getSize("time_step_rank", 1);
-}
-
 static void readGGUF(ConfigReader &reader, MambaConfig &config) {
   const Checkpoint &checkpoint = reader.getCheckpoint();
   setMambaKeysOfGGUF(checkpoint, config.model);
-  config.keys = {"blk.*.ssm_in", "blk.*.ssm_conv1d", "blk.*.ssm_x",
-                 "blk.*.ssm_dt", "blk.*.ssm_a",      "blk.*.ssm_d",
-                 "blk.*.ssm_out"};
+  MambaSpec &mixer = config.mixer;
+  setMambaMixerKeysOfGGUF(mixer);
   // The table is the authority, and the lengths say nothing of a recurrence.
   reader.ignore({"vocab_size", "max_position_embeddings", "feed_forward_length",
                  "head_count", "group_count"});
-  config.inner = reader.getSize("intermediate_size", 1);
-  config.bias = checkpoint.lookup("blk.0.ssm_in.bias");
-  config.convBias = checkpoint.lookup("blk.0.ssm_conv1d.bias");
-  config.plainRates = true;
+  mixer.inner = reader.getSize("intermediate_size", 1);
+  mixer.bias = checkpoint.lookup("blk.0.ssm_in.bias");
+  mixer.convBias = checkpoint.lookup("blk.0.ssm_conv1d.bias");
   // One epsilon serves all norms.
   if (reader.getBool("inner_norms", false))
-    config.innerEps = config.model.eps;
+    mixer.innerEps = config.model.eps;
 }
 
 static void readHuggingFace(ConfigReader &reader, MambaConfig &config,
                             bool innerNorms) {
-  std::string mixer = setMambaKeys(reader.getCheckpoint(), config.model);
-  config.keys = {mixer + "in_proj", mixer + "conv1d", mixer + "x_proj",
-                 mixer + "dt_proj", mixer + "A_log",  mixer + "D",
-                 mixer + "out_proj"};
+  MambaSpec &mixer = config.mixer;
+  setMambaMixerKeys(mixer, setMambaKeys(reader.getCheckpoint(), config.model));
   config.model.vocabSize = reader.getSize("vocab_size", 50280);
   config.model.tied = reader.getBool("tie_word_embeddings", true);
   double expand = reader.getFloat("expand", 2);
   // A size that is given goes before the factor, as in transformers.
-  config.inner = reader.getSize(
+  config.mixer.inner = reader.getSize(
       "intermediate_size",
       static_cast<int64_t>(expand * static_cast<double>(config.model.hidden)));
-  config.bias = reader.getBool("use_bias", false);
-  config.convBias = reader.getBool("use_conv_bias", true);
-  config.activation = reader.getString("hidden_act", "silu");
-  config.plainRates = false;
+  config.mixer.bias = reader.getBool("use_bias", false);
+  config.mixer.convBias = reader.getBool("use_conv_bias", true);
+  config.mixer.activation = reader.getString("hidden_act", "silu");
   if (innerNorms)
-    config.innerEps = readEpsilon(reader, "mixer_rms_eps", 1e-6);
+    config.mixer.innerEps = readEpsilon(reader, "mixer_rms_eps", 1e-6);
   // How weights are initialised, how scans are done in training, and names of
   // the first implementation, which transformers disregards.
   reader.ignore({"rescale_prenorm_residual", "residual_in_fp32",
@@ -117,52 +90,19 @@ static MambaConfig readConfig(ConfigReader &reader, bool innerNorms) {
   if (reader.isGGUF())
     reader.setAliases("mamba", ggufAliases);
   MambaConfig config;
-  config.model.hidden = reader.getSize("hidden_size", 768);
+  config.model.hidden = config.mixer.hidden =
+      reader.getSize("hidden_size", 768);
   config.model.layers = readLayers(reader, "num_hidden_layers", 32);
   config.model.eps = readEpsilon(reader, "layer_norm_epsilon", 1e-5);
-  config.state = reader.getSize("state_size", 16);
-  config.width = reader.getSize("conv_kernel", 4);
-  config.rank = readRank(reader, config.model.hidden);
+  config.mixer.state = reader.getSize("state_size", 16);
+  config.mixer.width = reader.getSize("conv_kernel", 4);
+  config.mixer.rank =
+      readStepRank(reader, "time_step_rank", config.model.hidden);
   if (reader.isGGUF())
     readGGUF(reader, config);
   else
     readHuggingFace(reader, config, innerNorms);
   return config;
-}
-
-static Value buildMixer(ModelBuilder &b, const MambaConfig &config, Value x) {
-  const MixerKeys &keys = config.keys;
-  int64_t inner = config.inner, rank = config.rank, state = config.state;
-  auto normed = [&](Value value) {
-    return config.innerEps ? rmsNorm(b, value, Value(), *config.innerEps)
-                           : value;
-  };
-  b.setScope(keys.input);
-  Value both = b.linear(x, keys.input, 2 * inner, config.bias);
-  Value gate = sliceFeatures(b, both, inner, inner);
-  b.setScope(keys.conv);
-  Value weight = convKernel(b, keys.conv + ".weight", inner, config.width,
-                            /*flat=*/config.plainRates);
-  Value bias =
-      config.convBias ? b.weight(keys.conv + ".bias", {inner}) : Value();
-  Value u = activatedConv(b, sliceFeatures(b, both, 0, inner), weight, bias,
-                          config.activation);
-  b.setScope(keys.selection);
-  Value selected = b.linear(u, keys.selection, rank + 2 * state);
-  Value step = normed(sliceFeatures(b, selected, 0, rank));
-  Value input = normed(sliceFeatures(b, selected, rank, state));
-  Value output = normed(sliceFeatures(b, selected, rank + state, state));
-  b.setScope(keys.step);
-  step = softplus(b, b.linear(step, keys.step, inner, /*bias=*/true));
-  b.setScope(keys.rate);
-  Value rate = b.weight(keys.rate, {inner, state});
-  if (!config.plainRates)
-    rate = negativeExp(b, rate);
-  Value y = selectiveScan(b, u, step, rate, input, output);
-  y = b.add(y, b.mul(u, b.weight(keys.skip, {inner})));
-  b.setScope(keys.output);
-  return b.linear(b.mul(y, b.activation(gate, "silu")), keys.output,
-                  config.model.hidden, config.bias);
 }
 
 static ModelFacts buildAny(ModelBuilder &b, ConfigReader &reader,
@@ -175,7 +115,7 @@ static ModelFacts buildAny(ModelBuilder &b, ConfigReader &reader,
   reader.finish();
   if (!reader.hasFailed())
     buildMixerModel(b, request, config.model,
-                    [&](Value x) { return buildMixer(b, config, x); });
+                    [&](Value x) { return mambaMixer(b, config.mixer, x); });
   return facts;
 }
 

@@ -156,23 +156,29 @@ Param ModelBuilder::declare(const Twine &name, ArrayRef<int64_t> shape,
 }
 
 Param ModelBuilder::param(StringRef key, ArrayRef<int64_t> shape) {
+  if (layer && key.contains('*'))
+    return layerParam(key, shape, [](int64_t number) { return number; });
+  if (!params.contains(key))
+    checkTensor(key, shape);
   auto name = builder.getStringAttr(key);
-  if (!layer || !key.contains('*')) {
-    if (!params.contains(key))
-      checkTensor(key, shape);
-    return declare(key, shape,
-                   CheckpointAttr::get(&getContext(), name, nullptr), false);
-  }
-  for (int64_t number : layer->layers)
+  return declare(key, shape, CheckpointAttr::get(&getContext(), name, nullptr),
+                 false);
+}
+
+Param ModelBuilder::layerParam(StringRef key, ArrayRef<int64_t> shape,
+                               function_ref<int64_t(int64_t)> number) {
+  SmallVector<int64_t> numbers = llvm::map_to_vector(layer->layers, number);
+  for (int64_t each : numbers)
     // One of the layers says what is wrong with the others too.
-    if (!checkTensor(nameLayer(key, number), shape))
+    if (!checkTensor(nameLayer(key, each), shape))
       break;
-  auto layers = builder.getDenseI64ArrayAttr(layer->layers);
   // "model.layers.*.mlp.weight" is the symbol "model.layers.mlp.weight".
   auto [before, after] = key.split('*');
   after.consume_front(".");
   return declare(before + after, shape,
-                 CheckpointAttr::get(&getContext(), name, layers), true);
+                 CheckpointAttr::get(&getContext(), builder.getStringAttr(key),
+                                     builder.getDenseI64ArrayAttr(numbers)),
+                 true);
 }
 
 Param ModelBuilder::expertParam(StringRef key, int64_t experts,

@@ -1,0 +1,81 @@
+//===- SharedInputTest.cpp - State spaces and attention --------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Models.h"
+#include "gtest/gtest.h"
+
+using namespace mlir;
+using namespace weir;
+namespace json = llvm::json;
+
+namespace {
+
+/// A configuration of `architecture` with two layers, and tensors enough for
+/// them; errors of configurations come before those of tensors.
+SmallModel makeTwoLayers(StringRef architecture) {
+  SmallModel model;
+  model.config = json::Object{{"architectures", json::Array{architecture}},
+                              {"hidden_size", 8},
+                              {"num_hidden_layers", 2},
+                              {"num_attention_heads", 2},
+                              {"num_key_value_heads", 1},
+                              {"vocab_size", 10}};
+  model.addTensor("model.embed_tokens.weight", {10, 8});
+  model.addTensor("model.final_layernorm.weight", {8});
+  return model;
+}
+
+void expectConfigError(StringRef architecture, StringRef key, json::Value value,
+                       StringRef text) {
+  SmallModel model = makeTwoLayers(architecture);
+  model.config[key] = std::move(value);
+  expectError(importSmall(model), {text});
+}
+
+} // namespace
+
+TEST(ImportSharedInput, jambaErrors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    expectConfigError("JambaForCausalLM", key, std::move(value), text);
+  };
+  expect("attn_layer_offset", 8,
+         "key 'attn_layer_offset' is 8, expected a number from 0 to below the "
+         "8 of 'attn_layer_period'");
+  expect("num_experts_per_tok", 17,
+         "key 'num_experts_per_tok' is 17, expected no more than the 16");
+  expect("num_key_value_heads", 3, "expected a divisor of the 2 heads");
+  expect("mamba_dt_rank", "all", "key 'mamba_dt_rank'");
+}
+
+TEST(ImportSharedInput, falconErrors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    expectConfigError("FalconH1ForCausalLM", key, std::move(value), text);
+  };
+  expect("ssm_multipliers", json::Array{1, 2},
+         "key 'ssm_multipliers' is no list of 5 numbers");
+  expect("mlp_multipliers", 2, "key 'mlp_multipliers' is no list of 2 numbers");
+  expect("mamba_d_head", 3,
+         "key 'mamba_n_heads' gives 128 heads of 3 features, expected 1024");
+  expect("mamba_n_groups", 3, "expected a divisor of the 128 heads");
+}
+
+TEST(ImportSharedInput, zambaErrors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    for (StringRef name : {"ZambaForCausalLM", "Zamba2ForCausalLM"})
+      expectConfigError(name, key, json::Value(value), text);
+  };
+  expect("attention_hidden_size", 8,
+         "key 'attention_hidden_size' has the value 8, but only 16");
+  expect("layers_block_type", json::Array{"hybrid"},
+         "key 'layers_block_type' is no list of 2 names");
+  expect("layers_block_type", json::Array{"hybrid", "full_attention"},
+         "names 'full_attention', expected linear_attention, mamba or hybrid");
+  expectConfigError("ZambaForCausalLM", "n_mamba_heads", 3,
+                    "expected a divisor of the 16 inner features");
+  expectConfigError("Zamba2ForCausalLM", "mamba_ngroups", 3,
+                    "expected a divisor of the 8 heads");
+}
