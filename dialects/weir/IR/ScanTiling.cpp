@@ -162,14 +162,14 @@ void ScanTiler::updateInPlace(Value state, Value next) {
       maker->getBlock() != builder.getInsertionBlock())
     return;
   OpOperand *init = maker.getTiedOpOperand(cast<OpResult>(next));
-  if (!init->get().getDefiningOp<tensor::EmptyOp>() ||
-      !maker.getMatchingIndexingMap(init).isIdentity())
+  AffineMap written = maker.getMatchingIndexingMap(init);
+  if (!init->get().getDefiningOp<tensor::EmptyOp>() || !written.isPermutation())
     return;
   for (OpOperand &use : state.getUses()) {
     Operation *reader = use.getOwner();
     if (reader == maker) {
       if (!maker.isDpsInput(&use) ||
-          !maker.getMatchingIndexingMap(&use).isIdentity())
+          maker.getMatchingIndexingMap(&use) != written)
         return;
       continue;
     }

@@ -446,8 +446,8 @@ def ExpandMath : Pass<"weir-expand-math"> {
     within 1.5 units in the last place. They are NaN for NaN and where the
     function has no value, infinite at its poles, and keep the sign of zero;
     small arguments are exact to the last place. exp alone is 0 where the result
-    is below the smallest normal number, but in vectors of 16 with AVX-512,
-    which multiplies by powers of two in one instruction.
+    is below the smallest normal number. AVX-512 multiplies by powers of two in
+    one instruction.
 
     Functions of other types stay, and those of tensors.
 
@@ -467,7 +467,7 @@ def ExpandMath : Pass<"weir-expand-math"> {
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::LLVM::LLVMDialect",
-    "::mlir::math::MathDialect"];
+    "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
 
 def InlineScopes : Pass<"weir-inline-scopes"> {

@@ -38,6 +38,7 @@
 #include "FloatMath.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include <limits>
 
 using namespace mlir;
@@ -128,11 +129,14 @@ Value FloatMath::shiftRight(Value a, int32_t count) const {
   return arith::ShRSIOp::create(builder, loc, a, intConstant(count));
 }
 
+Value FloatMath::compare(CmpFPredicate predicate, Value a, float bound) const {
+  return arith::CmpFOp::create(builder, loc, predicate, a, constant(bound));
+}
+
 Value FloatMath::select(CmpFPredicate predicate, Value a, float bound,
                         Value yes, Value no) const {
-  Value holds =
-      arith::CmpFOp::create(builder, loc, predicate, a, constant(bound));
-  return arith::SelectOp::create(builder, loc, holds, yes, no);
+  return arith::SelectOp::create(builder, loc, compare(predicate, a, bound),
+                                 yes, no);
 }
 
 bool FloatMath::canScale() const {
@@ -140,17 +144,17 @@ bool FloatMath::canScale() const {
   return avx512 && vector && vector.getShape() == ArrayRef<int64_t>{16};
 }
 
-Value FloatMath::scale(Value a, Value n) const {
-  auto number = [&](IntegerType kind, int64_t value) -> Value {
-    return arith::ConstantOp::create(builder, loc,
-                                     builder.getIntegerAttr(kind, value));
-  };
-  Value all = number(builder.getI16Type(), -1);
-  Value rounding = number(builder.getI32Type(), 4); // the current one
+Value FloatMath::scale(Value a, Value n, Value where) const {
+  // The instruction takes a mask of bits.
+  auto bitsType = VectorType::get({1}, builder.getI16Type());
+  Value bits = vector::BitCastOp::create(builder, loc, bitsType, where);
+  Value mask = vector::ExtractOp::create(builder, loc, bits, 0);
+  Value rounding = arith::ConstantOp::create(
+      builder, loc, builder.getI32IntegerAttr(4)); // the current one
   return LLVM::CallIntrinsicOp::create(
              builder, loc, type,
              builder.getStringAttr("llvm.x86.avx512.mask.scalef.ps.512"),
-             ValueRange{a, n, a, all, rounding})
+             ValueRange{a, n, constant(0.0f), mask, rounding})
       .getResult(0);
 }
 
@@ -161,14 +165,15 @@ Value FloatMath::polynomial(Value x, ArrayRef<float> coefficients) const {
   return sum;
 }
 
+/// Below this exp is smaller than the smallest normal number.
+static constexpr float SmallestExponent = -87.3365402f;
+
 Value weir::buildExp(const FloatMath &m, Value x) {
   Value bounded = x;
-  if (m.canScale()) {
-    // Behind these the result is 0 or infinite; n stays a whole number.
-    bounded = m.select(CmpFPredicate::OLT, x, -105.0f, m.constant(-105.0f), x);
-    bounded = m.select(CmpFPredicate::OGT, bounded, 90.0f, m.constant(90.0f),
-                       bounded);
-  }
+  // Above it the result is infinite, and n stays a whole number.
+  if (m.canScale())
+    bounded =
+        m.select(CmpFPredicate::OGT, x, 90.0f, m.constant(90.0f), bounded);
   Value magic = m.constant(12582912.0f); // 1.5 * 2^23
   Value shifted = m.fma(bounded, m.constant(1.44269504088896341f), magic);
   Value n = m.sub(shifted, magic);
@@ -176,12 +181,14 @@ Value weir::buildExp(const FloatMath &m, Value x) {
   r = m.fma(n, m.constant(-1.428606765330187e-06f), r);
   Value p = m.polynomial(r, {1.0f, 1.0f, 0.499999940f, 0.166665211f,
                              0.0416683890f, 0.00836874545f, 0.00138145395f});
+  // A result below the normal numbers would take the processor a hundred times
+  // as long.
   if (m.canScale())
-    return m.scale(p, n);
+    return m.scale(p, n, m.compare(CmpFPredicate::UGE, x, SmallestExponent));
   Value result =
       m.fromBits(m.addInt(m.bits(p), m.shiftLeft(m.bits(shifted), 23)));
-  result =
-      m.select(CmpFPredicate::OLT, x, -87.3365402f, m.constant(0.0f), result);
+  result = m.select(CmpFPredicate::OLT, x, SmallestExponent, m.constant(0.0f),
+                    result);
   // Infinity, or the NaN that x is.
   return m.select(CmpFPredicate::UGT, x, 88.7228391f,
                   m.add(x, m.constant(Infinity)), result);

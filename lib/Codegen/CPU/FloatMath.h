@@ -50,11 +50,15 @@ public:
   /// `yes` where the comparison of `a` with `bound` holds, else `no`.
   Value select(mlir::arith::CmpFPredicate predicate, Value a, float bound,
                Value yes, Value no) const;
-  /// Whether one instruction multiplies by a power of two, to 0 and infinity
-  /// and all between.
+  /// Whether one instruction multiplies by a power of two, to infinity where
+  /// that is too large.
   bool canScale() const;
-  /// a * 2^n for whole `n`, where canScale.
-  Value scale(Value a, Value n) const;
+  /// a * 2^n for whole `n` where the bit of `where` is set, else 0; needs
+  /// canScale.
+  Value scale(Value a, Value n, Value where) const;
+  /// Whether the comparison of `a` with `bound` holds.
+  Value compare(mlir::arith::CmpFPredicate predicate, Value a,
+                float bound) const;
   /// The sum of `coefficients[i]` * x^i.
   Value polynomial(Value x, llvm::ArrayRef<float> coefficients) const;
 
@@ -67,8 +71,7 @@ private:
   bool avx512;
 };
 
-/// exp(x) within 1.5 units in the last place. Where that is no normal number it
-/// is 0, or where numbers can be scaled, what it should be.
+/// exp(x) within 1.5 units in the last place; 0 where that is no normal number.
 mlir::Value buildExp(const FloatMath &m, mlir::Value x);
 /// The natural logarithm of x, and of 1 + x.
 mlir::Value buildLog(const FloatMath &m, mlir::Value x);

@@ -109,8 +109,9 @@ private:
   Values emitBody(const Step &step, ValueRange carried);
   /// Emits the nested loops from number `position` on.
   Values emitNested(unsigned position, const Step &step, Values carried);
-  /// Emits all that one vector of the inner loop takes.
-  Values emitStep(const Step &step, ValueRange carried);
+  /// Emits all that one vector of the inner loop takes; sums start from what
+  /// `before` holds.
+  Values emitStep(const Step &step, ValueRange before, ValueRange carried);
   Values emitInner(Values tensors);
   /// Emits the outer loops from number `position` on.
   Values emitOuter(unsigned position, Values tensors);
@@ -372,6 +373,7 @@ SmallVector<Value> GenericVectorizer::emitNested(unsigned position,
 }
 
 SmallVector<Value> GenericVectorizer::emitStep(const Step &step,
+                                               ValueRange before,
                                                ValueRange tensors) {
   Values carried(tensors);
   // Between what the nested loops write, nobody sees that these stay the same.
@@ -384,7 +386,7 @@ SmallVector<Value> GenericVectorizer::emitStep(const Step &step,
   }
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable()))
     if (isSummed(i))
-      carried[i] = read(tensors[i], op.getMatchingIndexingMap(&init), step);
+      carried[i] = read(before[i], op.getMatchingIndexingMap(&init), step);
   carried = emitNested(0, step, std::move(carried));
   for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable()))
     if (isSummed(i))
@@ -416,17 +418,21 @@ SmallVector<Value> GenericVectorizer::emitInner(Values tensors) {
                         builder, loc,
                         VectorType::get({width}, builder.getI1Type()), rest);
                   }
-                  return emitStep(step, arguments);
+                  return emitStep(step, arguments, arguments);
                 });
   };
+  // A sum that starts from what another one started from must see it as it was:
+  // bufferization takes a vector written elsewhere in the tensor for no reason
+  // to keep the rest, and would not see that this one is read.
   if (extent) {
     int64_t whole = *extent / width * width;
     if (whole == width)
-      carried = emitStep({constant(0), width, Value()}, carried);
+      carried = emitStep({constant(0), width, Value()}, tensors, carried);
     else
       emitSteps(constant(0), constant(whole), /*masked=*/false);
     if (whole != *extent)
-      carried = emitStep({constant(whole), *extent - whole, Value()}, carried);
+      carried = emitStep({constant(whole), *extent - whole, Value()}, tensors,
+                         carried);
   } else {
     Value rest = arith::RemUIOp::create(builder, loc, last, constant(width));
     Value whole = arith::SubIOp::create(builder, loc, last, rest);

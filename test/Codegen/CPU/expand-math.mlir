@@ -96,10 +96,13 @@ func.func @other_types_stay(%x: f64, %b: bf16, %t: tensor<4xf32>)
   return %y, %z, %u : f64, bf16, tensor<4xf32>
 }
 
-// AVX-512 multiplies by powers of two.
+// AVX-512 multiplies by powers of two, but for what would be no normal number.
 // AVX512-LABEL: func.func @vector
+// AVX512-SAME: (%[[X:.*]]: vector<16xf32>)
 // AVX512: %[[N:.*]] = arith.subf
-// AVX512: %[[ALL:.*]] = arith.constant -1 : i16
-// AVX512: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"(%[[P:.*]], %[[N]], %[[P]], %[[ALL]], %{{.*}})
+// AVX512: %[[IN:.*]] = arith.cmpf uge, %[[X]]
+// AVX512: %[[BITS:.*]] = vector.bitcast %[[IN]] : vector<16xi1> to vector<1xi16>
+// AVX512: %[[MASK:.*]] = vector.extract %[[BITS]][0]
+// AVX512: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"(%{{.*}}, %[[N]], %{{.*}}, %[[MASK]], %{{.*}})
 // AVX512-NOT: arith.shli
 // AVX512: return
