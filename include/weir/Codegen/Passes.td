@@ -380,10 +380,11 @@ def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
 def VectorizeTransposes : Pass<"weir-vectorize-transposes"> {
   let summary = "transpose matrices in registers";
   let description = [{
-    Rewrites a `linalg.generic` that transposes a matrix of f32 whose extents
-    are multiples of 16 to loops over blocks of 16 x 16, each of which is read
-    by rows, transposed in registers and written by rows. Without vectors of 512
-    bits nothing changes.
+    Rewrites a `linalg.generic` or `linalg.transpose` that transposes matrices of
+    f32, the last two axes of its tensor, whose extents are multiples of 16, to
+    loops over blocks of 16 x 16. Each is read a quarter of a vector at a time,
+    transposed in registers and written by rows. Without vectors of 512 bits
+    nothing changes.
 
     ```mlir
     // old:
@@ -392,9 +393,9 @@ def VectorizeTransposes : Pass<"weir-vectorize-transposes"> {
     // new:
     scf.for %i = 0 to 32 step 16 iter_args(%e) {
       scf.for %j = 0 to 64 step 16 {
-        vector.transfer_read %x[%i, %j] : vector<16xf32> // and 15 more rows
-        %b = vector.transpose %rows, [1, 0] : vector<16x16xf32>
-        vector.transfer_write %b[0], %t[%j, %i]          // and 15 more rows
+        vector.transfer_read %x[%i, %j] : vector<4xf32> // and 63 more
+        %b = vector.shuffle ... : vector<16xf32>, vector<16xf32>
+        vector.transfer_write %b, %t[%j, %i] // and 15 more rows
     ```
   }];
   let options = [

@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A block of 16 x 16 numbers fills sixteen vectors. It is read by rows, turned
-// by four rounds of shuffles between vectors, and written by rows, so that no
-// element is moved alone.
+// A block of 16 x 16 numbers is turned four columns at a time. Four vectors
+// take these of all rows, a row in each quarter: those of rows 0, 4, 8 and 12
+// in the first vector, of rows 1, 5, 9 and 13 in the second. Two rounds of
+// shuffles within the quarters, two instructions a column, turn the 4 x 4
+// numbers that lie in the same quarter of all four.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +29,9 @@ using namespace mlir;
 
 /// Rows and columns of a block.
 static constexpr int64_t BlockSize = 16;
+
+/// Numbers of a quarter of a vector, within which most instructions shuffle.
+static constexpr int64_t LaneSize = 4;
 
 /// Whether `op` copies matrices of the kind described above, transposed: all
 /// axes but the last two stay.
@@ -61,8 +66,7 @@ static bool isTranspose(linalg::LinalgOp op) {
 /// (`column`, `row`), both of the matrix that `lead` names.
 static Value emitBlock(OpBuilder &builder, Location loc, Value source,
                        Value into, ValueRange lead, Value row, Value column) {
-  auto rowType = VectorType::get({BlockSize}, builder.getF32Type());
-  auto type = VectorType::get({BlockSize, BlockSize}, builder.getF32Type());
+  auto laneType = VectorType::get({LaneSize}, builder.getF32Type());
   Value zero =
       arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0));
   auto behind = [&](Value index, int64_t number) -> Value {
@@ -70,28 +74,51 @@ static Value emitBlock(OpBuilder &builder, Location loc, Value source,
         builder, loc, index,
         arith::ConstantIndexOp::create(builder, loc, number));
   };
-  auto place = [&](Value first, int64_t number, Value second) {
+  auto place = [&](Value first, Value second) {
     SmallVector<Value> indices(lead);
-    indices.push_back(behind(first, number));
-    indices.push_back(second);
+    indices.append({first, second});
     return indices;
   };
-  Value block =
-      arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type));
-  for (int64_t i = 0; i < BlockSize; ++i) {
-    Value read = vector::TransferReadOp::create(builder, loc, rowType, source,
-                                                place(row, i, column), zero,
-                                                ArrayRef<bool>{true});
-    block = vector::InsertOp::create(builder, loc, read, block, i);
-  }
-  block =
-      vector::TransposeOp::create(builder, loc, block, ArrayRef<int64_t>{1, 0});
-  for (int64_t i = 0; i < BlockSize; ++i) {
-    Value written = vector::ExtractOp::create(builder, loc, block, i);
-    into = vector::TransferWriteOp::create(builder, loc, written, into,
-                                           place(column, i, row),
-                                           ArrayRef<bool>{true})
-               .getResult();
+  // `mask` tells for each number of a lane which of the lanes of `a` and `b`
+  // it is, those of `b` counted from LaneSize on.
+  auto shuffle = [&](Value a, Value b, ArrayRef<int64_t> mask) -> Value {
+    SmallVector<int64_t> all;
+    for (int64_t lane = 0; lane < BlockSize; lane += LaneSize)
+      for (int64_t number : mask)
+        all.push_back(number < LaneSize ? lane + number
+                                        : BlockSize + lane + number - LaneSize);
+    return vector::ShuffleOp::create(builder, loc, a, b, all);
+  };
+  auto join = [&](Value a, Value b) -> Value {
+    int64_t size = cast<VectorType>(a.getType()).getDimSize(0);
+    return vector::ShuffleOp::create(builder, loc, a, b,
+                                     llvm::to_vector(llvm::seq(2 * size)));
+  };
+
+  for (int64_t part = 0; part < BlockSize; part += LaneSize) {
+    SmallVector<Value> rows;
+    for (int64_t i = 0; i < LaneSize; ++i) {
+      SmallVector<Value> lanes;
+      for (int64_t lane = 0; lane < BlockSize; lane += LaneSize)
+        lanes.push_back(vector::TransferReadOp::create(
+            builder, loc, laneType, source,
+            place(behind(row, lane + i), behind(column, part)), zero,
+            ArrayRef<bool>{true}));
+      rows.push_back(join(join(lanes[0], lanes[1]), join(lanes[2], lanes[3])));
+    }
+    Value low = shuffle(rows[0], rows[1], {0, 4, 1, 5});
+    Value high = shuffle(rows[0], rows[1], {2, 6, 3, 7});
+    Value lowRest = shuffle(rows[2], rows[3], {0, 4, 1, 5});
+    Value highRest = shuffle(rows[2], rows[3], {2, 6, 3, 7});
+    Value columns[] = {shuffle(low, lowRest, {0, 1, 4, 5}),
+                       shuffle(low, lowRest, {2, 3, 6, 7}),
+                       shuffle(high, highRest, {0, 1, 4, 5}),
+                       shuffle(high, highRest, {2, 3, 6, 7})};
+    for (auto [i, written] : llvm::enumerate(columns))
+      into = vector::TransferWriteOp::create(
+                 builder, loc, written, into,
+                 place(behind(column, part + i), row), ArrayRef<bool>{true})
+                 .getResult();
   }
   return into;
 }

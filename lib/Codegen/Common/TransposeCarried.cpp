@@ -65,9 +65,7 @@ private:
   bool include(Value value);
   /// Takes `op`, which reads or makes a matrix, along with its other matrices.
   bool include(linalg::GenericOp op);
-  bool isOutside(Value value) {
-    return loop.isDefinedOutsideOfLoop(value);
-  }
+  bool isOutside(Value value) { return loop.isDefinedOutsideOfLoop(value); }
 
   scf::ForOp loop;
   unsigned number;

@@ -4,14 +4,16 @@
 #rows = affine_map<(i, j) -> (i, j)>
 #columns = affine_map<(i, j) -> (j, i)>
 
-// NARROW-NOT: vector.transpose
+// NARROW-NOT: vector.shuffle
 
 // CHECK-LABEL: func.func @blocks
 // CHECK-SAME: (%[[X:.*]]: tensor<32x64xf32>, %[[OUT:.*]]: tensor<64x32xf32>)
 // CHECK: scf.for %[[I:.*]] = %c0{{.*}} to %c32{{.*}} step %c16{{.*}} iter_args(%{{.*}} = %[[OUT]])
 // CHECK: scf.for %[[J:.*]] = %c0{{.*}} to %c64{{.*}} step %c16{{.*}} iter_args(%[[TILE:.*]] =
-// CHECK-COUNT-16: vector.transfer_read %[[X]][%{{.*}}, %[[J]]]
-// CHECK: vector.transpose %{{.*}}, [1, 0] : vector<16x16xf32> to vector<16x16xf32>
+// CHECK: vector.transfer_read %[[X]][%{{.*}}, %{{.*}}], {{.*}} vector<4xf32>
+// CHECK: vector.shuffle {{.*}} [0, 1, 2, 3, 4, 5, 6, 7] : vector<4xf32>, vector<4xf32>
+// CHECK: vector.shuffle {{.*}} [0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29] : vector<16xf32>, vector<16xf32>
+// CHECK: vector.shuffle {{.*}} [0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29] : vector<16xf32>, vector<16xf32>
 // CHECK-COUNT-16: vector.transfer_write %{{.*}}[%{{.*}}, %[[I]]]
 func.func @blocks(%x: tensor<32x64xf32>, %out: tensor<64x32xf32>)
     -> tensor<64x32xf32> {
@@ -26,7 +28,7 @@ func.func @blocks(%x: tensor<32x64xf32>, %out: tensor<64x32xf32>)
 
 // Extents that are no multiples of a block, and work beside moving, are left.
 // CHECK-LABEL: func.func @odd
-// CHECK-NOT: vector.transpose
+// CHECK-NOT: vector.shuffle
 func.func @odd(%x: tensor<16x24xf32>, %out: tensor<24x16xf32>,
                %y: tensor<16x16xf32>) -> (tensor<24x16xf32>, tensor<16x16xf32>) {
   %0 = linalg.generic {indexing_maps = [#columns, #rows],
@@ -51,8 +53,7 @@ func.func @odd(%x: tensor<16x24xf32>, %out: tensor<24x16xf32>,
 // CHECK: scf.for %[[M:.*]] = %c0{{.*}} to %c3{{.*}} step %c1
 // CHECK: scf.for %[[I:.*]] = %c0{{.*}} to %c32{{.*}} step %c16
 // CHECK: scf.for %[[J:.*]] = %c0{{.*}} to %c16{{.*}} step %c16
-// CHECK-COUNT-16: vector.transfer_read %[[X]][%[[M]], %{{.*}}, %[[J]]]
-// CHECK: vector.transpose %{{.*}}, [1, 0] : vector<16x16xf32> to vector<16x16xf32>
+// CHECK: vector.transfer_read %[[X]][%[[M]], %{{.*}}, %{{.*}}], {{.*}} vector<4xf32>
 // CHECK-COUNT-16: vector.transfer_write %{{.*}}[%[[M]], %{{.*}}, %[[I]]]
 func.func @matrices(%x: tensor<3x32x16xf32>, %out: tensor<3x16x32xf32>)
     -> tensor<3x16x32xf32> {
@@ -63,7 +64,7 @@ func.func @matrices(%x: tensor<3x32x16xf32>, %out: tensor<3x16x32xf32>)
 
 // Other orders of axes are left.
 // CHECK-LABEL: func.func @other_axes
-// CHECK-NOT: vector.transpose
+// CHECK-NOT: vector.shuffle
 func.func @other_axes(%x: tensor<16x32x16xf32>, %out: tensor<32x16x16xf32>)
     -> tensor<32x16x16xf32> {
   %0 = linalg.transpose ins(%x : tensor<16x32x16xf32>)
