@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -253,3 +254,81 @@ def flat(options):
             each[time] = float(re.search(r"median_ms=(\S+)", text)[1]) / time * 1e6
     short, long = each.values()
     return at_most(long / short, 1.1, f"of the time per token ({short:.0f} ns, {long:.0f} ns)", "")
+
+
+def hybrid():
+    """The checkpoint of showlib.hybrid, made once."""
+    folder = WORK / "hybrid-100m"
+    if not (folder / "model.safetensors").exists():
+        WORK.mkdir(parents=True, exist_ok=True)
+        run(sys.executable, "-m", "showlib.hybrid", "make", folder, cwd=ROOT / "scripts")
+    return folder
+
+
+class Timed:
+    """A process that runs the hybrid and says how long it took."""
+
+    def __init__(self, *command):
+        environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+        command = [sys.executable, "-m", "showlib.hybrid", *map(str, command)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT / "scripts", env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+
+    def ask(self, what):
+        try:
+            self.process.stdin.write(what + "\n")
+            self.process.stdin.flush()
+            return float(self.process.stdout.readline())
+        except (OSError, ValueError):
+            self.process.kill()
+            raise Short(self.process.communicate()[1].strip()[-300:])
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@LINES.line("hybrid-prefill", slow=True)
+def hybrid_prefill(options):
+    """512 tokens of a hybrid of 100M parameters, 3 times transformers' speed."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise Skip(f"the package {error.name} is not installed")
+    folder = hybrid()
+    times = {}
+    models = {"weir": Timed("weir", folder, 2, WEIRC), "transformers": Timed("torch", folder, 2)}
+    for turn in range(6):
+        for name, model in models.items():
+            seconds = model.ask("prefill")
+            if turn:
+                times.setdefault(name, []).append(seconds)
+    for model in models.values():
+        model.end()
+    ours, theirs = (statistics.median(times[name]) for name in models)
+    figure = f"times transformers' speed ({theirs * 1e3:.0f} ms, weir {ours * 1e3:.0f} ms)"
+    return at_least(theirs / ours, 3, figure)
+
+
+@LINES.line("decode-bandwidth", slow=True)
+def decode_bandwidth(options):
+    """Weights read in decoding, as a share of what memory gives."""
+    sys.path.insert(0, str(ROOT / "bench"))
+    from weirbench import machine
+
+    model = Timed("weir", hybrid(), 2, WEIRC)
+    model.ask("prefill")
+    times = [model.ask("decode") for _ in range(100)]
+    model.end()
+    # The tied embedding is read once, as the last product.
+    size = os.path.getsize(hybrid() / "model.safetensors")
+    rate = size / statistics.median(times)
+    peak = machine.peak_bandwidth(machine.measure(2, again=True), size)
+    sizes = re.findall(r"^LEVEL\d_CACHE_SIZE\s+(\d+)$", run("getconf", "-a"), re.MULTILINE)
+    cache = max(map(int, sizes), default=0)
+    if size < 4 * cache:
+        return f"{rate / 1e9:.1f} GB/s of {size >> 20} MiB, in cache ({cache >> 20} MiB)"
+    figure = f"of the memory's bandwidth ({rate / 1e9:.1f} of {peak / 1e9:.1f} GB/s)"
+    return at_least(rate / peak, 0.85, figure)
