@@ -316,7 +316,11 @@ SmallVector<Value> RecurrenceOp::buildStepOnBlock(OpBuilder &builder,
   ChunkPlace place{point[0], invariants[Head], invariants[Feature], first,
                    count(invariants[Valid])};
   Value present = count(invariants[End]);
-  if (tokens == 1 || getUpdates() > 1)
+  // A schedule given for blocks comes along to steps of one token.
+  int64_t time =
+      cast<RankedTensorType>(getQuery().getType()).getDimSize(TimeAxis);
+  bool isShort = !ShapedType::isDynamic(time) && time < tokens;
+  if (tokens == 1 || isShort || getUpdates() > 1)
     return ChunkStep(*this, builder, schedule, /*whole=*/false)
         .build(place, present, carry);
   Value isWhole =

@@ -51,6 +51,21 @@ func.func @by_channel(%q: tensor<1x24x2x16xf32>, %g: tensor<1x24x2x16xf32>)
   return %0, %1 : tensor<1x24x2x16xf32>, tensor<1x2x16x16xf32>
 }
 
+// Blocks of more tokens than there are take the one that is there.
+// CHECK-LABEL: func.func @one_token
+// CHECK: scf.forall
+// CHECK-NOT: scf.if
+// CHECK: linalg.fill
+// CHECK: return
+func.func @one_token(%q: tensor<1x1x2x16xf32>, %g: tensor<1x1x2xf32>)
+    -> (tensor<1x1x2x16xf32>, tensor<1x2x16x16xf32>) {
+  %0, %1 = weir.recurrence %q, %q, %q decay(%g : tensor<1x1x2xf32>)
+      schedule(<form = "chunkwise", tiles = [8, 16], parallel = true>)
+      : tensor<1x1x2x16xf32>, tensor<1x1x2x16xf32>, tensor<1x1x2x16xf32>
+        -> tensor<1x1x2x16xf32>, tensor<1x2x16x16xf32>
+  return %0, %1 : tensor<1x1x2x16xf32>, tensor<1x2x16x16xf32>
+}
+
 // Two heads of one key head go side by side; products of their keys are made
 // once.
 // CHECK-LABEL: func.func @together
