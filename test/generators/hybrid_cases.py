@@ -188,3 +188,451 @@ HYBRID_CASES = {
         },
     ),
 }
+
+BAMBA = llama(
+    hidden_size=48,
+    intermediate_size=56,
+    num_hidden_layers=3,
+    mamba_n_heads=6,
+    mamba_n_groups=2,
+    mamba_d_state=7,
+    pad_token_id=None,
+)
+
+HYBRID_CASES |= {
+    "bamba_biases": stateful(
+        "BambaForCausalLM",
+        {
+            **BAMBA,
+            "attn_layer_indices": [1],
+            "attention_bias": True,
+            "mlp_bias": True,
+            "mamba_proj_bias": True,
+            "mamba_d_conv": 3,
+            "hidden_act": "gelu",
+        },
+        pad="right",
+    ),
+    "bamba_linear_rope_limits_tied": stateful(
+        "BambaForCausalLM",
+        {
+            **BAMBA,
+            "attn_layer_indices": [0, 2],
+            "mamba_conv_bias": False,
+            "mamba_expand": 3,
+            "num_key_value_heads": None,
+            "time_step_limit": [0.1, 0.9],
+            "tie_word_embeddings": True,
+            "rope_parameters": {
+                "rope_type": "linear",
+                "rope_theta": 1000.0,
+                "factor": 2.0,
+                "partial_rotary_factor": 0.7,
+            },
+        },
+    ),
+    "granitemoehybrid_experts_rope": stateful(
+        "GraniteMoeHybridForCausalLM",
+        {
+            **BAMBA,
+            "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+            "position_embedding_type": "rope",
+            "attention_bias": True,
+            "num_local_experts": 5,
+            "num_experts_per_tok": 2,
+            "shared_intermediate_size": 24,
+            "attention_multiplier": 0.3,
+            "embedding_multiplier": 1.7,
+            "residual_multiplier": 0.8,
+            "logits_scaling": 1.9,
+        },
+        pad="right",
+    ),
+    "granitemoehybrid_dense_tied": stateful(
+        "GraniteMoeHybridForCausalLM",
+        {
+            **BAMBA,
+            "layer_types": ["full_attention", "linear_attention", "linear_attention"],
+            "num_local_experts": 0,
+            "num_key_value_heads": None,
+            "shared_intermediate_size": 40,
+            "mamba_proj_bias": True,
+            "tie_word_embeddings": True,
+        },
+        spell=lambda config: config.update(layer_types=["attention", "mamba", "mamba"]),
+    ),
+    "granitemoeshared": stateful(
+        "GraniteMoeSharedForCausalLM",
+        llama(
+            hidden_size=48,
+            intermediate_size=24,
+            num_local_experts=4,
+            num_experts_per_tok=2,
+            shared_intermediate_size=40,
+            residual_multiplier=0.7,
+            pad_token_id=None,
+        ),
+    ),
+}
+
+NEMOTRON = dict(
+    vocab_size=199,
+    hidden_size=48,
+    intermediate_size=56,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=14,
+    mamba_num_heads=6,
+    mamba_head_dim=10,
+    n_groups=2,
+    ssm_state_size=7,
+    moe_intermediate_size=24,
+    moe_shared_expert_intermediate_size=30,
+    layer_norm_epsilon=1e-3,
+    max_position_embeddings=256,
+    **NO_TOKENS,
+)
+
+
+def nemotron_pattern(config):
+    """Layers by letters, and some numbers, as they were called first."""
+    names = {"linear_attention": "M", "moe": "E", "full_attention": "*", "mlp": "-"}
+    layers = config.pop("layers_block_type", None) or config.pop("layer_types")
+    config["hybrid_override_pattern"] = "".join(names[name] for name in layers)
+    config["mamba_n_groups"] = config.pop("n_groups")
+    config["mamba_d_conv"] = config.pop("conv_kernel")
+    config["num_hidden_layers"] = len(layers)
+
+
+LFM = llama(
+    hidden_size=48,
+    intermediate_size=56,
+    num_hidden_layers=3,
+    norm_eps=1e-3,
+    layer_types=["conv", "full_attention", "conv"],
+    pad_token_id=None,
+)
+del LFM["rms_norm_eps"]
+
+
+def lfm_indices(config):
+    """Layers of attention by their numbers, and other first spellings."""
+    del config["layer_types"]
+    config["full_attn_idxs"] = [1]
+    config["tie_embedding"] = config.pop("tie_word_embeddings")
+    config["block_ff_dim"] = config.pop("intermediate_size")
+
+
+HYBRID_CASES |= {
+    "nemotron_h_latent_experts_groups": stateful(
+        "NemotronHForCausalLM",
+        {
+            **NEMOTRON,
+            "layers_block_type": [
+                "linear_attention",
+                "moe",
+                "full_attention",
+                "mlp",
+                "moe",
+            ],
+            "n_routed_experts": 6,
+            "num_experts_per_tok": 3,
+            "n_group": 3,
+            "topk_group": 2,
+            "routed_scaling_factor": 1.6,
+            "moe_latent_size": 20,
+            "mlp_bias": True,
+            "time_step_min": 0.3,
+        },
+        pad="right",
+    ),
+    "nemotron_h_pattern_biases_tied": stateful(
+        "NemotronHForCausalLM",
+        {
+            **NEMOTRON,
+            "layers_block_type": ["mlp", "full_attention", "linear_attention", "moe"],
+            "n_routed_experts": 4,
+            "norm_topk_prob": False,
+            "mlp_hidden_act": "silu",
+            "mamba_hidden_act": "gelu",
+            "conv_kernel": 3,
+            "use_bias": True,
+            "use_conv_bias": False,
+            "tie_word_embeddings": True,
+        },
+        spell=nemotron_pattern,
+    ),
+    "lfm2_biases": stateful(
+        "Lfm2ForCausalLM",
+        {
+            **LFM,
+            "conv_bias": True,
+            "block_multiple_of": 16,
+            "block_ffn_dim_multiplier": 1.4,
+            "head_dim": 14,
+        },
+        pad="right",
+    ),
+    "lfm2_indices_untied": stateful(
+        "Lfm2ForCausalLM",
+        {
+            **LFM,
+            "conv_L_cache": 4,
+            "block_auto_adjust_ff_dim": False,
+            "tie_word_embeddings": False,
+        },
+        spell=lfm_indices,
+    ),
+    "lfm2_moe_bias_scale": stateful(
+        "Lfm2MoeForCausalLM",
+        {
+            **LFM,
+            "moe_intermediate_size": 20,
+            "num_experts": 6,
+            "num_experts_per_tok": 3,
+            "num_dense_layers": 1,
+            "routed_scaling_factor": 1.5,
+        },
+        pad="right",
+    ),
+    "lfm2_moe_fused_plain": stateful(
+        "Lfm2MoeForCausalLM",
+        {
+            **LFM,
+            "moe_intermediate_size": 20,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "num_dense_layers": 0,
+            "use_expert_bias": False,
+            "norm_topk_prob": False,
+            "conv_bias": True,
+        },
+        fused=True,
+    ),
+}
+
+# Latent attention, and experts as DeepSeek has them.
+LATENT = dict(
+    vocab_size=199,
+    hidden_size=48,
+    intermediate_size=56,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    kv_lora_rank=20,
+    q_lora_rank=18,
+    qk_rope_head_dim=6,
+    qk_nope_head_dim=10,
+    v_head_dim=14,
+    moe_intermediate_size=24,
+    num_experts_per_tok=3,
+    max_position_embeddings=256,
+    rms_norm_eps=1e-3,
+    **NO_TOKENS,
+)
+
+EXPERT_GROUPS = dict(n_group=3, topk_group=2, routed_scaling_factor=1.6)
+
+
+def first_spelling(config):
+    """What is said about experts, as the first checkpoints called it."""
+    for key, first in [
+        ("n_group", "num_expert_group"),
+        ("norm_topk_prob", "moe_renormalize"),
+        ("n_shared_experts", "num_shared_experts"),
+        ("num_experts_per_tok", "num_experts_per_token"),
+        ("num_local_experts", "num_experts"),
+    ]:
+        if key in config:
+            config[first] = config.pop(key)
+
+
+HYBRID_CASES |= {
+    "deepseek_v2_groups_yarn_biases": stateful(
+        "DeepseekV2ForCausalLM",
+        {
+            **LATENT,
+            **EXPERT_GROUPS,
+            "n_routed_experts": 6,
+            "topk_method": "group_limited_greedy",
+            "mlp_bias": True,
+            "attention_bias": True,
+            "first_k_dense_replace": 1,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 1000.0,
+                "factor": 4.0,
+                "original_max_position_embeddings": 64,
+                "mscale": 0.7,
+                "mscale_all_dim": 1.3,
+            },
+        },
+        pad="right",
+    ),
+    "deepseek_v2_greedy_no_query_rank": stateful(
+        "DeepseekV2ForCausalLM",
+        {
+            **LATENT,
+            "q_lora_rank": None,
+            "n_routed_experts": 5,
+            "tie_word_embeddings": True,
+        },
+        fused=True,
+    ),
+    "deepseek_v3_halves_no_groups_biases": stateful(
+        "DeepseekV3ForCausalLM",
+        {
+            **LATENT,
+            "q_lora_rank": None,
+            "n_routed_experts": 6,
+            "n_shared_experts": 2,
+            "n_group": 1,
+            "topk_group": 1,
+            "norm_topk_prob": False,
+            "rope_interleave": False,
+            "attention_bias": True,
+            "first_k_dense_replace": 0,
+            "tie_word_embeddings": True,
+        },
+        pad="right",
+    ),
+    "kimi_linear_experts": stateful(
+        "KimiLinearForCausalLM",
+        {
+            **{k: v for k, v in LATENT.items() if k != "q_lora_rank"},
+            **EXPERT_GROUPS,
+            "num_local_experts": 6,
+            "linear_head_dim": 10,
+            "linear_num_heads": 3,
+            "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+            "mlp_layer_types": ["dense", "sparse", "sparse"],
+        },
+        spell=first_spelling,
+        pad="right",
+    ),
+    "bailing_hybrid_experts": stateful(
+        "BailingHybridForCausalLM",
+        {
+            **{k: v for k, v in LATENT.items() if k != "q_lora_rank"},
+            **EXPERT_GROUPS,
+            "num_local_experts": 6,
+            "n_shared_experts": 2,
+            "head_dim": 10,
+            "layer_group_size": 2,
+            "first_k_dense_replace": 1,
+            "norm_topk_prob": False,
+        },
+    ),
+}
+
+SPARSE = llama(
+    hidden_size=48,
+    intermediate_size=56,
+    head_dim=12,
+    moe_intermediate_size=24,
+    num_experts_per_tok=3,
+    pad_token_id=None,
+)
+
+MINIMAX = {k: v for k, v in SPARSE.items() if k != "moe_intermediate_size"}
+
+
+def rotated_features(config):
+    """The part of heads that is rotated as a number of features."""
+    rope = config.pop("rope_parameters")
+    config["rotary_dim"] = 8
+    config["rope_theta"] = rope["rope_theta"]
+
+
+HYBRID_CASES |= {
+    "glm4_moe_norms_groups": stateful(
+        "Glm4MoeForCausalLM",
+        {
+            **SPARSE,
+            **EXPERT_GROUPS,
+            "n_routed_experts": 6,
+            "use_qk_norm": True,
+            "attention_bias": True,
+        },
+        pad="right",
+    ),
+    "glm4_moe_dense_tied": stateful(
+        "Glm4MoeForCausalLM",
+        {
+            **SPARSE,
+            "first_k_dense_replace": 9,
+            "tie_word_embeddings": True,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1000.0,
+                "partial_rotary_factor": 0.7,
+            },
+        },
+    ),
+    "exaone_moe_windows": stateful(
+        "ExaoneMoeForCausalLM",
+        {
+            **SPARSE,
+            "num_experts": 6,
+            "num_shared_experts": 2,
+            "sliding_window": 9,
+            "sliding_window_pattern": 2,
+        },
+        pad="right",
+    ),
+    "exaone_moe_types_tied": stateful(
+        "ExaoneMoeForCausalLM",
+        {
+            **SPARSE,
+            "num_experts": 6,
+            "n_group": 2,
+            "topk_group": 1,
+            "layer_types": ["sliding_attention", "full_attention", "full_attention"],
+            "sliding_window": 5,
+            "mlp_layer_types": ["sparse", "dense", "sparse"],
+            "tie_word_embeddings": True,
+        },
+    ),
+    "minimax_m2": stateful(
+        "MiniMaxM2ForCausalLM",
+        {**MINIMAX, "num_local_experts": 5},
+        pad="right",
+    ),
+    "minimax_m2_rotary_dim_fused": stateful(
+        "MiniMaxM2ForCausalLM",
+        {
+            **MINIMAX,
+            "num_local_experts": 4,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 1000.0,
+                "partial_rotary_factor": 0.5,
+            },
+        },
+        spell=rotated_features,
+        fused=True,
+    ),
+    "ernie4_5_moe_biases": stateful(
+        "Ernie4_5_MoeForCausalLM",
+        {
+            **{k: v for k, v in SPARSE.items() if k != "num_experts_per_tok"},
+            "moe_num_experts": 5,
+            "moe_k": 2,
+            "moe_layer_interval": 2,
+            "use_bias": True,
+            "tie_word_embeddings": False,
+        },
+        pad="right",
+    ),
+    "ernie4_5_moe_no_shared": stateful(
+        "Ernie4_5_MoeForCausalLM",
+        {
+            **{k: v for k, v in SPARSE.items() if k != "num_experts_per_tok"},
+            "moe_num_experts": 4,
+            "moe_k": 2,
+            "moe_num_shared_experts": 0,
+            "moe_layer_start_index": 0,
+            "moe_layer_end_index": 1,
+        },
+    ),
+}

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "weir/Frontend/LinearLayers.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -23,16 +24,27 @@ static int64_t getFeatures(Value value) {
 // Configuration
 //===----------------------------------------------------------------------===//
 
+/// The first of `keys` that the configuration has, or the first.
+static StringRef chooseKey(const ConfigReader &reader,
+                           ArrayRef<StringLiteral> keys) {
+  for (StringRef key : keys)
+    if (reader.has(key))
+      return key;
+  return keys.front();
+}
+
 void weir::readExpertCounts(ConfigReader &reader, RouterSpec &router,
-                            int64_t experts, int64_t perToken) {
-  // Both spellings are in use for one family; a file has one of them.
-  StringRef key =
-      reader.has("num_local_experts") ? "num_local_experts" : "num_experts";
+                            ArrayRef<StringLiteral> expertsKeys,
+                            int64_t experts,
+                            ArrayRef<StringLiteral> perTokenKeys,
+                            int64_t perToken) {
+  StringRef key = chooseKey(reader, expertsKeys);
+  StringRef perTokenKey = chooseKey(reader, perTokenKeys);
   router.experts = reader.getSize(key, experts);
-  router.perToken = reader.getSize("num_experts_per_tok", perToken);
+  router.perToken = reader.getSize(perTokenKey, perToken);
   if (router.perToken > router.experts)
-    reader.emitError("num_experts_per_tok")
-        << "key 'num_experts_per_tok' is " << router.perToken
+    reader.emitError(perTokenKey)
+        << "key '" << perTokenKey << "' is " << router.perToken
         << ", expected no more than the " << router.experts << " of '" << key
         << "'";
   int64_t tensors = reader.getCheckpoint().tensors().size();
@@ -41,6 +53,13 @@ void weir::readExpertCounts(ConfigReader &reader, RouterSpec &router,
     reader.emitError(key) << "key '" << key << "' is " << router.experts
                           << " when the checkpoint has " << tensors
                           << " tensors";
+}
+
+void weir::readExpertCounts(ConfigReader &reader, RouterSpec &router,
+                            int64_t experts, int64_t perToken) {
+  // Both spellings are in use for one family; a file has one of them.
+  readExpertCounts(reader, router, {"num_experts", "num_local_experts"},
+                   experts, {"num_experts_per_tok"}, perToken);
 }
 
 ExpertsSpec weir::readQwenExperts(ConfigReader &reader,
@@ -67,6 +86,122 @@ ExpertsSpec weir::readQwenSharedExperts(ConfigReader &reader,
   spec.shared = {expert + "up_proj", expert + "down_proj",
                  expert + "gate_proj"};
   spec.sharedGate = block + "shared_expert_gate";
+  return spec;
+}
+
+void weir::setRouteGroups(ConfigReader &reader, ModelBuilder &b,
+                          RouterSpec &router, StringRef groupsKey,
+                          int64_t groups, int64_t chosen,
+                          RouteGroupScore score) {
+  // A sum of two keys ranks a group.
+  int64_t least = score == RouteGroupScore::TopTwo ? 2 : 1;
+  if (router.experts % groups || router.experts / groups < least) {
+    reader.emitError(groupsKey)
+        << "key '" << groupsKey << "' is " << groups
+        << ", expected a divisor of the " << router.experts
+        << " experts with groups of " << least << " or more";
+    return;
+  }
+  if (chosen > groups || chosen * (router.experts / groups) < router.perToken) {
+    reader.emitError("topk_group")
+        << "key 'topk_group' is " << chosen << ", expected at most the "
+        << groups << " of '" << groupsKey << "' and groups that have the "
+        << router.perToken << " experts of a token";
+    return;
+  }
+  if (chosen < groups)
+    router.groups =
+        RouteGroupsAttr::get(&b.getContext(), groups, chosen, score);
+}
+
+void weir::ignoreDeepseekExperts(ConfigReader &reader) {
+  reader.ignore({"aux_loss_alpha",
+                 "ep_size",
+                 "moe_intermediate_size",
+                 "moe_layer_freq",
+                 "moe_renormalize",
+                 "moe_router_activation_func",
+                 "mtp_loss_scaling_factor",
+                 "n_group",
+                 "n_routed_experts",
+                 "n_shared_experts",
+                 "norm_topk_prob",
+                 "num_expert_group",
+                 "num_experts",
+                 "num_experts_per_tok",
+                 "num_experts_per_token",
+                 "num_local_experts",
+                 "num_mtp_layers",
+                 "num_nextn_predict_layers",
+                 "num_shared_experts",
+                 "routed_scaling_factor",
+                 "scoring_func",
+                 "seq_aux",
+                 "topk_group",
+                 "topk_method",
+                 "use_grouped_topk"});
+  ignoreTrainingOfExperts(reader);
+}
+
+ExpertsSpec weir::readDeepseekExperts(ConfigReader &reader, ModelBuilder &b,
+                                      const std::string &block,
+                                      const DeepseekDefaults &defaults,
+                                      bool isGrouped) {
+  ExpertsSpec spec;
+  RouterSpec &router = spec.router;
+  router.key = block + "gate";
+  router.bias = block + "gate.e_score_correction_bias";
+  router.score = RouteScore::Sigmoid;
+  spec.keys.prefix = block + "experts.";
+  readExpertCounts(
+      reader, router, {"n_routed_experts", "num_local_experts", "num_experts"},
+      defaults.experts, {"num_experts_per_tok", "num_experts_per_token"},
+      defaults.perToken);
+  spec.inner = reader.getSize("moe_intermediate_size", defaults.inner);
+  if (reader.getBool(chooseKey(reader, {"norm_topk_prob", "moe_renormalize"}),
+                     true))
+    router.eps = 1e-20;
+  else
+    router.weighting = RouteWeighting::Scores;
+  router.scale = reader.getFloat("routed_scaling_factor", defaults.scale);
+  if (isGrouped) {
+    StringRef groups = chooseKey(reader, {"n_group", "num_expert_group"});
+    setRouteGroups(
+        reader, b, router, groups, reader.getSize(groups, defaults.groups),
+        reader.getSize("topk_group", defaults.chosen), RouteGroupScore::TopTwo);
+  }
+  spec.sharedInner =
+      spec.inner * reader.getInt(chooseKey(reader, {"n_shared_experts",
+                                                    "num_shared_experts"}),
+                                 defaults.shared);
+  std::string shared = block + "shared_experts.";
+  spec.shared = {shared + "up_proj", shared + "down_proj",
+                 shared + "gate_proj"};
+  ignoreDeepseekExperts(reader);
+  return spec;
+}
+
+ExpertsSpec weir::readGraniteExperts(ConfigReader &reader,
+                                     const std::string &layer, int64_t inner,
+                                     const std::string &activation) {
+  ExpertsSpec spec;
+  readExpertCounts(reader, spec.router, 8, 2);
+  ignoreTrainingOfExperts(reader);
+  spec.router.score = RouteScore::Raw;
+  spec.router.weighting = RouteWeighting::Softmax;
+  spec.inner = inner;
+  spec.activation = activation;
+  std::string block = layer + "block_sparse_moe.";
+  // As transformers has written it at different times.
+  if (hasLayerTensor(reader.getCheckpoint(), block + "input_linear.weight")) {
+    spec.router.key = block + "router.layer";
+    spec.keys.prefix = block;
+    spec.keys.gateUp = "input_linear";
+    spec.keys.downAll = "output_linear";
+  } else {
+    spec.router.key = block + "router";
+    spec.keys.prefix = block + "experts.";
+  }
   return spec;
 }
 
@@ -125,8 +260,13 @@ void weir::ignoreTrainingOfExperts(ConfigReader &reader) {
 Routing weir::buildRouting(ModelBuilder &b, Value input,
                            const RouterSpec &spec) {
   Value logits = b.linear(input, spec.key, spec.experts);
-  Value bias =
-      spec.bias.empty() ? Value() : b.weight(spec.bias, {spec.experts});
+  Value bias;
+  auto extents = spec.bias.empty() ? std::nullopt : b.getExtents(spec.bias);
+  if (extents && extents->size() == 2)
+    bias = b.read(
+        b.reshape(b.param(spec.bias, {1, spec.experts}), {spec.experts}));
+  else if (!spec.bias.empty())
+    bias = b.weight(spec.bias, {spec.experts});
   auto type = cast<RankedTensorType>(logits.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.back() = spec.perToken;
@@ -139,25 +279,22 @@ Routing weir::buildRouting(ModelBuilder &b, Value input,
   return {route.getIndices(), route.getWeights()};
 }
 
-namespace {
-/// An expert's matrices, stacked.
-struct ExpertParams {
-  Param gate, up, down;
-};
-} // namespace
-
-static ExpertParams declareExperts(ModelBuilder &b, const ExpertsSpec &spec,
-                                   int64_t features) {
+/// All experts' matrices, stacked: gate, if there is one, up and down.
+static SmallVector<Param>
+declareExperts(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
   const ExpertKeys &keys = spec.keys;
   int64_t experts = spec.router.experts, inner = spec.inner;
   // Newer checkpoints may have the experts of a layer in one tensor.
   for (StringRef suffix : {"", ".weight"}) {
-    std::string gateUp = keys.prefix + keys.gateUp + suffix.str();
-    if (!b.hasTensor(gateUp))
+    std::string first =
+        keys.prefix + (spec.gated ? keys.gateUp : keys.up) + suffix.str();
+    if (!b.hasTensor(first))
       continue;
-    Param both = b.param(gateUp, {experts, 2 * inner, features});
     Param down = b.param(keys.prefix + keys.downAll + suffix.str(),
                          {experts, features, inner});
+    if (!spec.gated)
+      return {b.param(first, {experts, inner, features}), down};
+    Param both = b.param(first, {experts, 2 * inner, features});
     return {b.slice(both, 1, 0, inner, "gate"),
             b.slice(both, 1, inner, inner, "up"), down};
   }
@@ -165,27 +302,42 @@ static ExpertParams declareExperts(ModelBuilder &b, const ExpertsSpec &spec,
     return b.expertParam(keys.prefix + "*." + name + ".weight", experts,
                          {rows, columns});
   };
-  return {stack(keys.gate, inner, features), stack(keys.up, inner, features),
-          stack(keys.down, features, inner)};
+  SmallVector<Param> params;
+  if (spec.gated)
+    params.push_back(stack(keys.gate, inner, features));
+  params.push_back(stack(keys.up, inner, features));
+  params.push_back(stack(keys.down, features, inner));
+  return params;
 }
 
 Value weir::buildExperts(ModelBuilder &b, Value input, const Routing &routing,
                          const ExpertsSpec &spec) {
-  ExpertParams params = declareExperts(b, spec, getFeatures(input));
+  SmallVector<Param> params = declareExperts(b, spec, getFeatures(input));
   // What could not be declared has been complained about.
   if (b.hasFailed())
     return input;
-  SmallVector<Value> values{b.read(params.gate), b.read(params.up),
-                            b.read(params.down)};
+  SmallVector<Value> values;
+  for (Param param : params)
+    values.push_back(b.read(param));
   return ExpertsOp::create(
       b.getBuilder(), b.getLoc(), input, routing.indices, routing.weights,
       values, spec.weighInput,
       [&](OpBuilder &, Location, Value rows, ValueRange slices) -> Value {
-        Value gate =
+        Value hidden =
             b.activation(b.linear(rows, slices[0], Value()), spec.activation);
-        Value up = b.linear(rows, slices[1], Value());
-        return b.linear(b.mul(gate, up), slices[2], Value());
+        if (spec.gated)
+          hidden = b.mul(hidden, b.linear(rows, slices[1], Value()));
+        return b.linear(hidden, slices.back(), Value());
       });
+}
+
+Value weir::fusedMLP(ModelBuilder &b, Value input, const std::string &gateUp,
+                     const std::string &down, int64_t inner,
+                     StringRef activation, bool bias) {
+  Value both = b.linear(input, gateUp, 2 * inner, bias);
+  Value gate = b.activation(sliceFeatures(b, both, 0, inner), activation);
+  Value up = sliceFeatures(b, both, inner, inner);
+  return b.linear(b.mul(gate, up), down, getFeatures(input), bias);
 }
 
 /// `input` with each token multiplied by its one number in `factors`, which is
@@ -224,7 +376,12 @@ Value weir::buildMixture(ModelBuilder &b, Value input,
       buildExperts(b, input, buildRouting(b, input, spec.router), spec);
   if (spec.sharedInner == 0)
     return mixed;
-  Value shared = b.mlp(input, spec.shared, spec.sharedInner, spec.activation);
+  Value shared =
+      spec.sharedGateUp.empty()
+          ? b.mlp(input, spec.shared, spec.sharedInner, spec.activation,
+                  spec.sharedBias)
+          : fusedMLP(b, input, spec.sharedGateUp, spec.shared.down,
+                     spec.sharedInner, spec.activation, spec.sharedBias);
   if (!spec.sharedGate.empty())
     shared = scaleTokens(
         b, shared,

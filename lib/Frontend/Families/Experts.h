@@ -21,7 +21,8 @@ namespace weir {
 /// How a token's experts are chosen and weighed; see `weir.route`.
 struct RouterSpec {
   /// The matrix `[experts, features]`, and the bias that chooses without
-  /// weighing or nothing; `*` is the layer.
+  /// weighing, with or without an axis of one in front, or nothing; `*` is the
+  /// layer.
   std::string key, bias;
   int64_t experts = 0, perToken = 0;
   RouteScore score = RouteScore::Softmax;
@@ -42,12 +43,15 @@ struct ExpertKeys {
   std::string gateUp = "gate_up_proj", downAll = "down_proj";
 };
 
-/// A mixture of gated perceptrons.
+/// A mixture of perceptrons.
 struct ExpertsSpec {
   RouterSpec router;
   ExpertKeys keys;
   int64_t inner = 0;
   std::string activation = "silu";
+  /// Whether each expert has a gate. Without, the matrices of all of them are
+  /// called by the names that those of one are.
+  bool gated = true;
   /// Whether a token is multiplied by the expert's weight in front of it.
   bool weighInput = false;
 
@@ -57,6 +61,10 @@ struct ExpertsSpec {
   int64_t sharedInner = 0;
   MLPKeys shared;
   std::string sharedGate;
+  /// The key of its gate and up matrices, one behind the other, where they are
+  /// stored so, or nothing.
+  std::string sharedGateUp;
+  bool sharedBias = false;
 };
 
 /// A choice of experts.
@@ -82,6 +90,14 @@ mlir::Value buildMixture(ModelBuilder &builder, mlir::Value input,
 void readExpertCounts(ConfigReader &reader, RouterSpec &router, int64_t experts,
                       int64_t perToken);
 
+/// The same under the first of the keys `expertsKeys`, and of `perTokenKeys`,
+/// that the configuration has.
+void readExpertCounts(ConfigReader &reader, RouterSpec &router,
+                      llvm::ArrayRef<llvm::StringLiteral> expertsKeys,
+                      int64_t experts,
+                      llvm::ArrayRef<llvm::StringLiteral> perTokenKeys,
+                      int64_t perToken);
+
 /// What options of a mixture are where a configuration does not say.
 struct ExpertDefaults {
   int64_t experts, perToken, inner;
@@ -101,6 +117,48 @@ ExpertsSpec readQwenSharedExperts(ConfigReader &reader,
                                   const std::string &block,
                                   const ExpertDefaults &defaults,
                                   int64_t shared);
+
+/// The options of DeepSeek-V3's mixtures (arXiv:2412.19437) where a
+/// configuration does not say.
+struct DeepseekDefaults {
+  int64_t experts, perToken, inner;
+  /// How many experts see all tokens.
+  int64_t shared = 1;
+  /// Groups of experts, and how many of them a token's may be in.
+  int64_t groups = 1, chosen = 1;
+  double scale = 1;
+};
+
+/// Reads the options that DeepSeek-V3's mixtures and many after them have, in
+/// the spellings in use, whose keys of weights begin with `block`: sigmoid, a
+/// bias that chooses and does not weigh, groups if `isGrouped`, and experts for
+/// all tokens.
+ExpertsSpec readDeepseekExperts(ConfigReader &reader, ModelBuilder &builder,
+                                const std::string &block,
+                                const DeepseekDefaults &defaults,
+                                bool isGrouped = true);
+
+/// Limits the choice to `chosen` of `groups` groups, read under `groupsKey` and
+/// `topk_group`; complains of numbers that do not fit.
+void setRouteGroups(ConfigReader &reader, ModelBuilder &builder,
+                    RouterSpec &router, llvm::StringRef groupsKey,
+                    int64_t groups, int64_t chosen, RouteGroupScore score);
+
+/// Marks what a configuration may say of DeepSeek's mixtures where no layer has
+/// one, or that transformers does not look at, and of heads that predict more
+/// than the next token.
+void ignoreDeepseekExperts(ConfigReader &reader);
+
+/// Reads the options of Granite's mixtures, the chosen experts weighed by a
+/// softmax among them; keys of a layer begin with `layer`.
+ExpertsSpec readGraniteExperts(ConfigReader &reader, const std::string &layer,
+                               int64_t inner, const std::string &activation);
+
+/// A gated perceptron whose gate and up matrices stand one behind the other.
+mlir::Value fusedMLP(ModelBuilder &builder, mlir::Value input,
+                     const std::string &gateUp, const std::string &down,
+                     int64_t inner, llvm::StringRef activation,
+                     bool bias = false);
 
 /// Whether any layer has the tensor `key`, where `*` is the layer.
 bool hasLayerTensor(const Checkpoint &checkpoint, llvm::StringRef key);

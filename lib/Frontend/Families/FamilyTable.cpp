@@ -37,8 +37,13 @@ const Family *FamilyTable::lookupGGUF(StringRef name) const {
 void weir::registerAllFamilies(FamilyTable &table) {
   registerABCFamily(table);
   registerBailingHybridFamily(table);
+  registerBambaFamily(table);
   registerCombaFamily(table);
+  registerDeepseekV2Family(table);
+  registerDeepseekV3Family(table);
   registerDeltaNetFamily(table);
+  registerErnie45MoeFamily(table);
+  registerExaoneMoeFamily(table);
   registerFalconH1Family(table);
   registerFalconMambaFamily(table);
   registerGLAFamily(table);
@@ -46,12 +51,17 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerGSAFamily(table);
   registerGatedDeltaNetFamily(table);
   registerGatedDeltaProductFamily(table);
+  registerGlm4MoeFamily(table);
   registerGraniteMoeFamily(table);
+  registerGraniteMoeHybridFamily(table);
+  registerGraniteMoeSharedFamily(table);
   registerHGRN2Family(table);
   registerHGRNFamily(table);
   registerJambaFamily(table);
   registerKDAFamily(table);
   registerKimiLinearFamily(table);
+  registerLfm2Family(table);
+  registerLfm2MoeFamily(table);
   registerLightNetFamily(table);
   registerLinearAttentionFamily(table);
   registerLlamaFamily(table);
@@ -59,8 +69,10 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMambaFamily(table);
   registerMesaNetFamily(table);
   registerMiniMaxFamily(table);
+  registerMiniMaxM2Family(table);
   registerMistralFamily(table);
   registerMixtralFamily(table);
+  registerNemotronHFamily(table);
   registerOlmoHybridFamily(table);
   registerOlmoeFamily(table);
   registerQwen2Family(table);

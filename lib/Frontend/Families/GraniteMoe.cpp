@@ -1,4 +1,4 @@
-//===- GraniteMoe.cpp - The Granite-MoE family -*- C++ -*-===//
+//===- GraniteMoe.cpp - The Granite-MoE families -*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Llama with experts in every layer, the chosen ones weighed by a softmax among
-// them, and factors of embeddings, scores, residuals and logits.
+// them, and factors of embeddings, scores, residuals and logits; in one of the
+// two families, an expert for all tokens besides.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,8 +16,8 @@
 using namespace mlir;
 using namespace weir;
 
-static ModelFacts buildGraniteMoe(ModelBuilder &builder, ConfigReader &reader,
-                                  const FamilyRequest &request) {
+static ModelFacts buildAny(ModelBuilder &builder, ConfigReader &reader,
+                           const FamilyRequest &request, bool hasSharedExpert) {
   DecoderConfig config;
   readDecoder(reader, builder, request, config);
   bool bias = reader.getBool("attention_bias", false);
@@ -26,24 +27,14 @@ static ModelFacts buildGraniteMoe(ModelBuilder &builder, ConfigReader &reader,
   config.embeddingScale = reader.getFloat("embedding_multiplier", 1);
   config.residualScale = reader.getFloat("residual_multiplier", 1);
   config.logitScale = 1 / reader.getFloat("logits_scaling", 1);
-  ExpertsSpec &experts = config.experts.emplace();
-  readExpertCounts(reader, experts.router, 8, 2);
-  ignoreTrainingOfExperts(reader);
-  experts.router.score = RouteScore::Raw;
-  experts.router.weighting = RouteWeighting::Softmax;
-  experts.inner = config.inner;
-  experts.activation = config.activation;
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  std::string block = keys.layer + "block_sparse_moe.";
-  // As transformers has written it at different times.
-  if (hasLayerTensor(builder.getCheckpoint(), block + "input_linear.weight")) {
-    experts.router.key = block + "router.layer";
-    experts.keys.prefix = block;
-    experts.keys.gateUp = "input_linear";
-    experts.keys.downAll = "output_linear";
-  } else {
-    experts.router.key = block + "router";
-    experts.keys.prefix = block + "experts.";
+  config.experts =
+      readGraniteExperts(reader, keys.layer, config.inner, config.activation);
+  if (hasSharedExpert) {
+    std::string shared = keys.layer + "shared_mlp.";
+    config.experts->sharedInner = reader.getInt("shared_intermediate_size", 0);
+    config.experts->sharedGateUp = shared + "input_linear";
+    config.experts->shared.down = shared + "output_linear";
   }
   ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
   facts.bos = 1;
@@ -51,8 +42,25 @@ static ModelFacts buildGraniteMoe(ModelBuilder &builder, ConfigReader &reader,
   return facts;
 }
 
+static ModelFacts buildGraniteMoe(ModelBuilder &builder, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  return buildAny(builder, reader, request, /*hasSharedExpert=*/false);
+}
+
+static ModelFacts buildGraniteMoeShared(ModelBuilder &builder,
+                                        ConfigReader &reader,
+                                        const FamilyRequest &request) {
+  return buildAny(builder, reader, request, /*hasSharedExpert=*/true);
+}
+
 void weir::registerGraniteMoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"granitemoe", "GraniteMoeForCausalLM", "GraniteMoeModel", "",
              ignorable, buildGraniteMoe});
+}
+
+void weir::registerGraniteMoeSharedFamily(FamilyTable &table) {
+  static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
+  table.add({"granitemoeshared", "GraniteMoeSharedForCausalLM",
+             "GraniteMoeSharedModel", "", ignorable, buildGraniteMoeShared});
 }

@@ -7,7 +7,6 @@
 
 #include "HeadAttention.h"
 #include "HybridModel.h"
-#include <cmath>
 
 using namespace mlir;
 using namespace weir;
@@ -22,7 +21,7 @@ void weir::readAttentionHeads(ConfigReader &reader, AttentionHeads &heads,
   expectShared(reader, "num_key_value_heads", heads.heads, heads.kvHeads);
   heads.dim =
       reader.getSize("head_dim", std::max<int64_t>(hidden / heads.heads, 1));
-  heads.scale = 1.0 / std::sqrt(static_cast<double>(heads.dim));
+  heads.setUsualScale();
 }
 
 void weir::readHeadRotary(ConfigReader &reader, ModelBuilder &builder,

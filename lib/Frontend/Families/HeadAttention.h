@@ -16,6 +16,7 @@
 
 #include "weir/Frontend/Family.h"
 #include "weir/Frontend/ModelBuilder.h"
+#include <cmath>
 
 namespace weir {
 
@@ -35,6 +36,9 @@ struct AttentionHeads {
   std::optional<int64_t> window;
   /// None where nothing is rotated.
   std::optional<RotarySpec> rotary;
+
+  /// Scores are divided by the root of the features.
+  void setUsualScale() { scale = 1.0 / std::sqrt(static_cast<double>(dim)); }
 };
 
 /// Reads `num_attention_heads`, `num_key_value_heads`, of which null means as

@@ -25,9 +25,12 @@ void weir::readHybridModel(ConfigReader &reader, HybridModel &model) {
   model.tied = reader.getBool("tie_word_embeddings", model.tied);
   model.activation = reader.getString("hidden_act", model.activation);
   const Checkpoint &checkpoint = reader.getCheckpoint();
-  std::string norm = model.finalNorm + ".weight";
-  bool bare = !checkpoint.lookup("model." + norm) && checkpoint.lookup(norm);
-  model.model = bare ? "" : "model.";
+  model.model = "model.";
+  for (StringRef prefix : {"model.", "backbone.", ""})
+    if (checkpoint.lookup((prefix + model.finalNorm + ".weight").str())) {
+      model.model = prefix.str();
+      break;
+    }
   model.layer = model.model + "layers.*.";
 }
 
@@ -66,6 +69,25 @@ bool weir::readLayerNames(ConfigReader &reader, HybridModel &model,
   return true;
 }
 
+bool weir::readAttentionLayers(ConfigReader &reader, HybridModel &model,
+                               StringRef key) {
+  const llvm::json::Value *value = reader.get(key);
+  if (!value)
+    return false;
+  const llvm::json::Array *list = value->getAsArray();
+  for (const llvm::json::Value &entry : list ? *list : llvm::json::Array()) {
+    std::optional<int64_t> layer = entry.getAsInteger();
+    if (!layer)
+      list = nullptr;
+    else if (*layer >= 0 && *layer < model.layers)
+      model.order[*layer].mixer = TokenMixer::Attention;
+  }
+  if (!list)
+    reader.emitError(key) << "key '" << key
+                          << "' is no list of layers, expected whole numbers";
+  return true;
+}
+
 void weir::readLayerTypes(ConfigReader &reader, HybridModel &model,
                           function_ref<TokenMixer(int64_t)> usual) {
   if (readLayerNames(reader, model,
@@ -76,21 +98,33 @@ void weir::readLayerTypes(ConfigReader &reader, HybridModel &model,
     layer.mixer = usual(static_cast<int64_t>(i));
 }
 
-void weir::chooseFeedForwards(ConfigReader &reader, HybridModel &model,
-                              StringRef key,
+bool weir::chooseFeedForwards(HybridModel &model,
                               function_ref<bool(int64_t)> hasExperts) {
   for (auto [i, layer] : llvm::enumerate(model.order))
     layer.feedForward = hasExperts(static_cast<int64_t>(i))
                             ? FeedForward::Experts
                             : FeedForward::Dense;
-  const auto *first = llvm::find_if(model.order, [](const HybridLayer &layer) {
+  return llvm::any_of(model.order, [](const HybridLayer &layer) {
     return layer.feedForward == FeedForward::Experts;
   });
-  if (first != model.order.end())
-    reader.emitError(key)
-        << "key '" << key << "' makes layer " << first - model.order.begin()
-        << " a mixture of experts, which is not supported; expected layers "
-           "that are all dense";
+}
+
+bool weir::readFeedForwardTypes(ConfigReader &reader, HybridModel &model,
+                                int64_t denseLayers) {
+  denseLayers = reader.getInt("first_k_dense_replace", denseLayers);
+  const llvm::json::Value *value = reader.get("mlp_layer_types");
+  const llvm::json::Array *list = value ? value->getAsArray() : nullptr;
+  bool fits = list && static_cast<int64_t>(list->size()) == model.layers;
+  if (value && !fits) {
+    reader.emitError("mlp_layer_types")
+        << "key 'mlp_layer_types' is no list of " << model.layers << " names";
+    return false;
+  }
+  return chooseFeedForwards(model, [&](int64_t layer) {
+    if (!value)
+      return layer >= denseLayers;
+    return (*list)[layer].getAsString() == StringRef("sparse");
+  });
 }
 
 void weir::expectShared(ConfigReader &reader, StringRef key, int64_t heads,
@@ -135,7 +169,8 @@ weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
   x = b.rmsNorm(x, norm, model.eps, model.normOffset);
   if (request.hasHead) {
     x = b.linear(x, b.weight(tables.head, {model.vocabSize, model.hidden}),
-                 Value());
+                 model.headBias ? b.weight("lm_head.bias", {model.vocabSize})
+                                : Value());
     x = b.scale(x, model.logitScale);
   }
   b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);

@@ -30,12 +30,13 @@ enum class FeedForward : uint8_t { Dense, Experts, None };
 struct HybridLayer {
   TokenMixer mixer = TokenMixer::Linear;
   FeedForward feedForward = FeedForward::Dense;
-  /// Which of several sets of weights that layers share it uses.
-  int64_t shared = 0;
+  /// Which of several variants it is, such as of windows, or of sets of weights
+  /// that layers share.
+  int64_t variant = 0;
 
   bool operator==(const HybridLayer &other) const {
     return mixer == other.mixer && feedForward == other.feedForward &&
-           shared == other.shared;
+           variant == other.variant;
   }
 };
 
@@ -50,7 +51,7 @@ struct HybridModel {
   double normOffset = 0;
   /// Factors of embeddings, of what a layer's parts add, and of logits.
   double embeddingScale = 1, residualScale = 1, logitScale = 1;
-  bool tied = false;
+  bool tied = false, headBias = false;
   std::string activation = "silu";
   llvm::SmallVector<HybridLayer> order;
   /// What keys of the model and of layers begin with; `*` is the layer.
@@ -77,15 +78,23 @@ struct LayerName {
 bool readLayerNames(ConfigReader &reader, HybridModel &model,
                     llvm::ArrayRef<LayerName> names);
 
+/// Makes the layers whose numbers are listed under `key` layers of attention.
+/// False where it is absent.
+bool readAttentionLayers(ConfigReader &reader, HybridModel &model,
+                         llvm::StringRef key);
+
 /// Reads `layer_types`; `usual` gives what a layer is where it is absent.
 void readLayerTypes(ConfigReader &reader, HybridModel &model,
                     llvm::function_ref<TokenMixer(int64_t layer)> usual);
 
-/// Chooses what follows the mixers. Models with experts are an error at `key`,
-/// which says how many there are.
-void chooseFeedForwards(ConfigReader &reader, HybridModel &model,
-                        llvm::StringRef key,
+/// Chooses what follows the mixers; whether any layer has experts.
+bool chooseFeedForwards(HybridModel &model,
                         llvm::function_ref<bool(int64_t layer)> hasExperts);
+
+/// Reads what follows the mixers: `mlp_layer_types`, or how many dense layers
+/// stand in front of those with experts. Whether any has experts.
+bool readFeedForwardTypes(ConfigReader &reader, HybridModel &model,
+                          int64_t denseLayers);
 
 /// An error at `key` unless its value `shared` divides `heads`.
 void expectShared(ConfigReader &reader, llvm::StringRef key, int64_t heads,

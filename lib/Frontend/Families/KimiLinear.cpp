@@ -35,6 +35,8 @@ struct KimiConfig : HybridModel {
   bool gatedHeads = false;
   /// What keys of a mixer begin with, and what its last projection is called.
   std::string mixer, output;
+  /// The mixtures of layers that have them.
+  ExpertsSpec experts;
 };
 
 /// Builds the layers.
@@ -50,8 +52,7 @@ public:
 private:
   Value buildAttention(Value x);
   Value buildDelta(Value x);
-  /// What follows the mixer of a layer. chooseFeedForwards refuses all but
-  /// dense ones.
+  /// What follows the mixer of a layer.
   Value buildFeedForward(FeedForward kind, Value x);
   /// A gate of each feature of the heads: `f` or `g`.
   Value buildGate(Value x, const std::string &name);
@@ -125,7 +126,8 @@ Value KimiGraph::buildDelta(Value x) {
 }
 
 Value KimiGraph::buildFeedForward(FeedForward kind, Value x) {
-  assert(kind == FeedForward::Dense && "experts were refused");
+  if (kind == FeedForward::Experts)
+    return buildMixture(b, x, config.experts);
   // transformers writes them under the name of experts.
   bool isPlain = b.hasTensor(config.layer + "mlp.up_proj.weight");
   return hybridMLP(b, config, x, config.inner,
@@ -146,47 +148,37 @@ Value KimiGraph::buildLayer(const HybridLayer &kind, Value x) {
 // Configuration
 //===----------------------------------------------------------------------===//
 
-/// Reads `mlp_layer_types`, or the number of dense layers in front of the rest.
-static void readFeedForwards(ConfigReader &reader, KimiConfig &config,
-                             int64_t denseLayers) {
-  denseLayers = reader.getInt("first_k_dense_replace", denseLayers);
-  const llvm::json::Value *value = reader.get("mlp_layer_types");
-  const llvm::json::Array *list = value ? value->getAsArray() : nullptr;
-  bool fits = list && static_cast<int64_t>(list->size()) == config.layers;
-  if (value && !fits) {
-    reader.emitError("mlp_layer_types")
-        << "key 'mlp_layer_types' is no list of " << config.layers << " names";
-    return;
+/// Reads the options of the mixtures, whose keys have the spelling of either
+/// library.
+static void readExperts(ConfigReader &reader, ModelBuilder &b,
+                        KimiConfig &config, const DeepseekDefaults &defaults) {
+  const Checkpoint &checkpoint = b.getCheckpoint();
+  std::string block = config.layer + "block_sparse_moe.";
+  bool isOwn = hasLayerTensor(checkpoint, block + "gate.weight");
+  if (!isOwn)
+    block = config.layer + "mlp.";
+  ExpertsSpec &experts = config.experts;
+  experts = readDeepseekExperts(reader, b, block, defaults);
+  experts.activation = config.activation;
+  if (isOwn) {
+    experts.keys.gate = "w1";
+    experts.keys.up = "w3";
+    experts.keys.down = "w2";
   }
-  StringRef key = value ? "mlp_layer_types" : "first_k_dense_replace";
-  chooseFeedForwards(reader, config, key, [&](int64_t layer) {
-    if (!value)
-      return layer >= denseLayers;
-    return (*list)[layer].getAsString() == StringRef("sparse");
-  });
-  // What is said about experts, in the spellings of both libraries, and about
-  // heads that predict more than the next token.
-  reader.ignore({"moe_intermediate_size",
-                 "moe_layer_freq",
-                 "moe_renormalize",
-                 "moe_router_activation_func",
-                 "mtp_loss_scaling_factor",
-                 "n_group",
-                 "n_shared_experts",
-                 "norm_topk_prob",
-                 "num_expert_group",
-                 "num_experts",
-                 "num_experts_per_tok",
-                 "num_experts_per_token",
-                 "num_local_experts",
-                 "num_mtp_layers",
-                 "num_nextn_predict_layers",
-                 "num_shared_experts",
-                 "output_router_logits",
-                 "routed_scaling_factor",
-                 "topk_group",
-                 "topk_method",
-                 "use_grouped_topk"});
+  std::string bias = block + "gate.expert_bias";
+  if (hasLayerTensor(checkpoint, bias))
+    experts.router.bias = bias;
+}
+
+/// Reads what follows the mixers of layers.
+static void readFeedForwards(ConfigReader &reader, ModelBuilder &b,
+                             KimiConfig &config, int64_t denseLayers,
+                             const DeepseekDefaults &defaults) {
+  // Without experts, what is said about them has no effect.
+  if (readFeedForwardTypes(reader, config, denseLayers))
+    readExperts(reader, b, config, defaults);
+  else
+    ignoreDeepseekExperts(reader);
 }
 
 /// Reads what both families have. The numbers in `config` are the defaults.
@@ -275,7 +267,9 @@ static ModelFacts buildKimiLinear(ModelBuilder &b, ConfigReader &reader,
       return kinds[i];
     return i && i % 4 == 0 ? TokenMixer::Attention : TokenMixer::Linear;
   });
-  readFeedForwards(reader, config, /*denseLayers=*/1);
+  readFeedForwards(reader, b, config, /*denseLayers=*/1,
+                   {256, 8, 1024, /*shared=*/1, /*groups=*/1, /*chosen=*/1,
+                    /*scale=*/2.446});
   reader.expect("mla_use_nope", true, "nothing is rotated in this family");
   // Those of other models, which this one does not look at.
   reader.ignore({"head_dim", "rope_parameters", "rope_scaling", "rope_theta"});
@@ -314,7 +308,9 @@ static ModelFacts buildBailing(ModelBuilder &b, ConfigReader &reader,
   readLayerTypes(reader, config, [&](int64_t i) {
     return (i + 1) % group ? TokenMixer::Linear : TokenMixer::Attention;
   });
-  readFeedForwards(reader, config, /*denseLayers=*/2);
+  readFeedForwards(reader, b, config, /*denseLayers=*/2,
+                   {512, 8, 768, /*shared=*/1, /*groups=*/8, /*chosen=*/4,
+                    /*scale=*/2.5});
   RotaryOptions options;
   options.headDim = config.latent.sharedDim;
   options.trainedLength = config.length;

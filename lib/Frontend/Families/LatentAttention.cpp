@@ -21,7 +21,9 @@ void weir::readLatentHeads(ConfigReader &reader, LatentHeads &heads) {
   heads.sharedDim = reader.getSize("qk_rope_head_dim", heads.sharedDim);
   heads.valueDim = reader.getSize("v_head_dim", heads.valueDim);
   heads.rank = reader.getSize("kv_lora_rank", heads.rank);
-  if (reader.has("q_lora_rank"))
+  if (reader.isNull("q_lora_rank"))
+    heads.queryRank = std::nullopt;
+  else if (reader.has("q_lora_rank"))
     heads.queryRank = reader.getSize("q_lora_rank", 1);
   heads.bias = reader.getBool("attention_bias", false);
   heads.scale = 1.0 / std::sqrt(static_cast<double>(heads.getKeyDim()));

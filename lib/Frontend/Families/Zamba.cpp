@@ -214,7 +214,7 @@ Value ZambaGraph::buildLayer(const HybridLayer &kind, Value x) {
   std::string layer = config.layer;
   Value input = x;
   if (kind.mixer == TokenMixer::Both) {
-    int64_t holder = config.holders[kind.shared];
+    int64_t holder = config.holders[kind.variant];
     Value block = buildBlock(config.model + "layers." + std::to_string(holder) +
                                  "." + config.block,
                              x);
@@ -311,12 +311,12 @@ static void placeBlocks(ModelBuilder &b, ZambaConfig &config, int64_t blocks) {
     if (layer.mixer != TokenMixer::Both)
       continue;
     auto number = static_cast<int64_t>(i);
-    layer.shared = config.tied ? use % blocks : use;
-    if (layer.shared == static_cast<int64_t>(config.holders.size()))
+    layer.variant = config.tied ? use % blocks : use;
+    if (layer.variant == static_cast<int64_t>(config.holders.size()))
       config.holders.push_back(number);
     else
       markCopies(checkpoint, getPrefix(number),
-                 getPrefix(config.holders[layer.shared]));
+                 getPrefix(config.holders[layer.variant]));
     if (!config.tied)
       markOtherAdapters(checkpoint, getPrefix(number), use);
     ++use;

@@ -185,10 +185,13 @@ TEST(ImportHybrid, kimiLinearErrors) {
     model.config[key] = std::move(value);
     expectError(importSmall(model), {text});
   };
-  expect("hidden_size", 8,
-         "key 'first_k_dense_replace' makes layer 1 a mixture of experts");
-  expect("mlp_layer_types", json::Array{"sparse", "dense"},
-         "key 'mlp_layer_types' makes layer 0 a mixture of experts");
+  expect("num_expert_group", 3,
+         "key 'num_expert_group' is 3, expected a divisor of the 256 experts "
+         "with groups of 2 or more");
+  expect("topk_group", 5,
+         "key 'topk_group' is 5, expected at most the 1 of 'n_group'");
+  expect("num_experts_per_token", 300,
+         "key 'num_experts_per_token' is 300, expected no more than the 256");
   expect("mlp_layer_types", json::Array{"dense"},
          "key 'mlp_layer_types' is no list of 2 names");
   expect("num_key_value_heads", 8, "keys and values are made for each head");

@@ -79,3 +79,69 @@ TEST(ImportSharedInput, zambaErrors) {
   expectConfigError("Zamba2ForCausalLM", "mamba_ngroups", 3,
                     "expected a divisor of the 8 heads");
 }
+
+TEST(ImportSharedInput, bambaErrors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    expectConfigError("BambaForCausalLM", key, std::move(value), text);
+  };
+  expect("attn_layer_indices", 1,
+         "key 'attn_layer_indices' is no list of layers");
+  expect("partial_rotary_factor", 1.0,
+         "key 'partial_rotary_factor' has the value 1");
+  expect("mamba_n_heads", 3, "key 'mamba_n_heads' gives 3 heads of 5 features");
+  expectConfigError("GraniteMoeHybridForCausalLM", "layer_types",
+                    json::Array{"mamba", "conv"},
+                    "names 'conv', expected linear_attention, mamba, "
+                    "full_attention or attention");
+}
+
+TEST(ImportSharedInput, nemotronErrors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    expectConfigError("NemotronHForCausalLM", key, std::move(value), text);
+  };
+  expect("hybrid_override_pattern", "ME+",
+         "key 'hybrid_override_pattern' has the letter '+', expected M, *, E "
+         "or -");
+  expect("layers_block_type", json::Array{"moe", "conv"}, "names 'conv'");
+  expect("n_group", 8, "expected a divisor of the 8 experts with groups of 2");
+}
+
+TEST(ImportSharedInput, lfmErrors) {
+  expectConfigError("Lfm2ForCausalLM", "full_attn_idxs", json::Array{"all"},
+                    "key 'full_attn_idxs' is no list of layers");
+  expectConfigError("Lfm2MoeForCausalLM", "num_experts", 4,
+                    "key 'layer_types' is missing, expected a list of names");
+}
+
+TEST(ImportSharedInput, deepseekErrors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    SmallModel model = makeTwoLayers("DeepseekV2ForCausalLM");
+    model.config.erase("num_key_value_heads");
+    model.config["topk_method"] = "group_limited_greedy";
+    model.config["num_experts_per_tok"] = 4;
+    model.config["n_group"] = 8;
+    model.config["topk_group"] = 2;
+    model.config[key] = std::move(value);
+    expectError(importSmall(model), {text});
+  };
+  expect("topk_method", "noaux_tc", "key 'topk_method' is 'noaux_tc'");
+  expect("num_experts_per_tok", nullptr,
+         "key 'num_experts_per_tok' is missing");
+  expect("num_experts_per_tok", 17,
+         "key 'topk_group' is 2, expected at most the 8 of 'n_group' and "
+         "groups that have the 17 experts of a token");
+  expect("n_group", 5, "key 'n_group' is 5, expected a divisor of the 64");
+}
+
+TEST(ImportSharedInput, sparseDecoderErrors) {
+  expectConfigError(
+      "Ernie4_5_MoeForCausalLM", "moe_norm_min", 0.5,
+      "key 'moe_norm_min' is 5.000000e-01, expected at most 1e-6");
+  expectConfigError("ExaoneMoeForCausalLM", "layer_types",
+                    json::Array{"sliding_attention", "conv"},
+                    "expected full_attention or sliding_attention");
+  expectConfigError("MiniMaxM2ForCausalLM", "rotary_dim", 9,
+                    "rotary embedding of 9 features in heads of 128");
+  expectConfigError("Glm4MoeForCausalLM", "mlp_layer_types", json::Array{},
+                    "key 'mlp_layer_types'");
+}
