@@ -636,3 +636,16 @@ HYBRID_CASES |= {
         },
     ),
 }
+
+HYBRID_CASES |= {
+    "hunyuan_v1_moe_biases": stateful(
+        "HunYuanMoEV1ForCausalLM",
+        {
+            **{k: v for k, v in MINIMAX.items() if k != "num_experts_per_tok"},
+            "num_experts": 4,
+            "moe_topk": [2, 1, 2],
+            "attention_bias": True,
+        },
+        pad="right",
+    ),
+}

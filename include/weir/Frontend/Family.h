@@ -178,6 +178,7 @@ void registerGraniteMoeHybridFamily(FamilyTable &table);
 void registerGraniteMoeSharedFamily(FamilyTable &table);
 void registerHGRN2Family(FamilyTable &table);
 void registerHGRNFamily(FamilyTable &table);
+void registerHunYuanMoeFamily(FamilyTable &table);
 void registerJambaFamily(FamilyTable &table);
 void registerKDAFamily(FamilyTable &table);
 void registerKimiLinearFamily(FamilyTable &table);

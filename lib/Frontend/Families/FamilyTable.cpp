@@ -57,6 +57,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerGraniteMoeSharedFamily(table);
   registerHGRN2Family(table);
   registerHGRNFamily(table);
+  registerHunYuanMoeFamily(table);
   registerJambaFamily(table);
   registerKDAFamily(table);
   registerKimiLinearFamily(table);

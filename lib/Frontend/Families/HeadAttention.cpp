@@ -47,11 +47,18 @@ Value weir::headAttention(ModelBuilder &b, Value x, const std::string &prefix,
     return b.splitHeads(adapt(name, projected), count);
   };
   auto place = [&](Value part, const std::string &norm) {
-    if (!norm.empty())
-      part = b.rmsNorm(part, prefix + norm, heads.eps);
-    return heads.rotary ? b.rotary(part, rotary.positions, rotary.frequencies,
-                                   *heads.rotary)
-                        : part;
+    auto normalise = [&] {
+      if (!norm.empty())
+        part = b.rmsNorm(part, prefix + norm, heads.eps);
+    };
+    if (!heads.normsBehind)
+      normalise();
+    if (heads.rotary)
+      part =
+          b.rotary(part, rotary.positions, rotary.frequencies, *heads.rotary);
+    if (heads.normsBehind)
+      normalise();
+    return part;
   };
   b.setScope(prefix + "q_proj");
   Value query = place(project("q_proj", heads.heads), heads.queryNorm);

@@ -31,6 +31,8 @@ struct AttentionHeads {
   /// Norms of each head of query and key, or nothing.
   std::string queryNorm, keyNorm;
   double eps = 1e-6;
+  /// Whether these come behind the rotation.
+  bool normsBehind = false;
   /// Keys, and scores, are multiplied by these.
   double keyScale = 1, scale = 1;
   std::optional<int64_t> window;

@@ -57,10 +57,13 @@ Value SparseGraph::buildLayer(const HybridLayer &kind, Value x) {
         return buildAttention(config.heads[kind.variant], normed);
       },
       [&](Value normed) {
-        return kind.feedForward == FeedForward::Experts
-                   ? buildMixture(b, normed, config.experts)
-                   : hybridMLP(b, config, normed, config.inner, "mlp.",
-                               config.mlpBias);
+        if (kind.feedForward == FeedForward::Dense)
+          return hybridMLP(b, config, normed, config.inner, "mlp.",
+                           config.mlpBias);
+        ExpertsSpec experts = config.experts;
+        if (!config.perToken.empty())
+          experts.router.perToken = config.perToken[kind.variant];
+        return buildMixture(b, normed, experts);
       });
 }
 

@@ -28,6 +28,9 @@ struct SparseDecoder : HybridModel {
   bool projectionNorms = false;
   bool mlpBias = false;
   ExpertsSpec experts;
+  /// How many experts a token goes to in each variant of the layers, where
+  /// these differ in it.
+  llvm::SmallVector<int64_t> perToken;
 };
 
 /// Finishes the reading and builds the model, unless the configuration was
