@@ -72,6 +72,15 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("has an offset or key lengths of type ")
              << type << ", expected [batch] of i32";
   }
+  // attention_c8
+  if (getSinks()) {
+    auto type = cast<RankedTensorType>(getSinks().getType());
+    auto expected =
+        RankedTensorType::get(query.getDimSize(2), query.getElementType());
+    if (type != expected)
+      return emitOpError("has sinks of type ")
+             << type << ", expected " << expected;
+  }
   return success();
 }
 

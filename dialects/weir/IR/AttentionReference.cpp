@@ -178,11 +178,29 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
         return arith::SelectOp::create(b, l, visible, score, hidden);
       });
 
+  // Sinks by key head and query head within its group.
+  AffineMap rowAxes = builder.getMultiDimIdentityMap(4);
+  AffineMap sinkMap = getAxesMap(builder, 4, {1, 2});
+  Value sinks;
+  if (getSinks()) {
+    auto grouped = RankedTensorType::get(
+        {queryType.getDimSize(2) / group, group}, element);
+    SmallVector<ReassociationIndices> split{{0, 1}};
+    sinks =
+        tensor::ExpandShapeOp::create(builder, loc, grouped, getSinks(), split);
+  }
   Value maxima = buildReduction(
       builder, loc, rowSizes, hidden, rowMap, scores, scoreMap,
       [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
         return arith::MaximumFOp::create(b, l, arguments[1], arguments[0]);
       });
+  if (getSinks())
+    maxima = buildElementwise(
+        builder, loc, rowSizes, type, {maxima, sinks}, {rowAxes, sinkMap},
+        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+          return arith::MaximumFOp::create(
+              b, l, arguments[0], convertFloat(b, l, arguments[1], type));
+        });
   // A row that sees no key has an infinite maximum; its weights are zeros.
   Value weights = buildElementwise(
       builder, loc, scoreSizes, type, {scores, maxima}, {scoreMap, rowMap},
@@ -198,6 +216,17 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
       [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
         return arith::AddFOp::create(b, l, arguments[1], arguments[0]);
       });
+
+  if (getSinks())
+    sums = buildElementwise(
+        builder, loc, rowSizes, type, {sums, maxima, sinks},
+        {rowAxes, rowAxes, sinkMap},
+        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+          Value sink = convertFloat(b, l, arguments[2], type);
+          Value weight = math::ExpOp::create(
+              b, l, arith::SubFOp::create(b, l, sink, arguments[1]));
+          return arith::AddFOp::create(b, l, arguments[0], weight);
+        });
 
   // Axes of the result: batch, query, head, group, feature.
   SmallVector<OpFoldResult> resultSizes{querySizes[0], querySizes[1],

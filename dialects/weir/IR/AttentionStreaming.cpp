@@ -40,12 +40,13 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
   auto queryType = cast<RankedTensorType>(query.getType());
   SmallVector<int64_t> shape(queryType.getShape());
   shape.back() = cast<RankedTensorType>(getValue().getType()).getDimSize(3);
+  Value sinks = getSinks() ? context.lookup(getSinks()) : Value();
   // Key lengths cut padding off, which causality already hides from a step.
   auto step = AttentionOp::create(
       builder, getLoc(),
       RankedTensorType::get(shape, queryType.getElementType()), query, *key,
-      *value, context.getOffset(), /*key_lengths=*/Value(), getMaskAttr(),
-      getScaleAttr(), getScheduleAttr());
+      *value, context.getOffset(), /*key_lengths=*/Value(), sinks,
+      getMaskAttr(), getScaleAttr(), getScheduleAttr());
   // The region may use values from above: they take their streaming form.
   IRMapping mapping;
   getScore().walk([&](Operation *op) {

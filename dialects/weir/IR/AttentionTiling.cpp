@@ -178,6 +178,11 @@ struct AttentionTiler {
                      llvm::function_ref<Value(Value, ValueRange)> update);
   Value buildMasked(Value scores, Value count, ValueRange point, Value firstKey,
                     ValueRange invariants);
+  /// What each column's accumulator is multiplied with in the end; `sum` is
+  /// [M].
+  Value buildInverse(Value sum);
+  /// The same where sinks join the sums; both are [G, bq].
+  Value buildInverse(Value maximum, Value sum, ValueRange point);
 
   AttentionOp op;
   OpBuilder &builder;
@@ -638,6 +643,56 @@ SmallVector<Value> AttentionOp::buildStepOnBlock(OpBuilder &builder,
   return {maximum, weights.getResult(1), accumulator};
 }
 
+Value AttentionTiler::buildInverse(Value sum) {
+  return generic(
+             {}, sum, {map(1, {0})}, {IteratorType::parallel},
+             [&](OpBuilder &b, Location l, ValueRange args) {
+               // attention_c5
+               Value none = arith::ConstantOp::create(
+                   b, l, b.getFloatAttr(compute, 0.0));
+               Value unit = arith::ConstantOp::create(
+                   b, l, b.getFloatAttr(compute, 1.0));
+               Value isNone = arith::CmpFOp::create(
+                   b, l, arith::CmpFPredicate::OEQ, args[0], none);
+               Value reciprocal = arith::DivFOp::create(b, l, unit, args[0]);
+               linalg::YieldOp::create(b, l,
+                                       ValueRange{arith::SelectOp::create(
+                                           b, l, isNone, none, reciprocal)});
+             })
+      .getResult(0);
+}
+
+Value AttentionTiler::buildInverse(Value maximum, Value sum, ValueRange point) {
+  Value sinks = tensor::ExtractSliceOp::create(
+      builder, loc, RankedTensorType::get(group, element), op.getSinks(),
+      SmallVector<OpFoldResult>{mul(point[1], group)},
+      SmallVector<OpFoldResult>{builder.getIndexAttr(group)},
+      SmallVector<OpFoldResult>{builder.getIndexAttr(1)});
+  // Without keys the maximum is the lowest number, and the sink is above it.
+  return generic({maximum, sinks}, sum,
+                 {map(2, {0, 1}), map(2, {0}), map(2, {0, 1})},
+                 {IteratorType::parallel, IteratorType::parallel},
+                 [&](OpBuilder &b, Location l, ValueRange args) {
+                   Value sink = convert(b, args[1], compute);
+                   Value above = arith::CmpFOp::create(
+                       b, l, arith::CmpFPredicate::OGT, sink, args[0]);
+                   Value larger =
+                       arith::SelectOp::create(b, l, above, sink, args[0]);
+                   auto rescale = [&](Value from) -> Value {
+                     return math::ExpOp::create(
+                         b, l, arith::SubFOp::create(b, l, from, larger));
+                   };
+                   Value factor = rescale(args[0]);
+                   Value total = arith::AddFOp::create(
+                       b, l, arith::MulFOp::create(b, l, args[2], factor),
+                       rescale(sink));
+                   linalg::YieldOp::create(
+                       b, l,
+                       ValueRange{arith::DivFOp::create(b, l, factor, total)});
+                 })
+      .getResult(0);
+}
+
 SmallVector<Value> AttentionOp::buildFinish(OpBuilder &builder,
                                             ScheduleAttr schedule,
                                             ValueRange point, ValueRange,
@@ -645,44 +700,38 @@ SmallVector<Value> AttentionOp::buildFinish(OpBuilder &builder,
                                             ValueRange carry) {
   AttentionTiler t(*this, builder, schedule);
   Location loc = getLoc();
-  AffineMap one = t.map(1, {0});
-  Value inverse =
-      t.generic({}, carry[Sum], {one}, {IteratorType::parallel},
-                [&](OpBuilder &b, Location l, ValueRange args) {
-                  // attention_c5
-                  Value zero = arith::ConstantOp::create(
-                      b, l, b.getFloatAttr(t.compute, 0.0));
-                  Value unit = arith::ConstantOp::create(
-                      b, l, b.getFloatAttr(t.compute, 1.0));
-                  Value none = arith::CmpFOp::create(
-                      b, l, arith::CmpFPredicate::OEQ, args[0], zero);
-                  Value reciprocal = arith::DivFOp::create(b, l, unit, args[0]);
-                  linalg::YieldOp::create(b, l,
-                                          ValueRange{arith::SelectOp::create(
-                                              b, l, none, zero, reciprocal)});
-                })
-          .getResult(0);
   Value count = t.getQueries(point).second;
-  auto shorten = [&](Value tensor, ArrayRef<int64_t> shape,
-                     ArrayRef<ReassociationIndices> split, unsigned axis) {
-    Value expanded = tensor::ExpandShapeOp::create(
+  auto expand = [&](Value tensor, ArrayRef<int64_t> shape,
+                    ArrayRef<ReassociationIndices> split) -> Value {
+    return tensor::ExpandShapeOp::create(
         builder, loc, RankedTensorType::get(shape, t.compute), tensor, split);
+  };
+  auto shorten = [&](Value tensor, unsigned axis) -> Value {
+    ArrayRef<int64_t> shape =
+        cast<RankedTensorType>(tensor.getType()).getShape();
     SmallVector<OpFoldResult> sizes;
     for (int64_t extent : shape)
       sizes.push_back(builder.getIndexAttr(extent));
     sizes[axis] = count;
     SmallVector<OpFoldResult> zeros(shape.size(), builder.getIndexAttr(0));
     SmallVector<OpFoldResult> ones(shape.size(), builder.getIndexAttr(1));
-    return Value(tensor::ExtractSliceOp::create(builder, loc, expanded, zeros,
-                                                sizes, ones));
+    return tensor::ExtractSliceOp::create(builder, loc, tensor, zeros, sizes,
+                                          ones);
   };
-  Value scales =
-      shorten(inverse, {t.group, t.queries}, {ReassociationIndices{0, 1}}, 1);
+  auto expandColumns = [&](Value columns) {
+    return expand(columns, {t.group, t.queries}, {ReassociationIndices{0, 1}});
+  };
+  Value inverse = getSinks() ? t.buildInverse(expandColumns(carry[Maximum]),
+                                              expandColumns(carry[Sum]), point)
+                             : expandColumns(t.buildInverse(carry[Sum]));
+  Value scales = shorten(inverse, 1);
   Value sums =
-      t.flash ? shorten(carry[Accumulator], {t.valueDim, t.group, t.queries},
-                        {{0}, {1, 2}}, 2)
-              : shorten(carry[Accumulator], {t.group, t.queries, t.valueDim},
-                        {{0, 1}, {2}}, 1);
+      t.flash ? shorten(expand(carry[Accumulator],
+                               {t.valueDim, t.group, t.queries}, {{0}, {1, 2}}),
+                        2)
+              : shorten(expand(carry[Accumulator],
+                               {t.group, t.queries, t.valueDim}, {{0, 1}, {2}}),
+                        1);
   AffineMap sumMap = t.flash ? t.map(4, {3, 2, 1}) : t.map(4, {2, 1, 3});
   auto result = t.generic(
       {sums, scales}, destinations[0],

@@ -37,6 +37,11 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     `p < offset[b] + Tq`; entries whose p is negative are empty and hidden.
     That is a plain array as long as the sequence fits, and a ring beyond.
 
+    Sinks. With `sinks`, each head has a logit more, which no key stands for and
+    the region does not see: `exp(sinks[h])` joins the sum that weights are
+    divided by. It takes weight from the keys and gives no value (gpt-oss,
+    arXiv:2508.10925).
+
     - (C1) `query` is `[B, Tq, H, D]`, `key` `[B, Tk, Hkv, D]`, `value`
       `[B, Tk, Hkv, Dv]`, `result` `[B, Tq, H, Dv]`, of one element type.
     - (C2) H is a multiple of Hkv.
@@ -46,17 +51,19 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     - (C6) Scores, maxima and sums are f32 or wider whatever the element type.
     - (C7) The region has arguments (element type, index x 4) and yields the
       element type.
+    - (C8) `sinks`, where given, is `[H]` of the element type.
   }];
   let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key,
     AnyRankedTensor:$value, Optional<AnyRankedTensor>:$offset,
-    Optional<AnyRankedTensor>:$key_lengths, Weir_MaskAttr:$mask,
-    F64Attr:$scale, OptionalAttr<Weir_ScheduleAttr>:$schedule);
+    Optional<AnyRankedTensor>:$key_lengths,
+    Optional<AnyRankedTensor>:$sinks, Weir_MaskAttr:$mask, F64Attr:$scale, OptionalAttr<Weir_ScheduleAttr>:$schedule);
   let results = (outs AnyRankedTensor:$result);
   let regions = (region MaxSizedRegion<1>:$score);
   let assemblyFormat = [{
     $query `,` $key `,` $value `mask` `(` $mask `)` `scale` `(` $scale `)`
     oilist(`offset` `(` $offset `:` type($offset) `)`
-           | `key_lengths` `(` $key_lengths `:` type($key_lengths) `)`)
+           | `key_lengths` `(` $key_lengths `:` type($key_lengths) `)`
+           | `sinks` `(` $sinks `:` type($sinks) `)`)
     (`schedule` `(` $schedule^ `)`)? (`score` $score^)? attr-dict
     `:` type($query) `,` type($key) `,` type($value) `->` type($result)
   }];

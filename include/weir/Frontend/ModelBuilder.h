@@ -67,6 +67,17 @@ struct RotaryOptions {
   /// Whether the configuration may say how features share several positions,
   /// which are the same in text.
   bool hasSections = false;
+  /// Where the base and the part stand beside the object of parameters.
+  llvm::StringRef baseKey = "rope_theta", partKey = "partial_rotary_factor";
+  /// The kind of layers whose parameters are read, in families where each has
+  /// an object of its own in `rope_parameters`; empty for one of them all.
+  llvm::StringRef layerType = "";
+  /// Whether the older `rope_scaling` speaks of these layers.
+  bool readsScaling = true;
+  /// Whether `dynamic` with an `alpha` is one base for all lengths.
+  bool readsAlpha = false;
+  /// Whether `su` and `yarn` are older names of `longrope`.
+  bool hasOldLongRope = false;
 };
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters` (or the GGUF keys
@@ -82,6 +93,11 @@ struct AttentionOptions {
   double softCap = 0.0;
   /// ALiBi slopes, one per query head (arXiv:2108.12409), or none.
   llvm::ArrayRef<float> slopes;
+  /// Whether slope times position is rounded to bf16 and scaled like the score,
+  /// as Falcon has it, rather than being added as it is.
+  bool roundsSlopes = false;
+  /// A logit per query head that takes weight from the keys, or null.
+  mlir::Value sinks;
 };
 
 /// Keys of a multi-layer perceptron's matrices, without ".weight".
@@ -183,6 +199,8 @@ public:
   /// Rows of the table `key`, which is `[rows, features]`.
   mlir::Value embedding(mlir::Value ids, llvm::StringRef key, int64_t rows,
                         int64_t features);
+  /// Rows of a table at hand.
+  mlir::Value embedding(mlir::Value ids, mlir::Value table);
   /// Positions of the tokens in their rows, `[batch, time]` of i32.
   mlir::Value positions(mlir::Value ids);
   /// Reads the scale `key`.weight.
@@ -191,6 +209,9 @@ public:
   /// Reads `key`.weight and, with `bias`, `key`.bias.
   mlir::Value layerNorm(mlir::Value input, llvm::StringRef key, double eps,
                         bool bias = true);
+  /// With a scale and a shift at hand, either of which may be null.
+  mlir::Value layerNorm(mlir::Value input, mlir::Value scale, mlir::Value shift,
+                        double eps);
   /// Reads `key`.weight, `[features, in]`, and, with `bias`, `key`.bias.
   mlir::Value linear(mlir::Value input, llvm::StringRef key, int64_t features,
                      bool bias = false);
@@ -214,10 +235,12 @@ public:
   mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value,
                         const AttentionOptions &options);
 
-  /// Masks: all keys; those up to the query; of these the last `window`.
+  /// Masks: all keys; those up to the query; of these the last `window`; those
+  /// on either side that are less than `window` away.
   MaskAttr fullMask();
   MaskAttr causalMask();
   MaskAttr causalWindow(int64_t window);
+  MaskAttr openWindow(int64_t window);
 
   //===--- Element by element ---------------------------------------------===//
 

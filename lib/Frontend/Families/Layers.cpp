@@ -32,10 +32,13 @@ FloatAttr ModelBuilder::constantFloat(double value) {
 
 Value ModelBuilder::embedding(Value ids, StringRef key, int64_t rows,
                               int64_t features) {
+  return embedding(ids, weight(key, {rows, features}));
+}
+
+Value ModelBuilder::embedding(Value ids, Value table) {
   SmallVector<int64_t> shape(cast<RankedTensorType>(ids.getType()).getShape());
-  shape.push_back(features);
-  return EmbeddingOp::create(builder, loc, getType(shape), ids,
-                             weight(key, {rows, features}));
+  shape.push_back(getFeatures(table));
+  return EmbeddingOp::create(builder, loc, getType(shape), ids, table);
 }
 
 Value ModelBuilder::positions(Value ids) {
@@ -54,6 +57,11 @@ Value ModelBuilder::layerNorm(Value input, StringRef key, double eps,
   int64_t features = getFeatures(input);
   Value scale = weight((key + ".weight").str(), {features});
   Value shift = bias ? weight((key + ".bias").str(), {features}) : Value();
+  return layerNorm(input, scale, shift, eps);
+}
+
+Value ModelBuilder::layerNorm(Value input, Value scale, Value shift,
+                              double eps) {
   return LayerNormOp::create(builder, loc, input.getType(), input, scale, shift,
                              constantFloat(eps));
 }
@@ -142,6 +150,28 @@ MaskAttr ModelBuilder::causalWindow(int64_t window) {
                                     AndMaskAttr::get(context, causal, near))));
 }
 
+MaskAttr ModelBuilder::openWindow(int64_t window) {
+  auto near = WindowMaskAttr::get(&getContext(), window - 1, window - 1);
+  return MaskAttr::get(&getContext(), cast<MaskAttrInterface>(Attribute(near)));
+}
+
+/// `value`, an f32, as bf16 holds it: to nearest, ties to even, in integers. It
+/// is no conversion, so that no fold of one takes it away.
+static Value roundToBF16(OpBuilder &builder, Location loc, Value value) {
+  Type bits = builder.getI32Type();
+  auto number = [&](int32_t n) -> Value {
+    return arith::ConstantOp::create(builder, loc,
+                                     builder.getI32IntegerAttr(n));
+  };
+  Value word = arith::BitcastOp::create(builder, loc, bits, value);
+  Value high = arith::ShRUIOp::create(builder, loc, word, number(16));
+  Value odd = arith::AndIOp::create(builder, loc, high, number(1));
+  Value half = arith::AddIOp::create(builder, loc, odd, number(0x7fff));
+  Value sum = arith::AddIOp::create(builder, loc, word, half);
+  Value kept = arith::AndIOp::create(builder, loc, sum, number(~0xffff));
+  return arith::BitcastOp::create(builder, loc, value.getType(), kept);
+}
+
 Value ModelBuilder::attention(Value query, Value key, Value value,
                               const AttentionOptions &options) {
   auto type = cast<RankedTensorType>(query.getType());
@@ -151,8 +181,8 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
                            {static_cast<int64_t>(options.slopes.size())}));
   auto op = AttentionOp::create(
       builder, loc, withLastExtent(query, getFeatures(value)), query, key,
-      value, /*offset=*/Value(), /*key_lengths=*/Value(), options.mask,
-      constantFloat(options.scale), /*schedule=*/ScheduleAttr());
+      value, /*offset=*/Value(), /*key_lengths=*/Value(), options.sinks,
+      options.mask, constantFloat(options.scale), /*schedule=*/ScheduleAttr());
   if (!slopes && options.softCap == 0)
     return op;
 
@@ -174,16 +204,22 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
     score = arith::MulFOp::create(builder, loc, cap, bent);
   }
   if (slopes) {
-    // slope * (key - query): nearer keys weigh more.
-    Value head = body->getArgument(2);
+    Value head = body->getArgument(2), steps = body->getArgument(4);
     Value slope =
         tensor::ExtractOp::create(builder, loc, slopes, ValueRange(head));
-    Value distance = arith::SubIOp::create(builder, loc, body->getArgument(4),
-                                           body->getArgument(3));
-    Value narrow = arith::IndexCastOp::create(builder, loc,
-                                              builder.getI32Type(), distance);
-    Value steps = arith::SIToFPOp::create(builder, loc, element, narrow);
+    // slope * (key - query): nearer keys weigh more. That the query is taken
+    // off cannot be seen behind the softmax, but for rounding.
+    if (!options.roundsSlopes)
+      steps = arith::SubIOp::create(builder, loc, steps, body->getArgument(3));
+    steps =
+        arith::IndexCastOp::create(builder, loc, builder.getI32Type(), steps);
+    steps = arith::SIToFPOp::create(builder, loc, element, steps);
+    if (options.roundsSlopes)
+      steps = roundToBF16(builder, loc, steps);
     Value bias = arith::MulFOp::create(builder, loc, slope, steps);
+    if (options.roundsSlopes)
+      bias = arith::MulFOp::create(
+          builder, loc, roundToBF16(builder, loc, bias), number(options.scale));
     score = arith::AddFOp::create(builder, loc, score, bias);
   }
   YieldOp::create(builder, loc, ValueRange(score));

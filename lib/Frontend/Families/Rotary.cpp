@@ -34,6 +34,10 @@ public:
   RotarySpec readGGUF();
 
 private:
+  /// Finds the object of parameters.
+  void readObject();
+  /// Takes the kind of layers' own object out of that of `all`.
+  void readLayerObject(const json::Object &all);
   /// The number under `key`, if there is one.
   std::optional<double> getNumber(StringRef key);
   /// The same, but a missing one is an error.
@@ -59,7 +63,7 @@ private:
   ModelBuilder &builder;
   RotaryOptions options;
   /// The object read, and the key it stands under.
-  const json::Object *object = nullptr;
+  json::Object object;
   std::string objectKey;
 };
 
@@ -93,7 +97,7 @@ RopeScalingAttr RotaryReader::getScaling(RopeScalingKind kind,
 //===----------------------------------------------------------------------===//
 
 std::optional<double> RotaryReader::getNumber(StringRef key) {
-  const json::Value *value = object->get(key);
+  const json::Value *value = object.get(key);
   if (!value || value->kind() == json::Value::Null)
     return std::nullopt;
   if (auto number = value->getAsNumber())
@@ -112,7 +116,7 @@ double RotaryReader::require(StringRef key) {
 }
 
 bool RotaryReader::getTruncate() {
-  const json::Value *value = object->get("truncate");
+  const json::Value *value = object.get("truncate");
   if (!value || value->kind() == json::Value::Null)
     return true;
   return value->getAsBoolean().value_or(true);
@@ -120,7 +124,7 @@ bool RotaryReader::getTruncate() {
 
 std::vector<double> RotaryReader::getNumbers(StringRef key) {
   std::vector<double> numbers;
-  const json::Array *array = object->getArray(key);
+  const json::Array *array = object.getArray(key);
   for (size_t i = 0; array && i < array->size(); ++i)
     if (auto number = (*array)[i].getAsNumber())
       numbers.push_back(*number);
@@ -224,10 +228,11 @@ void RotaryReader::checkKeys() {
                                             "truncate",
                                             "type"};
   std::vector<StringRef> left;
-  for (const auto &entry : *object)
+  for (const auto &entry : object)
     if (!llvm::is_contained(known, StringRef(entry.first)) &&
         !(options.hasSections &&
           StringRef(entry.first).starts_with("mrope_")) &&
+        !(options.readsAlpha && StringRef(entry.first) == "alpha") &&
         entry.second.kind() != json::Value::Null)
       left.push_back(entry.first);
   llvm::sort(left);
@@ -237,32 +242,63 @@ void RotaryReader::checkKeys() {
                              "results";
 }
 
-RotarySpec RotaryReader::readHuggingFace() {
-  static const json::Object none;
-  object = &none;
-  // `rope_scaling` goes first unless it is empty.
-  for (StringRef key : {"rope_parameters", "rope_scaling"})
-    if (const json::Value *value = config.get(key)) {
-      const json::Object *found = value->getAsObject();
-      if (!found)
-        config.emitError(key) << "key '" << key << "' is no object";
-      else if (!found->empty()) {
-        object = found;
-        objectKey = key.str();
-      }
+void RotaryReader::readObject() {
+  for (StringRef key : {"rope_parameters", "rope_scaling"}) {
+    const json::Value *value = config.get(key);
+    if (!value)
+      continue;
+    const json::Object *found = value->getAsObject();
+    if (!found) {
+      config.emitError(key) << "key '" << key << "' is no object";
+      continue;
     }
+    if (found->empty())
+      continue;
+    if (options.layerType.empty()) {
+      // `rope_scaling` goes first unless it is empty.
+      object = *found;
+      objectKey = key.str();
+    } else if (key == "rope_parameters") {
+      readLayerObject(*found);
+    } else if (options.readsScaling) {
+      // It is laid over what the kind of layers has.
+      for (const auto &entry : *found)
+        object[entry.first] = entry.second;
+      objectKey = key.str();
+    }
+  }
+}
+
+void RotaryReader::readLayerObject(const json::Object &all) {
+  objectKey = ("rope_parameters." + options.layerType).str();
+  for (const auto &entry : all)
+    if (StringRef(entry.first) != "full_attention" &&
+        StringRef(entry.first) != "sliding_attention")
+      config.emitError("rope_parameters")
+          << "key 'rope_parameters' has an entry '" << StringRef(entry.first)
+          << "', expected full_attention and sliding_attention";
+  const json::Value *own = all.get(options.layerType);
+  if (!own || own->kind() == json::Value::Null)
+    return;
+  if (const json::Object *found = own->getAsObject())
+    object = *found;
+  else
+    config.emitError("rope_parameters") << "'" << objectKey << "' is no object";
+}
+
+RotarySpec RotaryReader::readHuggingFace() {
+  readObject();
   checkKeys();
   // Only some kinds of scaling read it.
   config.ignore({"original_max_position_embeddings"});
 
   RotarySpec spec;
-  double base = config.getFloat("rope_theta", options.defaultBase);
+  double base = config.getFloat(options.baseKey, options.defaultBase);
   spec.base = getNumber("rope_theta").value_or(base);
-  double outerPart =
-      config.getFloat("partial_rotary_factor", options.defaultPart);
+  double outerPart = config.getFloat(options.partKey, options.defaultPart);
   double part = getNumber("partial_rotary_factor").value_or(outerPart);
-  StringRef type = object->getString("rope_type")
-                       .value_or(object->getString("type").value_or("default"));
+  StringRef type = object.getString("rope_type")
+                       .value_or(object.getString("type").value_or("default"));
   if (!options.allowsPartial && part != 1) {
     if (type != "default")
       config.emitError("partial_rotary_factor")
@@ -272,6 +308,14 @@ RotarySpec RotaryReader::readHuggingFace() {
     part = 1;
   }
   spec.dims = static_cast<int64_t>(options.headDim * part);
+  if (options.hasOldLongRope && (type == "su" || type == "yarn"))
+    type = "longrope";
+  double alpha = options.readsAlpha ? getNumber("alpha").value_or(0) : 0;
+  if (type == "dynamic" && alpha != 0) {
+    double dim = options.headDim;
+    spec.base *= std::pow(alpha, dim / (dim - 2));
+    type = "default";
+  }
   readScaling(type, spec);
   return spec;
 }

@@ -102,6 +102,26 @@ func.func private @offset(%q: tensor<?x?x1x1xf32>, %k: tensor<?x?x1x1xf32>,
   return %0 : tensor<?x?x1x4xf32>
 }
 
+func.func private @sinks(%q: tensor<?x?x4x1xf32>, %k: tensor<?x?x2x1xf32>,
+                         %v: tensor<?x?x2x2xf32>, %s: tensor<4xf32>)
+    -> tensor<?x?x4x2xf32> {
+  %0 = weir.attention %q, %k, %v mask(<full>) scale(1.0)
+      sinks(%s : tensor<4xf32>) schedule(<form = "flash", tiles = [2, 2]>)
+      : tensor<?x?x4x1xf32>, tensor<?x?x2x1xf32>, tensor<?x?x2x2xf32>
+        -> tensor<?x?x4x2xf32>
+  return %0 : tensor<?x?x4x2xf32>
+}
+
+func.func private @sink_of_later_keys(%q: tensor<?x?x1x2xf32>,
+    %k: tensor<?x?x1x2xf32>, %v: tensor<?x?x1x3xf32>, %s: tensor<1xf32>)
+    -> tensor<?x?x1x3xf32> {
+  %0 = weir.attention %q, %k, %v mask(<not causal>) scale(0.5)
+      sinks(%s : tensor<1xf32>) schedule(<form = "flash", tiles = [2, 2]>)
+      : tensor<?x?x1x2xf32>, tensor<?x?x1x2xf32>, tensor<?x?x1x3xf32>
+        -> tensor<?x?x1x3xf32>
+  return %0 : tensor<?x?x1x3xf32>
+}
+
 func.func @main() {
   %q3 = arith.constant dense<[[[[2.0, 0.0]], [[2.0, 0.0]], [[2.0, 0.0]]]]>
       : tensor<1x3x1x2xf32>
@@ -198,6 +218,33 @@ func.func @main() {
         -> tensor<?x?x4x2xf32>
   %u6 = tensor.cast %grouped : tensor<?x?x4x2xf32> to tensor<*xf32>
   call @printMemrefF32(%u6) : (tensor<*xf32>) -> ()
+
+  // The same with sinks of weight 1, 1/2, 5 and 3/4; the third is above all
+  // keys.
+  // CHECK: sizes = [1, 1, 4, 2]
+  // CHECK-NEXT: {{\[}}0.25, 0.5]
+  // CHECK-NEXT: {{\[}}0.5, 0.25]
+  // CHECK-NEXT: {{\[}}0.1, 0.4]
+  // CHECK-NEXT: {{\[}}0.5, 0.125]
+  %s4 = arith.constant dense<[0.0, -0.693147181, 1.609437912, -0.287682072]>
+      : tensor<4xf32>
+  %sunk = call @sinks(%qg, %kg, %vg, %s4)
+      : (tensor<?x?x4x1xf32>, tensor<?x?x2x1xf32>, tensor<?x?x2x2xf32>,
+         tensor<4xf32>) -> tensor<?x?x4x2xf32>
+  %u8 = tensor.cast %sunk : tensor<?x?x4x2xf32> to tensor<*xf32>
+  call @printMemrefF32(%u8) : (tensor<*xf32>) -> ()
+
+  // A sink of weight 2 beside later keys, of which the last query has none.
+  // CHECK: sizes = [1, 3, 1, 3]
+  // CHECK-NEXT: {{\[}}0, 0.25, 0.5]
+  // CHECK-NEXT: {{\[}}0, 0, 0.666667]
+  // CHECK-NEXT: {{\[}}0, 0, 0]
+  %s1 = arith.constant dense<[0.693147181]> : tensor<1xf32>
+  %late = call @sink_of_later_keys(%q, %k, %v, %s1)
+      : (tensor<?x?x1x2xf32>, tensor<?x?x1x2xf32>, tensor<?x?x1x3xf32>,
+         tensor<1xf32>) -> tensor<?x?x1x3xf32>
+  %u9 = tensor.cast %late : tensor<?x?x1x3xf32> to tensor<*xf32>
+  call @printMemrefF32(%u9) : (tensor<*xf32>) -> ()
 
   // A buffer of four places, two queries a row, windows of three positions.
   // Row 0 has seen one position: places 0 to 2 hold 0 to 2, place 3 nothing.

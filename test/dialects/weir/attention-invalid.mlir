@@ -138,6 +138,28 @@ func.func @attention_c7_yield(%q: tensor<?x?x4x16xf32>,
 
 // -----
 
+func.func @attention_c8_heads(%q: tensor<?x?x4x16xf32>,
+                              %k: tensor<?x?x2x16xf32>, %s: tensor<2xf32>) {
+  // expected-error @below {{has sinks of type 'tensor<2xf32>', expected 'tensor<4xf32>'}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0) sinks(%s : tensor<2xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c8_element(%q: tensor<?x?x4x16xf32>,
+                                %k: tensor<?x?x2x16xf32>, %s: tensor<4xf64>) {
+  // expected-error @below {{has sinks of type 'tensor<4xf64>', expected 'tensor<4xf32>'}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0) sinks(%s : tensor<4xf64>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
 func.func private @mask_unknown_leaf() attributes {
   // expected-error @below {{unknown mask 'diagonal', expected full, causal or window}}
   m = #weir.mask<diagonal>

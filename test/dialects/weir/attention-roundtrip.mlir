@@ -32,6 +32,18 @@ func.func @all_parts(%q: tensor<?x1x4x16xf32>, %k: tensor<?x?x4x16xf32>,
   return %0 : tensor<?x1x4x16xf32>
 }
 
+// CHECK-LABEL: func.func @sinks
+// CHECK: weir.attention
+// CHECK-SAME: sinks(%{{[^ ]+}} : tensor<4xf32>)
+func.func @sinks(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                 %s: tensor<4xf32>) -> tensor<?x?x4x16xf32> {
+  %0 = weir.attention %q, %k, %k mask(<causal>) scale(0.25)
+      sinks(%s : tensor<4xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return %0 : tensor<?x?x4x16xf32>
+}
+
 // The mask algebra prints with the brackets it needs and no others.
 // CHECK-LABEL: func.func private @masks
 // CHECK-SAME: m0 = #weir.mask<full>
