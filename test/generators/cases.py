@@ -14,6 +14,7 @@ is stored and compiled:
   fused    whether the experts of a layer are stored in one tensor
   pad      which side the batch's second row is padded on
   tolerance  largest difference allowed, in parts of the rms
+  attention  which implementation of attention transformers runs
   init     whether transformers draws weights, all of which are drawn anew
            anyway, where its own drawing fails
 """
@@ -35,6 +36,7 @@ class Case:
     gguf: str = ""
     fused: bool = False
     pad: str = ""
+    attention: str = "eager"
     init: bool = True
     tolerance: float = 2e-4
 

@@ -3,11 +3,13 @@
 
   make_checkpoint.py FOLDER [NAME...]
 
-Each case of cases.py and hybrid_cases.py becomes FOLDER/NAME in the layout of
-the public reference set: config.json and model.safetensors; inputs*.safetensors
-and the logits transformers computes of them in float32, outputs*.safetensors;
-generate.json with greedily decoded tokens; meta.json. A folder written by this
-very program from this very case is kept.
+A NAME is a case of cases.py, hybrid_cases.py or decoder_cases.py, or `decoders`
+for all of the last; without names all of the others are meant. Each becomes
+FOLDER/NAME in the layout of the public reference set: config.json and
+model.safetensors; inputs*.safetensors and the logits transformers computes of
+them in float32, outputs*.safetensors; generate.json with greedily decoded
+tokens; meta.json. A folder written by this very program from this very case is
+kept.
 
 Weights are random and scaled so that every one of them changes the result.
 Padded rows are computed alone: a batch equals its rows.
@@ -27,6 +29,7 @@ import transformers
 from safetensors.torch import save_file
 
 from cases import CASES
+from decoder_cases import DECODER_CASES
 from hybrid_cases import HYBRID_CASES
 from write_gguf import write_gguf
 
@@ -111,7 +114,7 @@ def make(name, case, folder):
     generator = torch.Generator().manual_seed(seed)
     cls = getattr(transformers, case.model)
     config = cls.config_class(**case.config)
-    config._attn_implementation = "eager"
+    config._attn_implementation = case.attention
     with initialising(cls, case.init):
         model = cls(config).eval()
     fill(model, generator)
@@ -127,7 +130,7 @@ def make(name, case, folder):
     # it is spelt.
     with initialising(cls, case.init):
         model = cls.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="eager"
+            folder, dtype=torch.float32, attn_implementation=case.attention
         ).eval()
 
     if case.gguf:
@@ -187,6 +190,7 @@ def main():
         for name in (
             "make_checkpoint.py",
             "cases.py",
+            "decoder_cases.py",
             "hybrid_cases.py",
             "write_gguf.py",
         )
@@ -194,11 +198,15 @@ def main():
     stamp = hashlib.sha256(sources + transformers.__version__.encode()).hexdigest()
     root = pathlib.Path(sys.argv[1])
     cases = CASES | HYBRID_CASES
+    names = sys.argv[2:] or list(cases)
+    if names == ["decoders"]:
+        names = list(DECODER_CASES)
+    cases |= DECODER_CASES
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     with locked(root):
-        for name in sys.argv[2:] or cases:
+        for name in names:
             folder = root / name
             mark = folder / "stamp"
             if mark.exists() and mark.read_text() == stamp:

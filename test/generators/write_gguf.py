@@ -9,7 +9,11 @@ ARCHITECTURES = {
     "mistral": gguf.MODEL_ARCH.LLAMA,
     "qwen2": gguf.MODEL_ARCH.QWEN2,
     "qwen3": gguf.MODEL_ARCH.QWEN3,
+    "gemma": gguf.MODEL_ARCH.GEMMA,
+    "gemma2": gguf.MODEL_ARCH.GEMMA2,
+    "gemma3_text": gguf.MODEL_ARCH.GEMMA3,
     "gpt2": gguf.MODEL_ARCH.GPT2,
+    "phi3": gguf.MODEL_ARCH.PHI3,
     "mamba": gguf.MODEL_ARCH.MAMBA,
     "falcon_mamba": gguf.MODEL_ARCH.MAMBA,
     "mamba2": gguf.MODEL_ARCH.MAMBA2,
@@ -36,6 +40,10 @@ def get_heads(name, config):
     if ".k_proj." in name:
         return config.num_key_value_heads
     return None
+
+
+def is_gemma(config):
+    return config.model_type.startswith("gemma")
 
 
 def is_state_space(config):
@@ -97,7 +105,18 @@ def add_metadata(writer, config):
     writer.add_feed_forward_length(config.intermediate_size)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    rope = config.rope_parameters
+    writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
+    if getattr(config, "sliding_window", None):
+        writer.add_sliding_window(config.sliding_window)
+    if config.model_type == "gemma2":
+        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+    if is_gemma(config) and getattr(config, "final_logit_softcapping", None):
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    if config.model_type == "phi3":
+        dims = config.hidden_size // config.num_attention_heads
+        dims *= rope["partial_rotary_factor"]
+        writer.add_rope_dimension_count(int(dims))
     if head_dim:
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
@@ -124,6 +143,9 @@ def write_gguf(model, path, kind):
             values = permute(values, heads)
         if is_state_space(config):
             values = to_state_space(name, values, config)
+        counted = is_gemma(config) and name.endswith("norm.weight")
+        if counted:
+            values = values + 1
         values = np.ascontiguousarray(values)
         # Vectors stay as they are, and so do rows that no block divides.
         block = gguf.GGML_QUANT_SIZES[stored][0]
@@ -141,6 +163,8 @@ def write_gguf(model, path, kind):
             values = unpermute(values, heads)
         if turned:
             values = values.T
+        if counted:
+            values = values - 1
         if is_state_space(config):
             values = from_state_space(name, values, tensor)
         with torch.no_grad():

@@ -23,11 +23,12 @@ namespace weir {
 
 class ModelBuilder;
 
-/// A configuration key as Hugging Face spells it, and the GGUF key of the same
-/// meaning, without the architecture in front ("embedding_length").
+/// A configuration key as most of Hugging Face's families spell it, and what it
+/// is elsewhere: in GGUF files, without the architecture in front
+/// ("embedding_length"), or in a family that has its own names ("n_embd").
 struct ConfigAlias {
   llvm::StringLiteral key;
-  llvm::StringLiteral ggufKey;
+  llvm::StringLiteral spelling;
 };
 
 /// Reads a checkpoint's configuration by Hugging Face's names, whichever format
@@ -47,6 +48,9 @@ public:
   /// How GGUF keys are spelt; `architecture` goes in front of them.
   void setAliases(llvm::StringRef architecture,
                   llvm::ArrayRef<ConfigAlias> aliases);
+  /// How a family spells keys of config.json, which may stand there under
+  /// either name. Says nothing about GGUF files.
+  void setSpellings(llvm::ArrayRef<ConfigAlias> aliases);
 
   /// The value under `key`, or null. Counts as read.
   const llvm::json::Value *get(llvm::StringRef key);
@@ -95,7 +99,7 @@ private:
   mlir::MLIRContext &context;
   const Checkpoint &checkpoint;
   std::string prefix;
-  llvm::StringMap<std::string> ggufKeys;
+  llvm::StringMap<std::string> spellings;
   llvm::StringSet<> seen;
   bool failed = false;
 };
@@ -157,18 +161,36 @@ private:
 
 /// One function per family, in the file of its name.
 void registerABCFamily(FamilyTable &table);
+void registerArceeFamily(FamilyTable &table);
 void registerBailingHybridFamily(FamilyTable &table);
 void registerBambaFamily(FamilyTable &table);
+void registerBloomFamily(FamilyTable &table);
+void registerCohere2Family(FamilyTable &table);
+void registerCohereFamily(FamilyTable &table);
 void registerCombaFamily(FamilyTable &table);
 void registerDeepseekV2Family(FamilyTable &table);
 void registerDeepseekV3Family(FamilyTable &table);
 void registerDeltaNetFamily(FamilyTable &table);
+void registerErnie45Family(FamilyTable &table);
 void registerErnie45MoeFamily(FamilyTable &table);
+void registerExaone4Family(FamilyTable &table);
 void registerExaoneMoeFamily(FamilyTable &table);
+void registerFalconFamily(FamilyTable &table);
 void registerFalconH1Family(FamilyTable &table);
 void registerFalconMambaFamily(FamilyTable &table);
+void registerGemma2Family(FamilyTable &table);
+void registerGemma3Family(FamilyTable &table);
+void registerGemmaFamily(FamilyTable &table);
 void registerGLAFamily(FamilyTable &table);
+void registerGlm4Family(FamilyTable &table);
+void registerGlmFamily(FamilyTable &table);
 void registerGPT2Family(FamilyTable &table);
+void registerGPTBigCodeFamily(FamilyTable &table);
+void registerGPTJFamily(FamilyTable &table);
+void registerGPTNeoFamily(FamilyTable &table);
+void registerGPTNeoXFamily(FamilyTable &table);
+void registerGptOssFamily(FamilyTable &table);
+void registerGraniteFamily(FamilyTable &table);
 void registerGSAFamily(FamilyTable &table);
 void registerGatedDeltaNetFamily(FamilyTable &table);
 void registerGatedDeltaProductFamily(FamilyTable &table);
@@ -176,8 +198,10 @@ void registerGlm4MoeFamily(FamilyTable &table);
 void registerGraniteMoeFamily(FamilyTable &table);
 void registerGraniteMoeHybridFamily(FamilyTable &table);
 void registerGraniteMoeSharedFamily(FamilyTable &table);
+void registerHeliumFamily(FamilyTable &table);
 void registerHGRN2Family(FamilyTable &table);
 void registerHGRNFamily(FamilyTable &table);
+void registerHunYuanDenseFamily(FamilyTable &table);
 void registerHunYuanMoeFamily(FamilyTable &table);
 void registerJambaFamily(FamilyTable &table);
 void registerKDAFamily(FamilyTable &table);
@@ -192,11 +216,20 @@ void registerMambaFamily(FamilyTable &table);
 void registerMesaNetFamily(FamilyTable &table);
 void registerMiniMaxFamily(FamilyTable &table);
 void registerMiniMaxM2Family(FamilyTable &table);
+void registerMinistralFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
 void registerMixtralFamily(FamilyTable &table);
+void registerMptFamily(FamilyTable &table);
+void registerNemotronFamily(FamilyTable &table);
 void registerNemotronHFamily(FamilyTable &table);
+void registerOlmo2Family(FamilyTable &table);
+void registerOlmo3Family(FamilyTable &table);
+void registerOlmoFamily(FamilyTable &table);
 void registerOlmoHybridFamily(FamilyTable &table);
 void registerOlmoeFamily(FamilyTable &table);
+void registerOptFamily(FamilyTable &table);
+void registerPhi3Family(FamilyTable &table);
+void registerPhiFamily(FamilyTable &table);
 void registerQwen2Family(FamilyTable &table);
 void registerQwen2MoeFamily(FamilyTable &table);
 void registerQwen35Family(FamilyTable &table);
@@ -208,6 +241,10 @@ void registerRWKV7Family(FamilyTable &table);
 void registerRecurrentGemmaFamily(FamilyTable &table);
 void registerRetNetFamily(FamilyTable &table);
 void registerRwkvFamily(FamilyTable &table);
+void registerSeedOssFamily(FamilyTable &table);
+void registerSmolLM3Family(FamilyTable &table);
+void registerStableLmFamily(FamilyTable &table);
+void registerStarcoder2Family(FamilyTable &table);
 void registerXlstmFamily(FamilyTable &table);
 void registerZamba2Family(FamilyTable &table);
 void registerZambaFamily(FamilyTable &table);

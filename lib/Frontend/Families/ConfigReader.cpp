@@ -23,14 +23,23 @@ void ConfigReader::setAliases(StringRef architecture,
                               ArrayRef<ConfigAlias> aliases) {
   prefix = (architecture + ".").str();
   for (const ConfigAlias &alias : aliases)
-    ggufKeys[alias.key] = prefix + alias.ggufKey.str();
+    spellings[alias.key] = prefix + alias.spelling.str();
+}
+
+void ConfigReader::setSpellings(ArrayRef<ConfigAlias> aliases) {
+  if (isGGUF())
+    return;
+  for (const ConfigAlias &alias : aliases)
+    spellings[alias.key] = alias.spelling.str();
 }
 
 std::string ConfigReader::getSpelling(StringRef key) const {
-  if (!isGGUF())
+  auto it = spellings.find(key);
+  if (it == spellings.end())
     return key.str();
-  auto it = ggufKeys.find(key);
-  return it == ggufKeys.end() ? key.str() : it->second;
+  const json::Object &config = checkpoint.config();
+  bool isOther = isGGUF() || config.get(it->second) || !config.get(key);
+  return isOther ? it->second : key.str();
 }
 
 const json::Value *ConfigReader::find(StringRef key) const {
@@ -63,7 +72,7 @@ Location ConfigReader::getLocation(StringRef key) const {
   // Only errors come here, so the file is read again rather than kept.
   if (auto file = llvm::MemoryBuffer::getFile(path)) {
     StringRef text = (*file)->getBuffer();
-    size_t place = text.find(("\"" + key + "\"").str());
+    size_t place = text.find("\"" + getSpelling(key) + "\"");
     if (place != StringRef::npos) {
       StringRef before = text.take_front(place);
       line = before.count('\n') + 1;
@@ -198,17 +207,23 @@ static constexpr StringLiteral inertKeys[] = {
     "architectures",
     "attention_dropout",
     "attn_implementation",
+    "attn_pdrop",
     "auto_map",
     "bad_words_ids",
     "begin_suppress_tokens",
     "bos_token_id",
     "chunk_size_feed_forward",
+    "classifier_dropout",
     "cross_attention_hidden_size",
     "decoder_start_token_id",
     "diversity_penalty",
     "do_sample",
     "dtype",
     "early_stopping",
+    "emb_pdrop",
+    "embd_pdrop",
+    "embed_dropout",
+    "embedding_dropout",
     "encoder_no_repeat_ngram_size",
     "eos_token_id",
     "exponential_decay_length_penalty",
@@ -218,10 +233,12 @@ static constexpr StringLiteral inertKeys[] = {
     "gradient_checkpointing",
     "hidden_dropout",
     "id2label",
+    "init_std",
     "initializer_range",
     "is_decoder",
     "keys_to_ignore_at_inference",
     "label2id",
+    "layerdrop",
     "length_penalty",
     "max_length",
     "min_length",
@@ -242,6 +259,9 @@ static constexpr StringLiteral inertKeys[] = {
     "pruned_heads",
     "remove_invalid_values",
     "repetition_penalty",
+    "resid_dropout",
+    "resid_pdrop",
+    "residual_dropout",
     "return_dict",
     "return_dict_in_generate",
     "sep_token_id",

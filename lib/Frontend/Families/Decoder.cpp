@@ -1,4 +1,4 @@
-//===- Decoder.cpp - Decoders in the manner of Llama -*- C++ -*-===//
+//===- Decoder.cpp - Keys and options of decoders -*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Decoder.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/bit.h"
 #include <cmath>
 
 using namespace mlir;
@@ -15,6 +15,13 @@ using namespace weir;
 //===----------------------------------------------------------------------===//
 // Keys
 //===----------------------------------------------------------------------===//
+
+std::string weir::getModelPrefix(const Checkpoint &checkpoint,
+                                 const std::string &prefix,
+                                 const std::string &tensor) {
+  bool bare = !checkpoint.lookup(prefix + tensor) && checkpoint.lookup(tensor);
+  return bare ? "" : prefix;
+}
 
 DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint) {
   DecoderKeys keys;
@@ -34,9 +41,8 @@ DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint) {
     keys.mlp = {block + "ffn_up", block + "ffn_down", block + "ffn_gate"};
     return keys;
   }
-  bool bare = !checkpoint.lookup("model.norm.weight") &&
-              checkpoint.lookup("norm.weight");
-  std::string model = bare ? "" : "model.";
+  std::string model =
+      getModelPrefix(checkpoint, "model.", "embed_tokens.weight");
   std::string layer = keys.layer = model + "layers.*.";
   keys.embed = model + "embed_tokens";
   keys.finalNorm = model + "norm";
@@ -54,22 +60,39 @@ DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint) {
   return keys;
 }
 
-TokenTables weir::resolveTables(Checkpoint &checkpoint, std::string embedding,
-                                std::string head, bool tied) {
-  if (!tied)
-    return {embedding, head};
-  const TensorInfo *source = checkpoint.lookup(embedding);
-  const TensorInfo *target = checkpoint.lookup(head);
-  if (!source && target)
-    return {head, head};
-  bool differ =
-      source && target &&
-      (source->type != target->type || source->shape != target->shape ||
-       source->bytes != target->bytes);
-  if (differ)
-    return {embedding, head};
-  checkpoint.markUsed(head);
-  return {embedding, embedding};
+DecoderKeys weir::getGPTKeys(const Checkpoint &checkpoint) {
+  DecoderKeys keys;
+  std::string model = getModelPrefix(checkpoint, "transformer.", "wte.weight");
+  std::string layer = keys.layer = model + "h.*.";
+  keys.embed = model + "wte";
+  keys.positions = model + "wpe";
+  keys.finalNorm = model + "ln_f";
+  keys.head = "lm_head";
+  keys.attentionNorm = layer + "ln_1";
+  keys.mlpNorm = layer + "ln_2";
+  keys.mlp = {layer + "mlp.c_fc", layer + "mlp.c_proj", ""};
+  return keys;
+}
+
+DecoderKeys weir::getBloomKeys(const std::string &model) {
+  DecoderKeys keys;
+  std::string layer = keys.layer = model + "h.*.";
+  keys.embed = model + "word_embeddings";
+  keys.finalNorm = model + "ln_f";
+  keys.head = "lm_head";
+  keys.attentionNorm = layer + "input_layernorm";
+  keys.mlpNorm = layer + "post_attention_layernorm";
+  keys.fused = layer + "self_attention.query_key_value";
+  keys.output = layer + "self_attention.dense";
+  keys.mlp = {layer + "mlp.dense_h_to_4h", layer + "mlp.dense_4h_to_h", ""};
+  return keys;
+}
+
+void weir::setPostNorms(DecoderKeys &keys) {
+  keys.attentionNorm.clear();
+  keys.mlpNorm.clear();
+  keys.attentionPostNorm = keys.layer + "post_attention_layernorm";
+  keys.mlpPostNorm = keys.layer + "post_feedforward_layernorm";
 }
 
 //===----------------------------------------------------------------------===//
@@ -92,7 +115,11 @@ static constexpr ConfigAlias ggufAliases[] = {
     {"experts", "expert_count"},
     {"experts_used", "expert_used_count"},
     {"tensor_layout", "tensor_data_layout"},
+    {"sliding_window", "attention.sliding_window"},
+    {"attn_logit_softcapping", "attn_logit_softcapping"},
+    {"final_logit_softcapping", "final_logit_softcapping"},
     {"rope_theta", "rope.freq_base"},
+    {"rope_local_base_freq", "rope.freq_base_swa"},
     {"rope_dims", "rope.dimension_count"},
     {"rope_type", "rope.scaling.type"},
     {"rope_factor", "rope.scaling.factor"},
@@ -134,26 +161,30 @@ void weir::readDecoder(ConfigReader &reader, ModelBuilder &builder,
                           .value_or(""),
                       ggufAliases);
   config.hidden = reader.getSize("hidden_size", config.hidden);
-  config.inner = reader.getSize("intermediate_size", config.inner);
+  config.inner = reader.getSize(
+      "intermediate_size", config.inner ? config.inner : 4 * config.hidden);
   config.layers = reader.getSize("num_hidden_layers", config.layers);
   config.heads = reader.getSize("num_attention_heads", config.heads);
-  int64_t kvHeads = reader.isNull("num_key_value_heads") || reader.isGGUF()
-                        ? config.heads
-                        : config.kvHeads.value_or(config.heads);
+  int64_t kvHeads = config.kvHeads.value_or(config.heads);
+  if (reader.isGGUF() ||
+      (config.readsKVHeads && reader.isNull("num_key_value_heads")))
+    kvHeads = config.heads;
   // GGUF files leave it out where it equals the query heads.
   const GGUFMetadata *metadata = reader.getCheckpoint().ggufMetadata();
   bool given = reader.has("num_key_value_heads") ||
                (metadata &&
                 metadata->getArray(reader.getSpelling("num_key_value_heads")));
-  if (given || !reader.isGGUF())
+  if (reader.isGGUF() ? given : config.readsKVHeads)
     kvHeads = reader.getSize("num_key_value_heads", kvHeads);
   config.kvHeads = kvHeads;
   int64_t dim = std::max<int64_t>(config.hidden / config.heads, 1);
   if (!reader.isNull("head_dim") && !reader.isGGUF())
     dim = config.headDim.value_or(dim);
-  if (reader.has("head_dim"))
-    dim = reader.getSize("head_dim", dim);
-  reader.ignore({"head_dim"});
+  if (config.readsHeadDim || reader.isGGUF()) {
+    if (reader.has("head_dim"))
+      dim = reader.getSize("head_dim", dim);
+    reader.ignore({"head_dim"});
+  }
   config.headDim = dim;
   config.trainedLength =
       reader.getSize("max_position_embeddings", config.trainedLength);
@@ -189,33 +220,26 @@ void weir::readDecoder(ConfigReader &reader, ModelBuilder &builder,
   }
   config.windows.assign(config.layers, std::nullopt);
 
-  RotaryOptions options;
+  RotaryOptions &options = config.rotaryOptions;
   options.headDim = dim;
   options.trainedLength = config.trainedLength;
   options.maxLength = request.maxLength.value_or(config.trainedLength);
-  options.allowsPartial = false;
-  config.rotary = readRotary(reader, builder, options);
+  if (config.rotates) {
+    RotaryLayout layout = config.rotary.layout;
+    config.rotary = readRotary(reader, builder, options);
+    config.rotary.layout = layout;
+  }
 }
 
-void weir::readLayerWindows(ConfigReader &reader, DecoderConfig &config,
-                            function_ref<bool(int64_t, int64_t)> isWindowed) {
-  if (reader.isGGUF())
-    return;
-  bool windowed = reader.getBool("use_sliding_window", false);
-  std::optional<int64_t> window = 4096;
-  if (reader.isNull("sliding_window"))
-    window = std::nullopt;
-  else if (windowed && reader.has("sliding_window"))
-    window = reader.getSize("sliding_window", *window);
-  // Without windows its value is whatever the family's default is, 0 included.
-  reader.ignore({"sliding_window"});
-  if (!windowed)
-    window = std::nullopt;
-  int64_t first = reader.getInt("max_window_layers", 28);
+/// The layers with a window by the list `layer_types`, or by `isWindowed` where
+/// there is none; `complaint` says why there might be no window to have.
+static void setWindows(ConfigReader &reader, DecoderConfig &config,
+                       std::optional<int64_t> window, StringRef complaint,
+                       function_ref<bool(int64_t)> isWindowed) {
   const llvm::json::Value *types = reader.get("layer_types");
   if (!types) {
     for (int64_t i = 0; i < config.layers; ++i)
-      if (isWindowed(i, first))
+      if (isWindowed(i))
         config.windows[i] = window;
     return;
   }
@@ -236,14 +260,92 @@ void weir::readLayerWindows(ConfigReader &reader, DecoderConfig &config,
       return;
     }
     if (!window) {
-      reader.emitError("layer_types")
-          << "key 'layer_types' gives layer " << i
-          << " a window when 'sliding_window' is null or "
-             "'use_sliding_window' is not true";
+      reader.emitError("layer_types") << "key 'layer_types' gives layer " << i
+                                      << " a window when " << complaint;
       return;
     }
     config.windows[i] = window;
   }
+}
+
+void weir::readLayerWindows(ConfigReader &reader, DecoderConfig &config,
+                            function_ref<bool(int64_t, int64_t)> isWindowed) {
+  if (reader.isGGUF())
+    return;
+  bool windowed = reader.getBool("use_sliding_window", false);
+  std::optional<int64_t> window = 4096;
+  if (reader.isNull("sliding_window"))
+    window = std::nullopt;
+  else if (windowed && reader.has("sliding_window"))
+    window = reader.getSize("sliding_window", *window);
+  // Without windows its value is whatever the family's default is, 0 included.
+  reader.ignore({"sliding_window"});
+  if (!windowed)
+    window = std::nullopt;
+  int64_t first = reader.getInt("max_window_layers", 28);
+  setWindows(reader, config, window,
+             "'sliding_window' is null or 'use_sliding_window' is not true",
+             [&](int64_t layer) { return isWindowed(layer, first); });
+}
+
+/// `sliding_window`, which null takes away from families that have one.
+static std::optional<int64_t> getWindow(ConfigReader &reader,
+                                        std::optional<int64_t> window) {
+  if (reader.isNull("sliding_window"))
+    window = std::nullopt;
+  if (reader.has("sliding_window"))
+    window = reader.getSize("sliding_window", 1);
+  reader.ignore({"sliding_window"});
+  return window;
+}
+
+void weir::readLayerTypes(ConfigReader &reader, DecoderConfig &config,
+                          std::optional<int64_t> window,
+                          function_ref<bool(int64_t)> isWindowed) {
+  setWindows(reader, config, getWindow(reader, window),
+             "'sliding_window' is null", isWindowed);
+}
+
+void weir::readLayerPattern(ConfigReader &reader, DecoderConfig &config,
+                            std::optional<int64_t> window, int64_t pattern) {
+  if (reader.has("sliding_window_pattern"))
+    pattern = reader.getSize("sliding_window_pattern", pattern);
+  reader.ignore({"sliding_window_pattern", "_sliding_window_pattern"});
+  readLayerTypes(reader, config, window,
+                 [&](int64_t layer) { return (layer + 1) % pattern != 0; });
+}
+
+void weir::readWindow(ConfigReader &reader, DecoderConfig &config,
+                      std::optional<int64_t> window) {
+  config.windows.assign(config.layers, getWindow(reader, window));
+}
+
+void weir::readOlderHidden(ConfigReader &reader) {
+  static constexpr ConfigAlias older[] = {{"hidden_size", "n_embed"}};
+  if (!reader.has("n_embed"))
+    return;
+  reader.ignore({"hidden_size"});
+  reader.setSpellings(older);
+}
+
+void weir::readGraniteFactors(ConfigReader &reader, DecoderConfig &config) {
+  config.attentionScale = reader.getFloat("attention_multiplier", 1);
+  config.embeddingScale = reader.getFloat("embedding_multiplier", 1);
+  config.residualScale = reader.getFloat("residual_multiplier", 1);
+  config.logitScale = 1 / reader.getFloat("logits_scaling", 1);
+}
+
+std::vector<float> weir::getSlopes(int64_t heads) {
+  int64_t power = llvm::bit_floor(static_cast<uint64_t>(heads));
+  auto term = [](double ratio, int64_t step) {
+    return static_cast<float>(std::exp2(-ratio * step));
+  };
+  std::vector<float> slopes;
+  for (int64_t i = 1; i <= power; ++i)
+    slopes.push_back(term(8.0 / power, i));
+  for (int64_t i = 0; i < heads - power; ++i)
+    slopes.push_back(term(4.0 / power, 2 * i + 1));
+  return slopes;
 }
 
 void weir::findDecoderBiases(ModelBuilder &builder, const DecoderKeys &keys,
@@ -260,120 +362,4 @@ void weir::findDecoderBiases(ModelBuilder &builder, const DecoderKeys &keys,
   config.valueBias = hasBias(keys.value);
   config.outputBias = hasBias(keys.output);
   config.mlpBias = hasBias(keys.mlp.up);
-}
-
-//===----------------------------------------------------------------------===//
-// Graph
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-/// Values that all layers share.
-struct DecoderContext {
-  const DecoderConfig &config;
-  const DecoderKeys &keys;
-  Value positions, frequencies;
-};
-
-} // namespace
-
-/// `input` with magnitudes of at most `bound`.
-static Value clamp(ModelBuilder &b, Value input, double bound) {
-  return b.map(input, [&](OpBuilder &n, Location l, ValueRange in) -> Value {
-    auto number = [&](double value) -> Value {
-      return arith::ConstantOp::create(n, l,
-                                       n.getFloatAttr(in[0].getType(), value));
-    };
-    Value low = arith::MaximumFOp::create(n, l, in[0], number(-bound));
-    return arith::MinimumFOp::create(n, l, low, number(bound));
-  });
-}
-
-static Value buildAttention(ModelBuilder &b, const DecoderContext &context,
-                            Value x, std::optional<int64_t> window) {
-  const DecoderConfig &config = context.config;
-  const DecoderKeys &keys = context.keys;
-  int64_t dim = *config.headDim, kvHeads = *config.kvHeads;
-  Value query = b.linear(x, keys.query, config.heads * dim, config.queryBias);
-  Value key = b.linear(x, keys.key, kvHeads * dim, config.keyBias);
-  Value value = b.linear(x, keys.value, kvHeads * dim, config.valueBias);
-  if (config.projectionNorms) {
-    query = b.rmsNorm(query, keys.queryNorm, config.eps);
-    key = b.rmsNorm(key, keys.keyNorm, config.eps);
-  }
-  if (config.clip)
-    for (Value *part : {&query, &key, &value})
-      *part = clamp(b, *part, *config.clip);
-  query = b.splitHeads(query, config.heads);
-  key = b.splitHeads(key, kvHeads);
-  value = b.splitHeads(value, kvHeads);
-  if (config.headNorms) {
-    query = b.rmsNorm(query, keys.queryNorm, config.eps);
-    key = b.rmsNorm(key, keys.keyNorm, config.eps);
-  }
-  query =
-      b.rotary(query, context.positions, context.frequencies, config.rotary);
-  key = b.rotary(key, context.positions, context.frequencies, config.rotary);
-  AttentionOptions options;
-  options.mask = window ? b.causalWindow(*window) : b.causalMask();
-  options.scale =
-      config.attentionScale.value_or(1.0 / std::sqrt(static_cast<double>(dim)));
-  Value mixed = b.mergeHeads(b.attention(query, key, value, options));
-  return b.linear(mixed, keys.output, config.hidden, config.outputBias);
-}
-
-ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
-                              const FamilyRequest &request,
-                              const DecoderKeys &keys, DecoderConfig &config) {
-  ModelFacts facts;
-  facts.vocabSize = config.vocabSize;
-  facts.maxLength = config.trainedLength;
-  reader.finish();
-  if (reader.hasFailed())
-    return facts;
-
-  // Layers that differ in their window, or in having experts, are of different
-  // kinds, numbered in the order they come.
-  using Kind = std::pair<std::optional<int64_t>, bool>;
-  SmallVector<Kind> layers, kinds;
-  for (auto [layer, window] : llvm::enumerate(config.windows))
-    layers.emplace_back(window, config.experts && (config.sparse.empty() ||
-                                                   config.sparse[layer]));
-  SmallVector<int32_t> order = numberKinds<Kind>(layers, kinds);
-
-  TokenTables tables =
-      resolveTables(b.getCheckpoint(), keys.embed + ".weight",
-                    keys.head + ".weight", config.tied && request.hasHead);
-  Value ids = b.beginForward();
-  b.setScope(keys.embed);
-  Value x = b.embedding(ids, tables.embedding, config.vocabSize, config.hidden);
-  if (config.embeddingScale != 1)
-    x = b.scale(x, config.embeddingScale);
-  DecoderContext context{config, keys, b.positions(ids),
-                         b.frequencies(config.rotary)};
-  auto addPart = [&](Value to, Value part) {
-    if (config.residualScale != 1)
-      part = b.scale(part, config.residualScale);
-    return b.add(to, part);
-  };
-  x = b.stack(x, order, [&](int32_t kind, Value input) {
-    auto [window, sparse] = kinds[kind];
-    b.setScope(keys.query);
-    Value normed = b.rmsNorm(input, keys.attentionNorm, config.eps);
-    Value mixed = addPart(input, buildAttention(b, context, normed, window));
-    b.setScope(sparse ? config.experts->router.key : keys.mlp.up);
-    Value inner = b.rmsNorm(mixed, keys.mlpNorm, config.eps);
-    return addPart(mixed, sparse ? buildMixture(b, inner, *config.experts)
-                                 : b.mlp(inner, keys.mlp, config.inner,
-                                         config.activation, config.mlpBias));
-  });
-  b.setScope(keys.finalNorm);
-  x = b.rmsNorm(x, keys.finalNorm, config.eps);
-  if (request.hasHead)
-    x = b.linear(x, b.weight(tables.head, {config.vocabSize, config.hidden}),
-                 Value());
-  if (request.hasHead && config.logitScale != 1)
-    x = b.scale(x, config.logitScale);
-  b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
-  return facts;
 }

@@ -19,25 +19,86 @@
 
 namespace weir {
 
-/// Keys of a decoder's weights without ".weight"; `*` is the layer.
+/// Keys of a decoder's weights without ".weight"; `*` is the layer. Parts that
+/// a family does not have are empty.
 struct DecoderKeys {
   /// What keys of a layer begin with.
   std::string layer;
   std::string embed, finalNorm, head;
+  /// Norms in front of a layer's parts.
   std::string attentionNorm, mlpNorm;
   std::string query, key, value, output, queryNorm, keyNorm;
   MLPKeys mlp;
+
+  /// Norms of what a layer's parts give, before it is added.
+  std::string attentionPostNorm, mlpPostNorm;
+  /// Query, key and value in one matrix, in place of the three.
+  std::string fused;
+  /// Gate and, below it, up in one matrix, in place of the two.
+  std::string gateUp;
+  /// A logit per query head beside those of the keys; the whole key.
+  std::string sinks;
+  /// The table of learned positions, and the norm of what is embedded.
+  std::string positions, embedNorm;
+  /// Matrices between tables of other features than the layers', and these.
+  std::string projectIn, projectOut;
 };
 
 /// The keys of a Hugging Face checkpoint, with "model." in front or, as base
 /// models are saved, without; or those of a GGUF file.
 DecoderKeys getDecoderKeys(const Checkpoint &checkpoint);
 
+/// Keys as the successors of GPT-2 have them, but for those of attention.
+DecoderKeys getGPTKeys(const Checkpoint &checkpoint);
+
+/// Keys as BLOOM and Falcon have them, which begin with `model`.
+DecoderKeys getBloomKeys(const std::string &model);
+
+/// Has norms of what a layer's parts give and none in front of them.
+void setPostNorms(DecoderKeys &keys);
+
+/// What keys of the model begin with, where those of the whole one begin with
+/// `prefix` and base models are saved without; `tensor` is one that all have.
+std::string getModelPrefix(const Checkpoint &checkpoint,
+                           const std::string &prefix,
+                           const std::string &tensor);
+
+/// How a decoder normalises.
+struct NormSpec {
+  /// By mean and variance rather than by the mean square.
+  bool centred = false;
+  /// Added to weights.
+  double offset = 0;
+  /// Whether there are weights at all, and whether centred norms have biases.
+  bool weight = true, bias = true;
+};
+
+/// What is normalised of query and key.
+enum class QueryKeyNorm {
+  None,
+  /// Each head, with the same weights.
+  Head,
+  /// Each head with weights of its own, `[heads, dim]`, or, where the key has a
+  /// second `*`, in a tensor each.
+  EachHead,
+  /// All features together.
+  Projection
+};
+
+/// How rows of a matrix of query, key and value lie.
+enum class FusedLayout {
+  /// All of the query, all of the key, all of the value.
+  Blocks,
+  /// For each key head its query heads, its key and its value.
+  Groups
+};
+
 /// What such a decoder computes. The values at first are the defaults of
 /// `LlamaConfig`; families change what theirs are before reading.
 struct DecoderConfig {
   int64_t vocabSize = 32000;
   int64_t hidden = 4096;
+  /// 0: four times the hidden size.
   int64_t inner = 11008;
   int64_t layers = 32;
   int64_t heads = 32;
@@ -45,29 +106,67 @@ struct DecoderConfig {
   std::optional<int64_t> kvHeads;
   /// None: the hidden size divided by the heads.
   std::optional<int64_t> headDim;
+  /// Whether the configuration may say these two.
+  bool readsKVHeads = true, readsHeadDim = true;
   int64_t trainedLength = 2048;
   double eps = 1e-6;
   std::string activation = "silu";
   bool tied = false;
+  /// Tokens that `ModelFacts` speaks of.
+  std::optional<int64_t> bos, eos;
 
   bool queryBias = false, keyBias = false, valueBias = false;
-  bool outputBias = false, mlpBias = false;
-  /// Whether heads of query and key are normalised before their rotation, or
-  /// all their features together.
-  bool headNorms = false, projectionNorms = false;
+  bool outputBias = false, mlpBias = false, headBias = false;
+  NormSpec norm;
+  QueryKeyNorm queryKeyNorm = QueryKeyNorm::None;
+  /// Norms of query and key, and whether they come behind the rotation.
+  NormSpec headNorm;
+  bool normsRotated = false;
+  FusedLayout fusedLayout = FusedLayout::Blocks;
   /// Bound of the magnitude of queries, keys and values, or none.
   std::optional<double> clip;
   /// What scores are multiplied with; none: by the root of the head's features.
   std::optional<double> attentionScale;
+  /// Bounds `c` of scores and logits, as `c * tanh(x / c)`; 0 for none.
+  double scoreCap = 0, logitCap = 0;
   /// Factors of embeddings, of what a layer's parts add, and of logits.
   double embeddingScale = 1, residualScale = 1, logitScale = 1;
+  /// ALiBi slopes, one per head, or none; see `AttentionOptions`.
+  std::vector<float> slopes;
+  bool roundsSlopes = false;
+
+  /// Whether positions rotate query and key, and how.
+  bool rotates = true;
+  RotaryOptions rotaryOptions;
   RotarySpec rotary;
+  /// That of layers with a window where it is another.
+  std::optional<RotarySpec> windowRotary;
+  /// Layers that do not rotate; none: all do.
+  std::vector<bool> unrotated;
+  /// Rows of the table of learned positions in front of the first one's.
+  int64_t positionOffset = 0;
+  /// Features of the tables where `projectIn` leads from them.
+  int64_t embedding = 0;
+
+  /// Whether queries see no later keys; windows reach to both sides otherwise.
+  bool causal = true;
   /// The window of each layer; none sees all positions before it.
   std::vector<std::optional<int64_t>> windows;
+  /// Whether attention and perceptron read the same, or the perceptron what
+  /// attention left. In parallel, `mlpNorm` may be empty for a norm they share.
+  bool parallel = false;
+  /// Whether norms are of the sums behind the parts instead of in front.
+  bool normsSums = false;
+  /// Whether parts are added to what their norms give instead of to its input.
+  bool addsToNorms = false;
   /// What stands in the place of the perceptron in layers that are `sparse`.
   std::optional<ExpertsSpec> experts;
   /// None: all layers, where there are experts.
   std::vector<bool> sparse;
+
+  void setAttentionBias(bool bias) {
+    queryBias = keyBias = valueBias = outputBias = bias;
+  }
 };
 
 /// Reads the keys that all of these families have, the rotary embedding
@@ -83,6 +182,35 @@ void readLayerWindows(
     ConfigReader &reader, DecoderConfig &config,
     llvm::function_ref<bool(int64_t layer, int64_t first)> isWindowed =
         [](int64_t layer, int64_t first) { return layer >= first; });
+
+/// Reads `layer_types` and the windows of those that slide, `window` keys
+/// unless `sliding_window` says otherwise. Where there is no list, `isWindowed`
+/// says which slide.
+void readLayerTypes(ConfigReader &reader, DecoderConfig &config,
+                    std::optional<int64_t> window,
+                    llvm::function_ref<bool(int64_t layer)> isWindowed);
+
+/// The same where every `pattern`th layer, unless `sliding_window_pattern` says
+/// otherwise, sees everything.
+void readLayerPattern(ConfigReader &reader, DecoderConfig &config,
+                      std::optional<int64_t> window, int64_t pattern);
+
+/// Reads a window that all layers have; none where there is no
+/// `sliding_window`.
+void readWindow(ConfigReader &reader, DecoderConfig &config,
+                std::optional<int64_t> window = std::nullopt);
+
+/// Has the hidden size read from `n_embed` where that is there, which goes
+/// first in BLOOM and Falcon.
+void readOlderHidden(ConfigReader &reader);
+
+/// Reads the factors of embeddings, scores, residuals and logits that Granite's
+/// models have.
+void readGraniteFactors(ConfigReader &reader, DecoderConfig &config);
+
+/// ALiBi's slopes of `heads` heads (arXiv:2108.12409): a geometric series, and
+/// every other term of a finer one where heads are no power of two.
+std::vector<float> getSlopes(int64_t heads);
 
 /// Reads the biases that a GGUF file has tensors for.
 void findDecoderBiases(ModelBuilder &builder, const DecoderKeys &keys,

@@ -259,7 +259,7 @@ void weir::ignoreTrainingOfExperts(ConfigReader &reader) {
 
 Routing weir::buildRouting(ModelBuilder &b, Value input,
                            const RouterSpec &spec) {
-  Value logits = b.linear(input, spec.key, spec.experts);
+  Value logits = b.linear(input, spec.key, spec.experts, spec.logitBias);
   Value bias;
   auto extents = spec.bias.empty() ? std::nullopt : b.getExtents(spec.bias);
   if (extents && extents->size() == 2)
@@ -279,7 +279,26 @@ Routing weir::buildRouting(ModelBuilder &b, Value input,
   return {route.getIndices(), route.getWeights()};
 }
 
-/// All experts' matrices, stacked: gate, if there is one, up and down.
+/// The gates and the ups of `both`, which has them on axis 1: one after the
+/// other, or in turn.
+static std::pair<Param, Param> splitGateUp(ModelBuilder &b, Param both,
+                                           bool alternating) {
+  SmallVector<int64_t> shape(both.getShape());
+  int64_t inner = shape[1] / 2;
+  if (!alternating)
+    return {b.slice(both, 1, 0, inner, "gate"),
+            b.slice(both, 1, inner, inner, "up")};
+  SmallVector<int64_t> pairs(shape);
+  pairs[1] = 2;
+  pairs.insert(pairs.begin() + 1, inner);
+  shape[1] = inner;
+  Param apart = b.reshape(both, pairs);
+  return {b.reshape(b.slice(apart, 2, 0, 1, "gate"), shape),
+          b.reshape(b.slice(apart, 2, 1, 1, "up"), shape)};
+}
+
+/// All experts' matrices, stacked: gate, if there is one, up and down; and the
+/// biases of all three, if they have any.
 static SmallVector<Param>
 declareExperts(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
   const ExpertKeys &keys = spec.keys;
@@ -290,13 +309,26 @@ declareExperts(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
         keys.prefix + (spec.gated ? keys.gateUp : keys.up) + suffix.str();
     if (!b.hasTensor(first))
       continue;
-    Param down = b.param(keys.prefix + keys.downAll + suffix.str(),
-                         {experts, features, inner});
+    auto matrices = [&](const std::string &key, int64_t out, int64_t in) {
+      if (!keys.inputFirst)
+        return b.param(key, {experts, out, in});
+      return b.transpose(b.param(key, {experts, in, out}), {0, 2, 1});
+    };
+    std::string downKey = keys.prefix + keys.downAll;
+    Param down = matrices(downKey + suffix.str(), features, inner);
     if (!spec.gated)
-      return {b.param(first, {experts, inner, features}), down};
-    Param both = b.param(first, {experts, 2 * inner, features});
-    return {b.slice(both, 1, 0, inner, "gate"),
-            b.slice(both, 1, inner, inner, "up"), down};
+      return {matrices(first, inner, features), down};
+    auto [gate, up] =
+        splitGateUp(b, matrices(first, 2 * inner, features), keys.alternating);
+    SmallVector<Param> params{gate, up, down};
+    if (keys.biased) {
+      Param both =
+          b.param(keys.prefix + keys.gateUp + "_bias", {experts, 2 * inner});
+      auto [gateBias, upBias] = splitGateUp(b, both, keys.alternating);
+      params.append(
+          {gateBias, upBias, b.param(downKey + "_bias", {experts, features})});
+    }
+    return params;
   }
   auto stack = [&](const std::string &name, int64_t rows, int64_t columns) {
     return b.expertParam(keys.prefix + "*." + name + ".weight", experts,
@@ -308,6 +340,26 @@ declareExperts(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
   params.push_back(stack(keys.up, inner, features));
   params.push_back(stack(keys.down, features, inner));
   return params;
+}
+
+/// `(up + 1) * gate * sigmoid(alpha * gate)` of bounded numbers.
+static Value buildBoundedGate(ModelBuilder &b, Value gate, Value up,
+                              const BoundedGate &spec) {
+  return b.map({gate, up}, [&](OpBuilder &n, Location l, ValueRange in) {
+    auto number = [&](double value) -> Value {
+      return arith::ConstantOp::create(n, l,
+                                       n.getFloatAttr(in[0].getType(), value));
+    };
+    Value low = arith::MinimumFOp::create(n, l, in[0], number(spec.limit));
+    Value near = arith::MinimumFOp::create(n, l, in[1], number(spec.limit));
+    near = arith::MaximumFOp::create(n, l, near, number(-spec.limit));
+    Value gated = arith::MulFOp::create(
+        n, l, low,
+        buildActivation(n, l, "sigmoid",
+                        arith::MulFOp::create(n, l, low, number(spec.alpha))));
+    Value counted = arith::AddFOp::create(n, l, near, number(1));
+    return Value(arith::MulFOp::create(n, l, counted, gated));
+  });
 }
 
 Value weir::buildExperts(ModelBuilder &b, Value input, const Routing &routing,
@@ -323,11 +375,20 @@ Value weir::buildExperts(ModelBuilder &b, Value input, const Routing &routing,
       b.getBuilder(), b.getLoc(), input, routing.indices, routing.weights,
       values, spec.weighInput,
       [&](OpBuilder &, Location, Value rows, ValueRange slices) -> Value {
-        Value hidden =
-            b.activation(b.linear(rows, slices[0], Value()), spec.activation);
+        unsigned parts = spec.gated ? 3 : 2;
+        auto project = [&](Value x, unsigned part) {
+          return b.linear(x, slices[part],
+                          spec.keys.biased ? slices[parts + part] : Value());
+        };
+        Value hidden = project(rows, 0);
+        if (spec.boundedGate)
+          return project(
+              buildBoundedGate(b, hidden, project(rows, 1), *spec.boundedGate),
+              2);
+        hidden = b.activation(hidden, spec.activation);
         if (spec.gated)
-          hidden = b.mul(hidden, b.linear(rows, slices[1], Value()));
-        return b.linear(hidden, slices.back(), Value());
+          hidden = b.mul(hidden, project(rows, 1));
+        return project(hidden, parts - 1);
       });
 }
 

@@ -24,6 +24,8 @@ struct RouterSpec {
   /// weighing, with or without an axis of one in front, or nothing; `*` is the
   /// layer.
   std::string key, bias;
+  /// Whether the matrix has a bias beside it, which weighs as well.
+  bool logitBias = false;
   int64_t experts = 0, perToken = 0;
   RouteScore score = RouteScore::Softmax;
   RouteWeighting weighting = RouteWeighting::Normalized;
@@ -41,6 +43,16 @@ struct ExpertKeys {
   /// Of all experts in one tensor: `[experts, 2 * inner, features]`, gates
   /// first, and `[experts, features, inner]`.
   std::string gateUp = "gate_up_proj", downAll = "down_proj";
+  /// Whether those of all experts are stored input features first, with gates
+  /// and ups in turn, and have biases under `gateUp` and `downAll` with
+  /// "_bias".
+  bool inputFirst = false, alternating = false, biased = false;
+};
+
+/// A gate that multiplies with `x * sigmoid(alpha * x)`, bounded from above,
+/// and an up that counts from -1, bounded from both sides (gpt-oss).
+struct BoundedGate {
+  double alpha, limit;
 };
 
 /// A mixture of perceptrons.
@@ -49,6 +61,8 @@ struct ExpertsSpec {
   ExpertKeys keys;
   int64_t inner = 0;
   std::string activation = "silu";
+  /// In place of the activation.
+  std::optional<BoundedGate> boundedGate;
   /// Whether each expert has a gate. Without, the matrices of all of them are
   /// called by the names that those of one are.
   bool gated = true;

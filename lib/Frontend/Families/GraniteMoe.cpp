@@ -19,14 +19,11 @@ using namespace weir;
 static ModelFacts buildAny(ModelBuilder &builder, ConfigReader &reader,
                            const FamilyRequest &request, bool hasSharedExpert) {
   DecoderConfig config;
+  config.bos = 1;
+  config.eos = 2;
   readDecoder(reader, builder, request, config);
-  bool bias = reader.getBool("attention_bias", false);
-  config.queryBias = config.keyBias = config.valueBias = bias;
-  config.outputBias = bias;
-  config.attentionScale = reader.getFloat("attention_multiplier", 1);
-  config.embeddingScale = reader.getFloat("embedding_multiplier", 1);
-  config.residualScale = reader.getFloat("residual_multiplier", 1);
-  config.logitScale = 1 / reader.getFloat("logits_scaling", 1);
+  config.setAttentionBias(reader.getBool("attention_bias", false));
+  readGraniteFactors(reader, config);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   config.experts =
       readGraniteExperts(reader, keys.layer, config.inner, config.activation);
@@ -36,10 +33,7 @@ static ModelFacts buildAny(ModelBuilder &builder, ConfigReader &reader,
     config.experts->sharedGateUp = shared + "input_linear";
     config.experts->shared.down = shared + "output_linear";
   }
-  ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
-  facts.bos = 1;
-  facts.eos = 2;
-  return facts;
+  return buildDecoder(builder, reader, request, keys, config);
 }
 
 static ModelFacts buildGraniteMoe(ModelBuilder &builder, ConfigReader &reader,

@@ -13,6 +13,8 @@ using namespace weir;
 static ModelFacts buildLlama(ModelBuilder &builder, ConfigReader &reader,
                              const FamilyRequest &request) {
   DecoderConfig config;
+  config.bos = 1;
+  config.eos = 2;
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   readDecoder(reader, builder, request, config);
   if (reader.isGGUF()) {
@@ -20,15 +22,10 @@ static ModelFacts buildLlama(ModelBuilder &builder, ConfigReader &reader,
     // The converter permutes query and key so that pairs are neighbours.
     config.rotary.layout = RotaryLayout::Interleaved;
   } else {
-    bool bias = reader.getBool("attention_bias", false);
-    config.queryBias = config.keyBias = config.valueBias = bias;
-    config.outputBias = bias;
+    config.setAttentionBias(reader.getBool("attention_bias", false));
     config.mlpBias = reader.getBool("mlp_bias", false);
   }
-  ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
-  facts.bos = 1;
-  facts.eos = 2;
-  return facts;
+  return buildDecoder(builder, reader, request, keys, config);
 }
 
 void weir::registerLlamaFamily(FamilyTable &table) {

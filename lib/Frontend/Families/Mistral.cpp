@@ -17,6 +17,8 @@ using namespace weir;
 static ModelFacts buildMistral(ModelBuilder &builder, ConfigReader &reader,
                                const FamilyRequest &request) {
   DecoderConfig config;
+  config.bos = 1;
+  config.eos = 2;
   config.inner = 14336;
   config.kvHeads = 8;
   config.trainedLength = 4096 * 32;

@@ -17,6 +17,8 @@ using namespace weir;
 static ModelFacts buildMixtral(ModelBuilder &builder, ConfigReader &reader,
                                const FamilyRequest &request) {
   DecoderConfig config;
+  config.bos = 1;
+  config.eos = 2;
   config.inner = 14336;
   config.kvHeads = 8;
   config.trainedLength = 4096 * 32;
@@ -31,10 +33,7 @@ static ModelFacts buildMixtral(ModelBuilder &builder, ConfigReader &reader,
   experts.activation = config.activation;
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   readMixtralKeys(builder.getCheckpoint(), keys.layer, experts);
-  ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
-  facts.bos = 1;
-  facts.eos = 2;
-  return facts;
+  return buildDecoder(builder, reader, request, keys, config);
 }
 
 void weir::registerMixtralFamily(FamilyTable &table) {

@@ -25,11 +25,9 @@ static ModelFacts buildOlmoe(ModelBuilder &builder, ConfigReader &reader,
   config.heads = 16;
   config.trainedLength = 4096;
   config.eps = 1e-5;
-  config.projectionNorms = true;
+  config.queryKeyNorm = QueryKeyNorm::Projection;
   readDecoder(reader, builder, request, config);
-  bool bias = reader.getBool("attention_bias", false);
-  config.queryBias = config.keyBias = config.valueBias = bias;
-  config.outputBias = bias;
+  config.setAttentionBias(reader.getBool("attention_bias", false));
   if (reader.has("clip_qkv"))
     config.clip = reader.getFloat("clip_qkv", 0);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());

@@ -22,16 +22,14 @@ static ModelFacts buildQwen3(ModelBuilder &builder, ConfigReader &reader,
   config.kvHeads = 32;
   config.headDim = 128;
   config.trainedLength = 32768;
-  config.headNorms = true;
+  config.queryKeyNorm = QueryKeyNorm::Head;
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   readDecoder(reader, builder, request, config);
   readLayerWindows(reader, config);
   if (reader.isGGUF()) {
     findDecoderBiases(builder, keys, config);
   } else {
-    bool bias = reader.getBool("attention_bias", false);
-    config.queryBias = config.keyBias = config.valueBias = bias;
-    config.outputBias = bias;
+    config.setAttentionBias(reader.getBool("attention_bias", false));
   }
   reader.expect("mlp_bias", false, "the family has no such biases");
   return buildDecoder(builder, reader, request, keys, config);

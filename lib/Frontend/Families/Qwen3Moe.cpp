@@ -23,7 +23,7 @@ static ModelFacts buildQwen3Moe(ModelBuilder &builder, ConfigReader &reader,
   config.layers = 24;
   config.kvHeads = 4;
   config.trainedLength = 32768;
-  config.headNorms = true;
+  config.queryKeyNorm = QueryKeyNorm::Head;
   readDecoder(reader, builder, request, config);
   std::optional<int64_t> window = 4096;
   if (reader.has("sliding_window") || reader.isNull("sliding_window"))
@@ -32,9 +32,7 @@ static ModelFacts buildQwen3Moe(ModelBuilder &builder, ConfigReader &reader,
     config.windows.assign(config.layers, window);
   // Read into the configuration and never used.
   reader.ignore({"sliding_window", "max_window_layers"});
-  bool bias = reader.getBool("attention_bias", false);
-  config.queryBias = config.keyBias = config.valueBias = bias;
-  config.outputBias = bias;
+  config.setAttentionBias(reader.getBool("attention_bias", false));
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   config.experts = readQwenExperts(reader, keys.layer + "mlp.", {128, 8, 768});
   config.experts->activation = config.activation;

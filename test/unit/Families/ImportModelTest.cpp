@@ -227,7 +227,7 @@ TEST(ImportModel, ggufKeysNotUnderstood) {
   expectError(importGGUF(builder), {"mixture of experts"});
   expectError(importGGUF(makeGGUF("falcon")),
               {"architecture 'falcon' is not supported",
-               "llama, mamba2, mamba, qwen2"});
+               "llama, mamba2, mamba, phi3, qwen2"});
 }
 
 TEST(ImportModel, ggufQwen2) {

@@ -1,0 +1,356 @@
+//===- DecoderGraph.cpp - Graphs of decoders -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace weir;
+
+TokenTables weir::resolveTables(Checkpoint &checkpoint, std::string embedding,
+                                std::string head, bool tied) {
+  if (!tied)
+    return {embedding, head};
+  const TensorInfo *source = checkpoint.lookup(embedding);
+  const TensorInfo *target = checkpoint.lookup(head);
+  if (!source && target)
+    return {head, head};
+  bool differ =
+      source && target &&
+      (source->type != target->type || source->shape != target->shape ||
+       source->bytes != target->bytes);
+  if (differ)
+    return {embedding, head};
+  checkpoint.markUsed(head);
+  return {embedding, embedding};
+}
+
+namespace {
+
+/// What tells layers apart that run the same code with other weights from those
+/// that do not.
+struct LayerKind {
+  std::optional<int64_t> window;
+  bool sparse, rotates;
+
+  bool operator==(const LayerKind &other) const {
+    return window == other.window && sparse == other.sparse &&
+           rotates == other.rotates;
+  }
+};
+
+/// Builds the parts of a decoder.
+class DecoderGraph {
+public:
+  DecoderGraph(ModelBuilder &builder, const DecoderConfig &config,
+               const DecoderKeys &keys)
+      : b(builder), config(config), keys(keys) {}
+
+  Value buildEmbedding(Value ids, const std::string &table);
+  Value buildLayer(const LayerKind &kind, Value x);
+  /// Logits, or the last hidden state where `table` is empty.
+  Value buildHead(Value x, const std::string &table);
+
+private:
+  /// `x` normalised with the weights of `key`, or as it is without a key.
+  Value buildNorm(Value x, const std::string &key);
+  /// A norm of heads, `[batch, time, heads, dim]`, or of all their features.
+  Value buildHeadNorm(Value heads, const std::string &key);
+  /// The query, key or value, `part` 0 to 2, with its heads apart.
+  Value buildProjection(Value x, unsigned part);
+  Value buildFused(Value x, unsigned part);
+  /// Rows of the fused matrix or bias for one of its parts.
+  Param sliceFused(Param all, unsigned part);
+  Value rotate(Value heads, const LayerKind &kind);
+  Value buildAttention(Value x, const LayerKind &kind);
+  Value buildPerceptron(Value x, bool sparse);
+  Value addPart(Value to, Value part);
+  int64_t getHeads(unsigned part) const {
+    return part == 0 ? config.heads : *config.kvHeads;
+  }
+
+  ModelBuilder &b;
+  const DecoderConfig &config;
+  const DecoderKeys &keys;
+  Value positions, frequencies, windowFrequencies;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Norms
+//===----------------------------------------------------------------------===//
+
+/// A weight with `offset` added.
+static Value shift(ModelBuilder &b, Value weight, double offset) {
+  if (offset == 0)
+    return weight;
+  return b.map(weight, [&](OpBuilder &n, Location l, ValueRange in) -> Value {
+    Value number = arith::ConstantOp::create(
+        n, l, n.getFloatAttr(in[0].getType(), offset));
+    return arith::AddFOp::create(n, l, in[0], number);
+  });
+}
+
+/// A norm of the last axis.
+static Value normalise(ModelBuilder &b, Value x, const std::string &key,
+                       const NormSpec &spec, double eps) {
+  if (!spec.centred)
+    return b.rmsNorm(x, key, eps, spec.offset);
+  int64_t features = cast<RankedTensorType>(x.getType()).getShape().back();
+  Value weight, bias;
+  if (spec.weight)
+    weight = shift(b, b.weight(key + ".weight", {features}), spec.offset);
+  if (spec.weight && spec.bias)
+    bias = b.weight(key + ".bias", {features});
+  return b.layerNorm(x, weight, bias, eps);
+}
+
+Value DecoderGraph::buildNorm(Value x, const std::string &key) {
+  return key.empty() ? x : normalise(b, x, key, config.norm, config.eps);
+}
+
+Value DecoderGraph::buildHeadNorm(Value x, const std::string &key) {
+  if (config.queryKeyNorm != QueryKeyNorm::EachHead)
+    return normalise(b, x, key, config.headNorm, config.eps);
+  auto type = cast<RankedTensorType>(x.getType());
+  int64_t heads = type.getDimSize(2), dim = type.getDimSize(3);
+  Param weights = llvm::count(key, '*') > 1
+                      ? b.expertParam(key + ".weight", heads, {dim})
+                      : b.param(key + ".weight", {heads, dim});
+  return b.mul(b.layerNorm(x, Value(), Value(), config.eps), b.read(weights));
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// `input` with magnitudes of at most `bound`.
+static Value clamp(ModelBuilder &b, Value input, double bound) {
+  return b.map(input, [&](OpBuilder &n, Location l, ValueRange in) -> Value {
+    auto number = [&](double value) -> Value {
+      return arith::ConstantOp::create(n, l,
+                                       n.getFloatAttr(in[0].getType(), value));
+    };
+    Value low = arith::MaximumFOp::create(n, l, in[0], number(-bound));
+    return arith::MinimumFOp::create(n, l, low, number(bound));
+  });
+}
+
+Param DecoderGraph::sliceFused(Param all, unsigned part) {
+  static constexpr llvm::StringLiteral names[] = {"query", "key", "value"};
+  int64_t dim = *config.headDim, kvHeads = *config.kvHeads;
+  int64_t group = config.heads / kvHeads;
+  if (config.fusedLayout == FusedLayout::Blocks) {
+    int64_t first[] = {0, config.heads, config.heads + kvHeads};
+    return b.slice(all, 0, first[part] * dim, getHeads(part) * dim,
+                   names[part]);
+  }
+  SmallVector<int64_t> shape(all.getShape()), apart{kvHeads, group + 2, dim};
+  apart.append(shape.begin() + 1, shape.end());
+  int64_t first[] = {0, group, group + 1};
+  Param rows = b.slice(b.reshape(all, apart), 1, first[part],
+                       part == 0 ? group : 1, names[part]);
+  shape[0] = getHeads(part) * dim;
+  return b.reshape(rows, shape);
+}
+
+Value DecoderGraph::buildFused(Value x, unsigned part) {
+  int64_t rows = (config.heads + 2 * *config.kvHeads) * *config.headDim;
+  Param matrix = b.param(keys.fused + ".weight", {rows, config.hidden});
+  Value bias;
+  if (config.queryBias)
+    bias = b.read(sliceFused(b.param(keys.fused + ".bias", {rows}), part));
+  return b.linear(x, b.read(sliceFused(matrix, part)), bias);
+}
+
+Value DecoderGraph::buildProjection(Value x, unsigned part) {
+  const std::string *names[] = {&keys.query, &keys.key, &keys.value};
+  const std::string *norms[] = {&keys.queryNorm, &keys.keyNorm, nullptr};
+  bool biases[] = {config.queryBias, config.keyBias, config.valueBias};
+  Value result = keys.fused.empty()
+                     ? b.linear(x, *names[part],
+                                getHeads(part) * *config.headDim, biases[part])
+                     : buildFused(x, part);
+  if (norms[part] && config.queryKeyNorm == QueryKeyNorm::Projection)
+    result = buildHeadNorm(result, *norms[part]);
+  if (config.clip)
+    result = clamp(b, result, *config.clip);
+  return b.splitHeads(result, getHeads(part));
+}
+
+Value DecoderGraph::rotate(Value heads, const LayerKind &kind) {
+  if (!kind.rotates)
+    return heads;
+  bool isOther = kind.window && config.windowRotary;
+  return b.rotary(heads, positions, isOther ? windowFrequencies : frequencies,
+                  isOther ? *config.windowRotary : config.rotary);
+}
+
+Value DecoderGraph::buildAttention(Value x, const LayerKind &kind) {
+  Value query = buildProjection(x, 0);
+  Value key = buildProjection(x, 1);
+  Value value = buildProjection(x, 2);
+  bool normsHeads = config.queryKeyNorm == QueryKeyNorm::Head ||
+                    config.queryKeyNorm == QueryKeyNorm::EachHead;
+  for (auto [heads, norm] :
+       {std::pair(&query, &keys.queryNorm), std::pair(&key, &keys.keyNorm)}) {
+    if (normsHeads && !config.normsRotated)
+      *heads = buildHeadNorm(*heads, *norm);
+    *heads = rotate(*heads, kind);
+    if (normsHeads && config.normsRotated)
+      *heads = buildHeadNorm(*heads, *norm);
+  }
+  AttentionOptions options;
+  if (config.causal)
+    options.mask = kind.window ? b.causalWindow(*kind.window) : b.causalMask();
+  else
+    options.mask = kind.window ? b.openWindow(*kind.window) : b.fullMask();
+  options.scale = config.attentionScale.value_or(
+      1.0 / std::sqrt(static_cast<double>(*config.headDim)));
+  options.softCap = config.scoreCap;
+  options.slopes = config.slopes;
+  options.roundsSlopes = config.roundsSlopes;
+  if (!keys.sinks.empty())
+    options.sinks = b.weight(keys.sinks, {config.heads});
+  Value mixed = b.mergeHeads(b.attention(query, key, value, options));
+  return b.linear(mixed, keys.output, config.hidden, config.outputBias);
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+Value DecoderGraph::buildPerceptron(Value x, bool sparse) {
+  if (sparse)
+    return buildMixture(b, x, *config.experts);
+  if (keys.gateUp.empty())
+    return b.mlp(x, keys.mlp, config.inner, config.activation, config.mlpBias);
+  Param both =
+      b.param(keys.gateUp + ".weight", {2 * config.inner, config.hidden});
+  Param bias;
+  if (config.mlpBias)
+    bias = b.param(keys.gateUp + ".bias", {2 * config.inner});
+  auto project = [&](int64_t first, StringRef name) {
+    Value matrix = b.read(b.slice(both, 0, first, config.inner, name));
+    Value shift = config.mlpBias
+                      ? b.read(b.slice(bias, 0, first, config.inner, name))
+                      : Value();
+    return b.linear(x, matrix, shift);
+  };
+  Value gate = b.activation(project(0, "gate"), config.activation);
+  return b.linear(b.mul(gate, project(config.inner, "up")), keys.mlp.down,
+                  config.hidden, config.mlpBias);
+}
+
+Value DecoderGraph::addPart(Value to, Value part) {
+  return b.add(to, b.scale(part, config.residualScale));
+}
+
+Value DecoderGraph::buildLayer(const LayerKind &kind, Value x) {
+  b.setScope(keys.fused.empty() ? keys.query : keys.fused);
+  bool before = !config.normsSums;
+  Value input = before ? buildNorm(x, keys.attentionNorm) : x;
+  Value mixed = buildNorm(buildAttention(input, kind), keys.attentionPostNorm);
+  if (!config.parallel) {
+    x = addPart(config.addsToNorms ? input : x, mixed);
+    if (config.normsSums)
+      x = buildNorm(x, keys.attentionNorm);
+  }
+  b.setScope(kind.sparse ? config.experts->router.key : keys.mlp.down);
+  // What attention read serves both where the perceptron has no norm.
+  Value inner = x;
+  if (before)
+    inner = config.parallel && keys.mlpNorm.empty()
+                ? input
+                : buildNorm(x, keys.mlpNorm);
+  Value fed = buildNorm(buildPerceptron(inner, kind.sparse), keys.mlpPostNorm);
+  if (config.parallel)
+    return addPart(addPart(x, mixed), fed);
+  x = addPart(config.addsToNorms ? inner : x, fed);
+  return config.normsSums ? buildNorm(x, keys.mlpNorm) : x;
+}
+
+Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
+  b.setScope(keys.embed);
+  int64_t features = keys.projectIn.empty() ? config.hidden : config.embedding;
+  Value x = b.embedding(ids, table, config.vocabSize, features);
+  x = b.scale(x, config.embeddingScale);
+  if (!keys.projectIn.empty())
+    x = b.linear(x, keys.projectIn, config.hidden);
+  x = buildNorm(x, keys.embedNorm);
+  positions = b.positions(ids);
+  if (!keys.positions.empty()) {
+    int64_t offset = config.positionOffset, rows = config.trainedLength;
+    Param all =
+        b.param(keys.positions + ".weight", {rows + offset, config.hidden});
+    if (offset != 0)
+      all = b.slice(all, 0, offset, rows, "rows");
+    x = b.add(x, b.embedding(positions, b.read(all)));
+  }
+  if (config.rotates)
+    frequencies = b.frequencies(config.rotary);
+  if (config.rotates && config.windowRotary)
+    windowFrequencies = b.frequencies(*config.windowRotary);
+  return x;
+}
+
+Value DecoderGraph::buildHead(Value x, const std::string &table) {
+  b.setScope(keys.finalNorm);
+  x = buildNorm(x, keys.finalNorm);
+  int64_t features = config.hidden;
+  if (!keys.projectOut.empty()) {
+    features = config.embedding;
+    x = b.linear(x, keys.projectOut, features);
+  }
+  if (table.empty())
+    return x;
+  Value bias = config.headBias
+                   ? b.weight(keys.head + ".bias", {config.vocabSize})
+                   : Value();
+  x = b.linear(x, b.weight(table, {config.vocabSize, features}), bias);
+  x = b.scale(x, config.logitScale);
+  return config.logitCap == 0 ? x : b.softCap(x, config.logitCap);
+}
+
+ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
+                              const FamilyRequest &request,
+                              const DecoderKeys &keys, DecoderConfig &config) {
+  ModelFacts facts;
+  facts.vocabSize = config.vocabSize;
+  facts.maxLength = config.trainedLength;
+  facts.lengthIsFixed = !keys.positions.empty();
+  facts.bos = config.bos;
+  facts.eos = config.eos;
+  reader.finish();
+  if (reader.hasFailed())
+    return facts;
+
+  // Kinds are numbered in the order they come.
+  SmallVector<LayerKind> layers, kinds;
+  for (auto [layer, window] : llvm::enumerate(config.windows)) {
+    bool sparse =
+        config.experts && (config.sparse.empty() || config.sparse[layer]);
+    bool rotates = config.rotates &&
+                   (config.unrotated.empty() || !config.unrotated[layer]);
+    layers.push_back({window, sparse, rotates});
+  }
+  SmallVector<int32_t> order = numberKinds<LayerKind>(layers, kinds);
+
+  TokenTables tables =
+      resolveTables(b.getCheckpoint(), keys.embed + ".weight",
+                    keys.head + ".weight", config.tied && request.hasHead);
+  DecoderGraph graph(b, config, keys);
+  Value x = graph.buildEmbedding(b.beginForward(), tables.embedding);
+  x = b.stack(x, order, [&](int32_t kind, Value input) {
+    return graph.buildLayer(kinds[kind], input);
+  });
+  x = graph.buildHead(x, request.hasHead ? tables.head : "");
+  b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
+  return facts;
+}

@@ -1,0 +1,93 @@
+//===- Olmo.cpp - The OLMo families -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Llama with norms that have no weights and a bound on query, key and value
+// (arXiv:2402.00838); in the later two (arXiv:2501.00656) with norms of query,
+// key and what layers add instead, and in the third with windows on three
+// layers of four.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+
+using namespace mlir;
+using namespace weir;
+
+/// The sizes that all three have where their configuration does not say.
+static DecoderConfig getDefaults() {
+  DecoderConfig config;
+  config.vocabSize = 50304;
+  config.eps = 1e-5;
+  config.eos = 50279;
+  return config;
+}
+
+static ModelFacts buildOlmo(ModelBuilder &builder, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  DecoderConfig config = getDefaults();
+  config.norm.centred = true;
+  config.norm.weight = false;
+  readDecoder(reader, builder, request, config);
+  // The epsilon is no option.
+  config.eps = 1e-5;
+  config.setAttentionBias(reader.getBool("attention_bias", false));
+  if (reader.has("clip_qkv"))
+    config.clip = reader.getFloat("clip_qkv", 0);
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
+/// The later two.
+static ModelFacts buildLater(ModelBuilder &builder, ConfigReader &reader,
+                             const FamilyRequest &request,
+                             DecoderConfig &config) {
+  config.setAttentionBias(reader.getBool("attention_bias", false));
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  setPostNorms(keys);
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
+static ModelFacts buildOlmo2(ModelBuilder &builder, ConfigReader &reader,
+                             const FamilyRequest &request) {
+  DecoderConfig config = getDefaults();
+  config.queryKeyNorm = QueryKeyNorm::Projection;
+  readDecoder(reader, builder, request, config);
+  return buildLater(builder, reader, request, config);
+}
+
+static ModelFacts buildOlmo3(ModelBuilder &builder, ConfigReader &reader,
+                             const FamilyRequest &request) {
+  DecoderConfig config = getDefaults();
+  config.queryKeyNorm = QueryKeyNorm::Projection;
+  RotaryOptions &rotary = config.rotaryOptions;
+  rotary.layerType = "full_attention";
+  rotary.defaultBase = 5e5;
+  readDecoder(reader, builder, request, config);
+  RotaryOptions near = rotary;
+  near.layerType = "sliding_attention";
+  near.readsScaling = false;
+  config.windowRotary = readRotary(reader, builder, near);
+  readLayerTypes(reader, config, 4096,
+                 [](int64_t layer) { return (layer + 1) % 4 != 0; });
+  return buildLater(builder, reader, request, config);
+}
+
+static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
+
+void weir::registerOlmoFamily(FamilyTable &table) {
+  table.add({"olmo", "OlmoForCausalLM", "OlmoModel", "", ignorable, buildOlmo});
+}
+
+void weir::registerOlmo2Family(FamilyTable &table) {
+  table.add(
+      {"olmo2", "Olmo2ForCausalLM", "Olmo2Model", "", ignorable, buildOlmo2});
+}
+
+void weir::registerOlmo3Family(FamilyTable &table) {
+  table.add(
+      {"olmo3", "Olmo3ForCausalLM", "Olmo3Model", "", ignorable, buildOlmo3});
+}
