@@ -16,7 +16,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "weir/Codegen/Passes.h"
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace weir {
@@ -53,14 +52,6 @@ public:
   void transpose(OpBuilder &builder);
 
 private:
-  /// The loops of an operation that run along rows and columns.
-  struct Axes {
-    unsigned row, column;
-    bool operator==(const Axes &other) const {
-      return row == other.row && column == other.column;
-    }
-  };
-
   /// Takes `value` as one of the matrices.
   bool include(Value value);
   /// Takes `op`, which reads or makes a matrix, along with its other matrices.
@@ -71,7 +62,10 @@ private:
   unsigned number;
   /// Matrices of the loop's body, and those from before the loop.
   llvm::SetVector<Value> matrices, outside;
-  llvm::MapVector<linalg::GenericOp, Axes> operations;
+  /// What reads and makes them: all its matrices are among these.
+  llvm::SetVector<linalg::GenericOp> operations;
+  /// Whether one of the operations adds up rows.
+  bool reducesRows = false;
 };
 } // namespace
 
@@ -90,9 +84,10 @@ bool CarriedMatrix::include(Value value) {
     outside.insert(value);
     return true;
   }
-  if (!matrices.insert(value))
-    return true;
+  // Others may write to the same one; `transpose` makes its own.
   if (value.getDefiningOp<tensor::EmptyOp>())
+    return true;
+  if (!matrices.insert(value))
     return true;
   if (value != loop.getRegionIterArgs()[number]) {
     auto maker = value.getDefiningOp<linalg::GenericOp>();
@@ -117,7 +112,7 @@ bool CarriedMatrix::include(linalg::GenericOp op) {
     return true;
   if (op->getBlock() != loop.getBody() || !op.hasPureTensorSemantics())
     return false;
-  std::optional<Axes> axes;
+  std::optional<std::pair<unsigned, unsigned>> axes;
   SmallVector<Value> others;
   for (OpOperand &operand : op->getOpOperands()) {
     Value value = operand.get();
@@ -125,21 +120,22 @@ bool CarriedMatrix::include(linalg::GenericOp op) {
     if (!type)
       continue;
     auto loops = getLoops(op.getMatchingIndexingMap(&operand));
-    if (!loops)
+    if (!loops || (axes && *loops != *axes))
       return false;
-    Axes found{loops->first, loops->second};
-    if (axes && !(found == *axes))
-      return false;
-    axes = found;
+    axes = loops;
     // A start from outside would be copied at every step.
     if (op.isDpsInit(&operand) && isOutside(value))
       return false;
     others.push_back(value);
   }
-  if (!axes ||
-      op.getIteratorTypesArray()[axes->row] != utils::IteratorType::parallel)
+  if (!axes)
     return false;
-  operations.insert({op, *axes});
+  auto [row, column] = *axes;
+  SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+  if (iterators[row] != utils::IteratorType::parallel)
+    return false;
+  reducesRows |= iterators[column] == utils::IteratorType::reduction;
+  operations.insert(op);
   for (OpResult result : op->getResults())
     if (getMatrixType(result))
       others.push_back(result);
@@ -149,14 +145,9 @@ bool CarriedMatrix::include(linalg::GenericOp op) {
 bool CarriedMatrix::check() {
   Value carried = loop.getRegionIterArgs()[number];
   RankedTensorType type = getMatrixType(carried);
-  if (!type || type.getDimSize(0) % RowMultiple != 0 ||
-      !include(loop.getYieldedValues()[number]) || !include(carried))
-    return false;
-  return llvm::any_of(operations, [](const auto &entry) {
-    linalg::GenericOp op = entry.first;
-    return op.getIteratorTypesArray()[entry.second.column] ==
-           utils::IteratorType::reduction;
-  });
+  return type && type.getDimSize(0) % RowMultiple == 0 &&
+         include(loop.getYieldedValues()[number]) && include(carried) &&
+         reducesRows;
 }
 
 /// `value` transposed into `into`.
@@ -177,17 +168,19 @@ void CarriedMatrix::transpose(OpBuilder &builder) {
                                    type.getElementType());
   };
 
-  for (auto [op, axes] : operations) {
+  for (linalg::GenericOp op : operations) {
     SmallVector<Attribute> maps;
     for (OpOperand &operand : op->getOpOperands()) {
       AffineMap map = op.getMatchingIndexingMap(&operand);
-      bool isMatrix =
-          outside.contains(operand.get()) || matrices.contains(operand.get());
-      maps.push_back(AffineMapAttr::get(
-          isMatrix ? AffineMap::get(map.getNumDims(), 0,
-                                    {map.getResult(1), map.getResult(0)},
-                                    map.getContext())
-                   : map));
+      if (getMatrixType(operand.get()))
+        map = AffineMap::get(map.getNumDims(), 0,
+                             {map.getResult(1), map.getResult(0)},
+                             map.getContext());
+      maps.push_back(AffineMapAttr::get(map));
+      builder.setInsertionPoint(op);
+      if (getMatrixType(operand.get()) &&
+          operand.get().getDefiningOp<tensor::EmptyOp>())
+        operand.set(buildEmpty());
     }
     op.setIndexingMapsAttr(builder.getArrayAttr(maps));
   }

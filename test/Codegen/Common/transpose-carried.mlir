@@ -71,6 +71,48 @@ func.func @two_operations(%start: tensor<32x4xf32>, %f: tensor<4xf32>,
   return %r#0, %r#1 : tensor<32x4xf32>, tensor<32xf32>
 }
 
+// What else writes to the same place keeps its shape.
+// CHECK-LABEL: func.func @shared_place
+// CHECK: scf.for {{.*}} -> (tensor<4x32xf32>, tensor<32x4xf32>, tensor<32xf32>)
+// CHECK: %[[PLACE:.*]] = tensor.empty() : tensor<32x4xf32>
+// CHECK: tensor.empty() : tensor<4x32xf32>
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<4xf32>) outs(%[[PLACE]] : tensor<32x4xf32>)
+func.func @shared_place(%start: tensor<32x4xf32>, %f: tensor<4xf32>,
+                        %y: tensor<32xf32>, %end: index)
+    -> (tensor<32x4xf32>, tensor<32x4xf32>, tensor<32xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r:3 = scf.for %i = %c0 to %end step %c1
+      iter_args(%s = %start, %u = %start, %t = %y)
+      -> (tensor<32x4xf32>, tensor<32x4xf32>, tensor<32xf32>) {
+    %e = tensor.empty() : tensor<32x4xf32>
+    %next = linalg.generic {indexing_maps = [#dn, #dn],
+        iterator_types = ["parallel", "parallel"]}
+        ins(%s : tensor<32x4xf32>) outs(%e : tensor<32x4xf32>) {
+    ^bb0(%h: f32, %o: f32):
+      %0 = arith.negf %h : f32
+      linalg.yield %0 : f32
+    } -> tensor<32x4xf32>
+    %other = linalg.generic {indexing_maps = [#n, #dn],
+        iterator_types = ["parallel", "parallel"]}
+        ins(%f : tensor<4xf32>) outs(%e : tensor<32x4xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      linalg.yield %a : f32
+    } -> tensor<32x4xf32>
+    %sum = linalg.generic {indexing_maps = [#dn, #d],
+        iterator_types = ["parallel", "reduction"]}
+        ins(%next : tensor<32x4xf32>) outs(%t : tensor<32xf32>) {
+    ^bb0(%h: f32, %o: f32):
+      %0 = arith.addf %o, %h : f32
+      linalg.yield %0 : f32
+    } -> tensor<32xf32>
+    scf.yield %next, %other, %sum
+        : tensor<32x4xf32>, tensor<32x4xf32>, tensor<32xf32>
+  }
+  return %r#0, %r#1, %r#2
+      : tensor<32x4xf32>, tensor<32x4xf32>, tensor<32xf32>
+}
+
 // Nothing is won where no row is added up, and a slice keeps the matrix as it
 // is.
 // CHECK-LABEL: func.func @stays
