@@ -25,12 +25,11 @@
 #include "weir/Frontend/Import.h"
 #include "weir/Target/Link.h"
 #include "weir/Target/ModelHeader.h"
+#include "weir/Target/TemporaryFile.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Signals.h"
 #include "llvm/Support/Threading.h"
 
 using namespace mlir;
@@ -537,18 +536,14 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
   }
 
   report("linking");
-  llvm::SmallString<128> object;
-  if (std::error_code code =
-          llvm::sys::fs::createTemporaryFile("weir", "o", object))
+  TemporaryFile object;
+  if (std::error_code code = object.create("weir", "o"))
     return fail(llvm::errorCodeToError(code));
-  llvm::FileRemover remover(object);
-  llvm::sys::RemoveFileOnSignal(object);
-  if (llvm::Error error = writeTextFile(object, image))
+  if (llvm::Error error = writeTextFile(object.getPath(), image))
     return fail(std::move(error));
   llvm::Error error =
-      linkWithRuntime(object, *output, options.runtimeDir,
+      linkWithRuntime(object.getPath(), *output, options.runtimeDir,
                       shared ? llvm::sys::path::filename(path) : "");
-  llvm::sys::DontRemoveFileOnSignal(object);
   if (!error && shared)
     error = writeTextFile(*header, buildModelHeader(interface, path));
   return error ? fail(std::move(error)) : success();
@@ -578,18 +573,16 @@ Compilation::jit(llvm::StringRef weightsPath) {
   if (!machine)
     return fail(machine.takeError());
   // A temporary file is gone as soon as it is mapped.
-  llvm::SmallString<128> file(weightsPath);
-  llvm::FileRemover remover;
+  TemporaryFile temporary;
   if (weightsPath.empty()) {
-    if (std::error_code code =
-            llvm::sys::fs::createTemporaryFile("weir", "weights", file))
+    if (std::error_code code = temporary.create("weir", "weights"))
       return fail(llvm::errorCodeToError(code));
-    remover.setFile(file);
+    weightsPath = temporary.getPath();
   }
   interface.target = target.cpu;
   interface.options = describeOptions();
   OwningOpRef<ModuleOp> weights = detachWeights(*module);
-  if (failed(emitWeights(*weights, file)))
+  if (failed(emitWeights(*weights, weightsPath)))
     return failure();
   llvm::LLVMContext llvmContext;
   std::unique_ptr<llvm::Module> code = translate(llvmContext, **machine, "");
@@ -599,7 +592,7 @@ Compilation::jit(llvm::StringRef weightsPath) {
   auto bytes = emitCode(*code, **machine, /*assembly=*/false);
   if (!bytes)
     return fail(bytes.takeError());
-  auto program = JitProgram::load({bytes->data(), bytes->size()}, file);
+  auto program = JitProgram::load({bytes->data(), bytes->size()}, weightsPath);
   if (!program)
     return fail(program.takeError());
   return std::move(*program);

@@ -7,17 +7,17 @@
 
 #include "weir/Target/Link.h"
 #include "weir/Target/LinkConfig.h"
-#include "llvm/ADT/ScopeExit.h"
+#include "weir/Target/TemporaryFile.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/Signals.h"
 #include <dlfcn.h>
 
 using namespace llvm;
+using weir::TemporaryFile;
 
 /// The first C++ compiler found; it knows the system's libraries.
 static Expected<std::string> findLinker() {
@@ -30,19 +30,17 @@ static Expected<std::string> findLinker() {
 
 /// Runs `arguments`; its output becomes the error's text.
 static Error runProgram(ArrayRef<StringRef> arguments) {
-  SmallString<128> log;
-  if (std::error_code code =
-          sys::fs::createTemporaryFile("weir-link", "log", log))
+  TemporaryFile log;
+  if (std::error_code code = log.create("weir-link", "log"))
     return errorCodeToError(code);
-  std::optional<StringRef> redirects[] = {StringRef(""), StringRef(log),
-                                          StringRef(log)};
+  std::optional<StringRef> redirects[] = {StringRef(""), log.getPath(),
+                                          log.getPath()};
   std::string message;
   int status = sys::ExecuteAndWait(arguments.front(), arguments, std::nullopt,
                                    redirects, 0, 0, &message);
-  auto text = MemoryBuffer::getFile(log);
-  sys::fs::remove(log);
   if (status == 0)
     return Error::success();
+  auto text = MemoryBuffer::getFile(log.getPath());
   return createStringError("linking failed (" + arguments.front() +
                            "): " + message +
                            (text ? (*text)->getBuffer() : StringRef()));
@@ -120,30 +118,27 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
                              "; expected Weir's libraries there");
   // A linker outlives a compiler that is ended alone, and writes what it has
   // under way; it does so elsewhere than in the user's folder.
-  SmallString<128> linked;
-  if (std::error_code code =
-          sys::fs::createTemporaryFile("weir-linked", "", linked))
+  TemporaryFile linked;
+  if (std::error_code code = linked.create("weir-linked", ""))
     return errorCodeToError(code);
-  FileRemover linkedRemover(linked);
-  sys::RemoveFileOnSignal(linked);
-  scope_exit forgetLinked([&] { sys::DontRemoveFileOnSignal(linked); });
-  SmallVector<StringRef> arguments = {
-      *linker, object, "-o", linked, "-Wl,--gc-sections", "-Wl,-rpath,$ORIGIN"};
-  SmallString<128> script;
-  FileRemover remover;
+  SmallVector<StringRef> arguments = {*linker,
+                                      object,
+                                      "-o",
+                                      linked.getPath(),
+                                      "-Wl,--gc-sections",
+                                      "-Wl,-rpath,$ORIGIN"};
+  TemporaryFile script;
   std::string name, versionScript;
   if (!soname.empty()) {
-    if (std::error_code code =
-            sys::fs::createTemporaryFile("weir-exports", "map", script))
+    if (std::error_code code = script.create("weir-exports", "map"))
       return errorCodeToError(code);
-    remover.setFile(script);
-    if (Error error = writeToOutput(script, [](raw_ostream &os) {
+    if (Error error = writeToOutput(script.getPath(), [](raw_ostream &os) {
           os << ExportedNames;
           return Error(Error::success());
         }))
       return error;
     name = ("-Wl,-soname," + soname).str();
-    versionScript = ("-Wl,--version-script=" + script).str();
+    versionScript = ("-Wl,--version-script=" + script.getPath()).str();
     // Each library runs on the runtime inside it, whatever else is loaded.
     // Static ICU is made for executables, which may reach into libc's data; its
     // time zones are the only part that does, and nobody here asks for them.
@@ -163,7 +158,7 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
   arguments.append({WEIR_LIBOMP, "-lpthread", "-ldl", "-lm"});
   if (Error error = runProgram(arguments))
     return error;
-  if (std::error_code code = copyProgram(linked, output))
+  if (std::error_code code = copyProgram(linked.getPath(), output))
     return createStringError(code, "cannot write " + output);
   return bundleOpenMP(output);
 }
