@@ -74,6 +74,23 @@ DecoderKeys weir::getGPTKeys(const Checkpoint &checkpoint) {
   return keys;
 }
 
+ArrayRef<ConfigAlias> weir::getGPTSpellings() {
+  static constexpr ConfigAlias spellings[] = {
+      {"hidden_size", "n_embd"},
+      {"intermediate_size", "n_inner"},
+      {"num_hidden_layers", "n_layer"},
+      {"num_attention_heads", "n_head"},
+      {"max_position_embeddings", "n_positions"},
+      {"rms_norm_eps", "layer_norm_epsilon"},
+      {"hidden_act", "activation_function"}};
+  return spellings;
+}
+
+void weir::ignoreSummaryHead(ConfigReader &reader) {
+  reader.ignore({"summary_activation", "summary_first_dropout",
+                 "summary_proj_to_labels", "summary_type", "summary_use_proj"});
+}
+
 DecoderKeys weir::getBloomKeys(const std::string &model) {
   DecoderKeys keys;
   std::string layer = keys.layer = model + "h.*.";

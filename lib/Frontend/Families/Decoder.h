@@ -51,6 +51,13 @@ DecoderKeys getDecoderKeys(const Checkpoint &checkpoint);
 /// Keys as the successors of GPT-2 have them, but for those of attention.
 DecoderKeys getGPTKeys(const Checkpoint &checkpoint);
 
+/// How most of them spell keys of config.json.
+llvm::ArrayRef<ConfigAlias> getGPTSpellings();
+
+/// Takes no notice of what GPT-2 and its successors say about a head that makes
+/// one summary of a sequence, another model's.
+void ignoreSummaryHead(ConfigReader &reader);
+
 /// Keys as BLOOM and Falcon have them, which begin with `model`.
 DecoderKeys getBloomKeys(const std::string &model);
 

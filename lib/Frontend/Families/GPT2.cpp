@@ -166,11 +166,10 @@ static GPT2Config readConfig(ConfigReader &reader, const GPT2Keys &keys) {
     config.scaledByLayer =
         reader.getBool("scale_attn_by_inverse_layer_idx", false);
     // Reordering and upcasting change nothing in f32; `n_ctx` stands beside
-    // `n_positions` in old files; the summary is another model's head.
+    // `n_positions` in old files.
     reader.ignore({"attn_pdrop", "embd_pdrop", "resid_pdrop", "n_ctx",
-                   "n_inner", "reorder_and_upcast_attn", "summary_activation",
-                   "summary_first_dropout", "summary_proj_to_labels",
-                   "summary_type", "summary_use_proj"});
+                   "n_inner", "reorder_and_upcast_attn"});
+    ignoreSummaryHead(reader);
   }
   if (!(config.eps >= 0))
     reader.emitError("layer_norm_epsilon")

@@ -14,18 +14,9 @@
 using namespace mlir;
 using namespace weir;
 
-static constexpr ConfigAlias spellings[] = {
-    {"hidden_size", "n_embd"},
-    {"intermediate_size", "n_inner"},
-    {"num_hidden_layers", "n_layer"},
-    {"num_attention_heads", "n_head"},
-    {"max_position_embeddings", "n_positions"},
-    {"rms_norm_eps", "layer_norm_epsilon"},
-    {"hidden_act", "activation_function"}};
-
 static ModelFacts buildGPTBigCode(ModelBuilder &builder, ConfigReader &reader,
                                   const FamilyRequest &request) {
-  reader.setSpellings(spellings);
+  reader.setSpellings(getGPTSpellings());
   DecoderConfig config;
   config.vocabSize = 50257;
   config.hidden = 768;
@@ -51,13 +42,12 @@ static ModelFacts buildGPTBigCode(ModelBuilder &builder, ConfigReader &reader,
     config.fusedLayout = FusedLayout::Groups;
   if (!reader.getBool("scale_attn_weights", true))
     config.attentionScale = 1;
-  // Widths of the softmax, the head of another model, and how it once ran.
+  // Widths of the softmax, and how it once ran.
   reader.ignore({"attention_softmax_in_fp32", "scale_attention_softmax_in_fp32",
                  "num_key_value_heads", "inference_runner",
                  "validate_runner_input", "pre_allocate_kv_cache",
-                 "max_sequence_length", "max_batch_size", "pad_key_length",
-                 "summary_activation", "summary_first_dropout",
-                 "summary_proj_to_labels", "summary_type", "summary_use_proj"});
+                 "max_sequence_length", "max_batch_size", "pad_key_length"});
+  ignoreSummaryHead(reader);
   DecoderKeys keys = getGPTKeys(builder.getCheckpoint());
   keys.fused = keys.layer + "attn.c_attn";
   keys.output = keys.layer + "attn.c_proj";

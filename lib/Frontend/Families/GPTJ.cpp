@@ -15,18 +15,9 @@
 using namespace mlir;
 using namespace weir;
 
-static constexpr ConfigAlias spellings[] = {
-    {"hidden_size", "n_embd"},
-    {"intermediate_size", "n_inner"},
-    {"num_hidden_layers", "n_layer"},
-    {"num_attention_heads", "n_head"},
-    {"max_position_embeddings", "n_positions"},
-    {"rms_norm_eps", "layer_norm_epsilon"},
-    {"hidden_act", "activation_function"}};
-
 static ModelFacts buildGPTJ(ModelBuilder &builder, ConfigReader &reader,
                             const FamilyRequest &request) {
-  reader.setSpellings(spellings);
+  reader.setSpellings(getGPTSpellings());
   DecoderConfig config;
   config.vocabSize = 50400;
   config.inner = 0;
@@ -58,10 +49,9 @@ static ModelFacts buildGPTJ(ModelBuilder &builder, ConfigReader &reader,
                                         : std::to_string(config.rotary.dims))
         << ", expected an even number of at most the " << *config.headDim
         << " features of a head";
-  reader.ignore({"rotary_dim", "rotary", "scale_attn_weights",
-                 "tokenizer_class", "summary_activation",
-                 "summary_first_dropout", "summary_proj_to_labels",
-                 "summary_type", "summary_use_proj"});
+  reader.ignore(
+      {"rotary_dim", "rotary", "scale_attn_weights", "tokenizer_class"});
+  ignoreSummaryHead(reader);
   DecoderKeys keys = getGPTKeys(builder.getCheckpoint());
   keys.positions.clear();
   keys.mlpNorm.clear();

@@ -84,8 +84,7 @@ static ModelFacts buildGPTNeo(ModelBuilder &builder, ConfigReader &reader,
   config.eos = 50256;
   readDecoder(reader, builder, request, config);
   readKinds(reader, config);
-  reader.ignore({"summary_activation", "summary_first_dropout",
-                 "summary_proj_to_labels", "summary_type", "summary_use_proj"});
+  ignoreSummaryHead(reader);
   DecoderKeys keys = getGPTKeys(builder.getCheckpoint());
   std::string attention = keys.layer + "attn.attention.";
   keys.query = attention + "q_proj";
