@@ -175,6 +175,9 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
     - `weir.attention`: `row` for a single query, or `split` where its heads do
       not divide evenly among the threads; `flash` for more queries, with as
       many in a tile as fill whole vectors with the heads of a group.
+    - `weir.scan`: `scan` with tiles of its element-wise axes. A remark for each
+      state says whether a step is affine in the states, and what it computes
+      the coefficients with.
 
     ```mlir
     // old:

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
 #include "weir/Codegen/Passes.h"
+#include "weir/IR/ScanAffinity.h"
 #include "weir/IR/ScanAxes.h"
 #include "weir/IR/Weir.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -164,10 +165,19 @@ Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
 /// first-level cache.
 static constexpr int64_t StateBytes = 16384;
 
+/// Says of each state of a scan what a step makes of it.
+static void remarkStates(ScanOp scan, const ScanAffinity &affinity) {
+  for (unsigned number = 0; number < scan.getStates().size(); ++number)
+    remark::analysis(scan.getLoc(), remark::RemarkOpts::name("State").category(
+                                        "weir-select-schedule"))
+        << affinity.describe(number);
+}
+
 Choice SelectSchedulePass::choose(ScanOp scan) {
   // What the region uses from above is made in front of it, once.
   OpBuilder builder(scan);
   scan.isolate(builder);
+  remarkStates(scan, ScanAffinity(scan));
   ScanAxes axes(scan);
   SmallVector<int64_t> tiles(axes.getExtents());
   if (tiles.empty())
