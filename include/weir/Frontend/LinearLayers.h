@@ -112,8 +112,8 @@ mlir::Value logSigmoid(ModelBuilder &builder, mlir::Value input);
 /// x + 1 where x is positive, else exp(x).
 mlir::Value eluPlusOne(ModelBuilder &builder, mlir::Value input);
 /// `factor * x + summand`.
-mlir::Value affine(ModelBuilder &builder, mlir::Value input, double factor,
-                   double summand);
+mlir::Value scaleAndShift(ModelBuilder &builder, mlir::Value input,
+                          double factor, double summand);
 /// The larger of x and `limit`.
 mlir::Value clampMin(ModelBuilder &builder, mlir::Value input, double limit);
 /// `from + weight * (to - from)`; `weight` may be of lower rank.

@@ -76,7 +76,7 @@ static Value buildMixer(ModelBuilder &b, Value x, const std::string &prefix,
       b.linear(x, prefix + "f_proj", options.kvHeads * slots.slots),
       options.kvHeads);
   gate = repeat(b.scale(logSigmoid(b, gate), 1.0 / options.normalizer));
-  SlotGates gates{gate, affine(b, exp(b, gate), -1.0, 1.0)};
+  SlotGates gates{gate, scaleAndShift(b, exp(b, gate), -1.0, 1.0)};
   Value out =
       b.mergeHeads(slotAttention(b, query, repeat(key), repeat(value), gates));
   Value weight = config.affine

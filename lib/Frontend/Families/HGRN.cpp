@@ -92,7 +92,7 @@ Value LowerBounds::get(const FlaLayer &layer) {
 static Gate buildGate(ModelBuilder &b, Value x, Value bound) {
   Value kept = sigmoid(b, x);
   if (!bound)
-    return {logSigmoid(b, x), affine(b, kept, -1.0, 1.0)};
+    return {logSigmoid(b, x), scaleAndShift(b, kept, -1.0, 1.0)};
   auto build = [](OpBuilder &builder, Location loc, ValueRange in) -> Value {
     Value one = arith::ConstantOp::create(
         builder, loc, builder.getFloatAttr(in[0].getType(), 1.0));
@@ -110,7 +110,7 @@ static Gate buildGate(ModelBuilder &b, Value x, Value bound) {
             builder, loc,
             arith::MaximumFOp::create(builder, loc, in[0], least));
       });
-  return {decay, affine(b, kept, -1.0, 1.0)};
+  return {decay, scaleAndShift(b, kept, -1.0, 1.0)};
 }
 
 static void readOptions(ConfigReader &reader, HGRNOptions &options) {

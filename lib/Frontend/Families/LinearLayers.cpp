@@ -394,8 +394,8 @@ Value weir::eluPlusOne(ModelBuilder &b, Value input) {
       });
 }
 
-Value weir::affine(ModelBuilder &b, Value input, double factor,
-                   double summand) {
+Value weir::scaleAndShift(ModelBuilder &b, Value input, double factor,
+                          double summand) {
   return b.map(
       input, [&](OpBuilder &builder, Location loc, ValueRange in) -> Value {
         Type type = in[0].getType();

@@ -207,7 +207,8 @@ static Value buildMixer(ModelBuilder &b, Value x, const std::string &prefix,
   Value decay = logSigmoid(b, gate("a_proj"));
   Param lambda = b.reshape(b.param(prefix + "lambda_params", {features}),
                            {options.heads, options.dim});
-  Value ridge = affine(b, softplus(b, b.read(lambda)), 1.0, options.lowerBound);
+  Value ridge =
+      scaleAndShift(b, softplus(b, b.read(lambda)), 1.0, options.lowerBound);
 
   b.getContext().loadDialect<scf::SCFDialect>();
   SmallVector<int64_t> heads = {options.heads, options.dim};
