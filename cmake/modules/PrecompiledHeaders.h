@@ -4,9 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Reading and instantiating these headers takes most of the time of compiling a
-// file; AddWeir.cmake has it done once. Only headers of MLIR and LLVM stand here:
-// a change of Weir's own would compile everything again. Files still include
-// what they use: WEIR_PRECOMPILE_HEADERS=OFF builds without this one.
+// file; AddWeir.cmake has it done once. Only headers of MLIR and LLVM stand
+// here: a change of Weir's own would compile everything again. Files still
+// include what they use: WEIR_PRECOMPILE_HEADERS=OFF builds without this one.
 //
 //===----------------------------------------------------------------------===//
 
