@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /// Changes with every incompatible change of the structures below.
-#define WEIR_ABI_VERSION 1
+#define WEIR_ABI_VERSION 2
 
 /// The extent of a dimension known only at run time.
 #define WEIR_DYNAMIC INT64_MIN
@@ -56,7 +56,10 @@ enum weir_role {
   WEIR_ROLE_LENGTHS = 1, ///< i32[batch]: valid tokens of each row
   WEIR_ROLE_SLOT = 2,    ///< the state; `slot` says which
   WEIR_ROLE_WEIGHTS = 3, ///< i8[bytes]: the mapped weights file
-  WEIR_ROLE_ARENA = 4    ///< i8[bytes]: scratch memory
+  WEIR_ROLE_ARENA = 4,   ///< i8[bytes]: scratch memory
+  /// Where kernels are launched: `argv` holds the runtime's own pointer in
+  /// place of a descriptor's. Last, of functions with kernels alone.
+  WEIR_ROLE_QUEUE = 5
 };
 
 /// How a state slot remembers.
@@ -128,6 +131,47 @@ typedef struct weir_special_tokens {
   int32_t add_bos; ///< 1: prompts given as text start with `bos`
 } weir_special_tokens;
 
+/// What runs the kernels of a model.
+enum weir_device_kind {
+  WEIR_DEVICE_CUDA = 1, ///< an NVIDIA GPU, by its driver
+  WEIR_DEVICE_SIMT = 2  ///< the emulator in the runtime
+};
+
+/// The form of a device's code.
+enum weir_image_kind {
+  WEIR_IMAGE_PTX = 0,  ///< text that ends with a zero, assembled by the driver
+  WEIR_IMAGE_CUBIN = 1 ///< machine code of one architecture
+};
+
+/// One kernel; generated code launches it by its number.
+typedef struct weir_kernel_desc {
+  const char *name;
+  /// Runs one thread of `block`; null unless emulated (weir-rt/Simt.h).
+  void (*emulated)(void *block, void **arguments);
+  const int64_t *shared; ///< bytes of each buffer that a block shares
+  int32_t num_shared;
+  int32_t reserved; ///< 0
+} weir_kernel_desc;
+
+/// All kernels compiled for one architecture.
+typedef struct weir_image_desc {
+  const char *arch; ///< e.g. "sm_90a"
+  const void *data;
+  int64_t bytes;
+  int32_t kind;     ///< weir_image_kind
+  int32_t reserved; ///< 0
+} weir_image_desc;
+
+/// The kernels of a model.
+typedef struct weir_device_desc {
+  int32_t kind; ///< weir_device_kind
+  int32_t num_kernels;
+  int32_t num_images;
+  int32_t reserved; ///< 0
+  const weir_kernel_desc *kernels;
+  const weir_image_desc *images;
+} weir_device_desc;
+
 /// The exported table, `weir_model`.
 typedef struct weir_model_desc {
   uint32_t abi_version; ///< WEIR_ABI_VERSION
@@ -149,6 +193,8 @@ typedef struct weir_model_desc {
   const uint8_t *tokenizer;
   int64_t tokenizer_bytes;
   weir_special_tokens tokens;
+  /// Kernels that functions launch; null where the host computes all.
+  const weir_device_desc *device;
 } weir_model_desc;
 
 /// Defined by the compiled model.

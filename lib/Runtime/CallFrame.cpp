@@ -61,7 +61,9 @@ bool weir::rt::isDenseFrom(const ResultView &view, int32_t from) {
   return true;
 }
 
-CallFrame::CallFrame(const weir_function_desc &function) : desc(&function) {
+CallFrame::CallFrame(const weir_function_desc &function,
+                     std::shared_ptr<Device> runs)
+    : desc(&function), device(std::move(runs)) {
   size_t total = 0;
   for (int32_t i = 0; i < desc->num_args; ++i) {
     argAt.push_back(total);
@@ -78,6 +80,67 @@ CallFrame::CallFrame(const weir_function_desc &function) : desc(&function) {
   for (size_t at : argAt)
     argv.push_back(&words[at]);
   argv.push_back(resultWords.data());
+  if (!device)
+    return;
+  queue = std::make_unique<LaunchQueue>();
+  queue->device = device.get();
+  for (int32_t i = 0; i < desc->num_args; ++i)
+    if (desc->args[i].role == WEIR_ROLE_QUEUE)
+      argv[i] = queue.get();
+  if (!device->seesHost()) {
+    mirrors.resize(static_cast<size_t>(desc->num_args));
+    copies.resize(static_cast<size_t>(desc->num_results));
+  }
+}
+
+bool CallFrame::uploadArguments(std::string &error) {
+  for (size_t i = 0; i < mirrors.size(); ++i) {
+    const weir_value_desc &arg = desc->args[i];
+    if (arg.role != WEIR_ROLE_DATA && arg.role != WEIR_ROLE_LENGTHS)
+      continue;
+    int64_t *at = &words[argAt[i]];
+    size_t bytes = dtypeSize(arg.dtype);
+    for (int32_t d = 0; d < arg.rank; ++d)
+      bytes *= static_cast<size_t>(at[3 + d]);
+    if (bytes == 0)
+      continue;
+    if (mirrors[i].size() < bytes &&
+        !mirrors[i].allocateOn(device, bytes, Reach::Kernels, error))
+      return false;
+    const void *from = reinterpret_cast<void *>(static_cast<uintptr_t>(at[1]));
+    if (!device->upload(mirrors[i].data(), from, bytes, error))
+      return false;
+    at[0] = at[1] =
+        static_cast<int64_t>(reinterpret_cast<uintptr_t>(mirrors[i].data()));
+  }
+  return true;
+}
+
+bool CallFrame::downloadResults(std::string &error) {
+  for (size_t i = 0; i < copies.size(); ++i) {
+    int64_t *at = &resultWords[resultAt[i]];
+    int32_t rank = desc->results[i].rank;
+    // All between the first element and the last, whatever the strides.
+    int64_t elements = 1;
+    for (int32_t d = 0; d < rank; ++d)
+      elements = at[3 + d] == 0 || elements == 0
+                     ? 0
+                     : elements + (at[3 + d] - 1) * at[3 + rank + d];
+    size_t width = dtypeSize(desc->results[i].dtype);
+    size_t bytes = static_cast<size_t>(elements) * width;
+    if (bytes == 0)
+      continue;
+    if (copies[i].size() < bytes)
+      copies[i].resize(bytes);
+    auto *from =
+        reinterpret_cast<const uint8_t *>(static_cast<uintptr_t>(at[1])) +
+        at[2] * static_cast<int64_t>(width);
+    if (!device->download(copies[i].data(), from, bytes, error))
+      return false;
+    at[1] = static_cast<int64_t>(reinterpret_cast<uintptr_t>(copies[i].data()));
+    at[2] = 0;
+  }
+  return true;
 }
 
 void CallFrame::setArg(int32_t index, const void *data, const int64_t *shape) {
@@ -103,7 +166,17 @@ bool CallFrame::arenaBytes(int64_t &bytes, std::string &error) {
 }
 
 bool CallFrame::invoke(int64_t batch, int64_t time, std::string &error) {
+  if (queue)
+    queue->error.clear();
+  if (!uploadArguments(error))
+    return false;
   desc->invoke(argv.data());
+  if (queue && !device->finish(*queue)) {
+    error = std::string("function '") + desc->name + "': " + queue->error;
+    return false;
+  }
+  if (!downloadResults(error))
+    return false;
   for (int32_t i = 0; i < desc->num_results; ++i) {
     const weir_value_desc &value = desc->results[i];
     const int64_t *sizes = &resultWords[resultAt[i] + 3];

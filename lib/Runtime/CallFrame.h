@@ -9,6 +9,7 @@
 #ifndef LIB_RUNTIME_CALLFRAME_H
 #define LIB_RUNTIME_CALLFRAME_H
 
+#include "Memory.h"
 #include "weir-rt/ModelDesc.h"
 
 #include <cstddef>
@@ -19,7 +20,7 @@
 namespace weir::rt {
 
 /// A result as the compiled function left it: strides count elements, and the
-/// data live in the arena until the next call.
+/// data live in the arena, or in the frame's copy of it, until the next call.
 struct ResultView {
   const uint8_t *data;
   const int64_t *sizes;
@@ -40,9 +41,12 @@ bool isDenseFrom(const ResultView &view, int32_t from);
 /// changed between calls; strides are always the identity layout's.
 class CallFrame {
 public:
-  explicit CallFrame(const weir_function_desc &function);
+  /// `device` runs the function's kernels; null where it has none.
+  CallFrame(const weir_function_desc &function, std::shared_ptr<Device> device);
 
-  /// Describes argument `index`; `shape` has the argument's rank.
+  /// Describes argument `index`; `shape` has the argument's rank. What the
+  /// caller provides (data, lengths) is memory of the host and is copied to the
+  /// device with each call; all else lies where kernels see it.
   void setArg(int32_t index, const void *data, const int64_t *shape);
 
   /// The arena bytes the function needs for the extents set so far; false when
@@ -60,9 +64,18 @@ public:
   const weir_function_desc &function() const { return *desc; }
 
 private:
+  /// Puts what the host provides where kernels see it, and back.
+  bool uploadArguments(std::string &error);
+  bool downloadResults(std::string &error);
+
   const weir_function_desc *desc;
-  std::vector<int64_t> words;       ///< descriptors of all arguments
-  std::vector<int64_t> resultWords; ///< descriptors of all results
+  std::shared_ptr<Device> device;
+  /// Where launches go; apart, since generated code knows its address.
+  std::unique_ptr<LaunchQueue> queue;
+  std::vector<Buffer> mirrors;              ///< per argument, on the device
+  std::vector<std::vector<uint8_t>> copies; ///< per result, on the host
+  std::vector<int64_t> words;               ///< descriptors of all arguments
+  std::vector<int64_t> resultWords;         ///< descriptors of all results
   std::vector<size_t> argAt, resultAt;
   std::vector<void *> argv;
 };

@@ -161,7 +161,7 @@ int CommandLine::info() {
                     : model.max_length > 0 ? model.max_length
                                            : 4096;
   shape.maxBlock = std::min(shape.maxBlock, shape.maxLength);
-  if (!state.create(model, shape, error))
+  if (!state.create(model, shape, /*device=*/nullptr, error))
     return fail(error);
   text += "state of one sequence of up to " + std::to_string(shape.maxLength) +
           " positions: " + std::to_string(state.bytes()) + " bytes\n";

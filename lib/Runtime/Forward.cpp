@@ -336,7 +336,7 @@ static bool makeOutput(const weir_value_desc &desc,
 bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
                          std::string &error) {
   const weir_function_desc &function = *binding.function;
-  CallFrame frame(function);
+  CallFrame frame(function, program->device());
   int32_t arenaArg = -1;
   for (int32_t i = 0; i < function.num_args; ++i) {
     const void *data = binding.data[i].data();
@@ -348,7 +348,7 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
       break;
     case WEIR_ROLE_WEIGHTS:
       shape = {program->weights().size()};
-      data = program->weights().data();
+      data = program->weightsForCode();
       break;
     case WEIR_ROLE_ARENA:
       shape = {0};
@@ -365,9 +365,14 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
   if (!frame.arenaBytes(bytes, error))
     return false;
   if (arenaArg >= 0) {
-    if (!arena.ensure(static_cast<size_t>(bytes))) {
+    std::string reason;
+    if (static_cast<size_t>(bytes) > arena.size() &&
+        !arena.allocateOn(program->device(), static_cast<size_t>(bytes),
+                          Reach::Kernels, reason)) {
       error = "cannot allocate " + std::to_string(bytes) +
               " bytes of scratch memory: run a smaller batch or length";
+      if (program->device())
+        error += " (" + reason + ")";
       return false;
     }
     int64_t size = static_cast<int64_t>(arena.size());

@@ -33,11 +33,34 @@ bool Buffer::allocate(size_t bytes, bool sparse) {
   return true;
 }
 
+bool Buffer::allocateOn(std::shared_ptr<Device> owner, size_t bytes, Reach who,
+                        std::string &error, bool sparse) {
+  if (!owner) {
+    if (allocate(bytes, sparse))
+      return true;
+    error = "cannot allocate " + std::to_string(bytes) + " bytes";
+    return false;
+  }
+  release();
+  if (bytes == 0)
+    return true;
+  ptr = owner->allocate(bytes, who, error);
+  if (!ptr)
+    return false;
+  length = bytes;
+  device = std::move(owner);
+  reach = who;
+  return true;
+}
+
 void Buffer::release() {
-  if (ptr)
+  if (ptr && device)
+    device->release(ptr, length, reach);
+  else if (ptr)
     munmap(ptr, length);
   ptr = nullptr;
   length = 0;
+  device.reset();
 }
 
 static std::string systemError(const char *what, const std::string &path) {

@@ -8,6 +8,8 @@
 #ifndef LIB_RUNTIME_MEMORY_H
 #define LIB_RUNTIME_MEMORY_H
 
+#include "Device.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,7 +19,7 @@ namespace weir::rt {
 
 /// Zeroed memory aligned to a page, straight from the kernel: a large buffer of
 /// which little is used (a history sized for the longest sequence) costs only
-/// the pages touched.
+/// the pages touched. It may be memory of a device instead.
 class Buffer {
 public:
   Buffer() = default;
@@ -26,6 +28,8 @@ public:
   Buffer &operator=(Buffer &&other) noexcept {
     std::swap(ptr, other.ptr);
     std::swap(length, other.length);
+    std::swap(device, other.device);
+    std::swap(reach, other.reach);
     return *this;
   }
   Buffer(const Buffer &) = delete;
@@ -34,6 +38,11 @@ public:
   /// Replaces the contents by `bytes` zeros; false when memory is out. Little
   /// of `sparse` memory is ever touched: it comes in small pages.
   bool allocate(size_t bytes, bool sparse = false);
+
+  /// The same on `owner`, or in the host's memory when it is null; false with
+  /// an error.
+  bool allocateOn(std::shared_ptr<Device> owner, size_t bytes, Reach who,
+                  std::string &error, bool sparse = false);
 
   /// Like allocate, but keeps a buffer that is already large enough as it is.
   bool ensure(size_t bytes) { return bytes <= length || allocate(bytes); }
@@ -45,6 +54,8 @@ private:
   void release();
   void *ptr = nullptr;
   size_t length = 0;
+  std::shared_ptr<Device> device; ///< null: the host
+  Reach reach = Reach::Kernels;
 };
 
 /// A whole file mapped for reading.

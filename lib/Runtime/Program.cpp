@@ -186,6 +186,9 @@ static bool checkFunction(const weir_model_desc &model,
     case WEIR_ROLE_ARENA:
       fits = arg.rank == 1 && dtypeSize(arg.dtype) == 1;
       break;
+    case WEIR_ROLE_QUEUE:
+      fits = model.device != nullptr;
+      break;
     case WEIR_ROLE_SLOT:
       if (!isExtend(function)) {
         error = name + " is state, which only extending functions have";
@@ -233,6 +236,12 @@ bool weir::rt::checkModel(const weir_model_desc &model, std::string &error) {
     error = "model table is incomplete";
     return false;
   }
+  if (model.device && (model.device->num_kernels < 0 ||
+                       (model.device->num_kernels && !model.device->kernels) ||
+                       (model.device->num_images && !model.device->images))) {
+    error = "table of kernels is incomplete";
+    return false;
+  }
   for (uint32_t i = 0; i < model.num_slots; ++i)
     if (!checkSlot(model.slots[i], error))
       return false;
@@ -252,6 +261,21 @@ std::shared_ptr<const Program> Program::open(const weir_model_desc &model,
   program->mapped = Weights::open(model, weightsPath, error);
   if (!program->mapped)
     return nullptr;
+  if (!model.device)
+    return program;
+  program->kernels = Device::open(model, error);
+  if (!program->kernels)
+    return nullptr;
+  if (program->kernels->seesHost() || program->mapped->size() == 0)
+    return program;
+  auto bytes = static_cast<size_t>(program->mapped->size());
+  if (!program->uploaded.allocateOn(program->kernels, bytes, Reach::Kernels,
+                                    error) ||
+      !program->kernels->upload(program->uploaded.data(),
+                                program->mapped->data(), bytes, error)) {
+    error = "weights: " + error;
+    return nullptr;
+  }
   return program;
 }
 

@@ -30,6 +30,15 @@ public:
   const weir_model_desc &model() const { return *desc; }
   const Weights &weights() const { return *mapped; }
 
+  /// What runs the model's kernels; null where the host computes all.
+  const std::shared_ptr<Device> &device() const { return kernels; }
+
+  /// The weights as compiled code reads them: the mapped file, or their copy on
+  /// a device.
+  const void *weightsForCode() const {
+    return uploaded.data() ? uploaded.data() : mapped->data();
+  }
+
   /// Whether the model has functions that append to a state.
   bool streams() const;
 
@@ -39,6 +48,8 @@ public:
 private:
   const weir_model_desc *desc = nullptr;
   std::shared_ptr<const Weights> mapped;
+  std::shared_ptr<Device> kernels;
+  Buffer uploaded;
 };
 
 /// Checks all of a model table that the runtime relies on; the error names the

@@ -52,7 +52,7 @@ bool Session::prepare(std::string &error) {
   shape.maxLength = opts.maxLength;
   shape.maxBlock = opts.maxBlock;
   shape.rollbackDepth = opts.rollbackDepth;
-  if (!state.create(model, shape, error))
+  if (!state.create(model, shape, owner->device(), error))
     return false;
 
   size_t rows = static_cast<size_t>(opts.batch);
@@ -184,7 +184,7 @@ bool Session::collectFunctions(std::string &error) {
 
 bool Session::addFunction(const weir_function_desc &desc, std::string &error) {
   bool first = functions.empty();
-  Function function(desc);
+  Function function(desc, owner->device());
   std::string where = std::string("function '") + desc.name + "'";
   function.inputArgs.assign(inputList.size(), -1);
   for (int32_t i = 0; i < desc.num_args; ++i) {
@@ -265,7 +265,7 @@ void Session::describe(Function &function, int64_t time) {
       shape = state.slots()[arg.slot].shape;
       break;
     case WEIR_ROLE_WEIGHTS:
-      data = owner->weights().data();
+      data = owner->weightsForCode();
       shape[0] = owner->weights().size();
       break;
     case WEIR_ROLE_ARENA:
@@ -301,9 +301,14 @@ bool Session::sizeArena(std::string &error) {
     if (function.arenaArg >= 0)
       largest = std::max(largest, bytes);
   }
-  if (!arena.ensure(static_cast<size_t>(largest))) {
+  std::string reason;
+  if (static_cast<size_t>(largest) > arena.size() &&
+      !arena.allocateOn(owner->device(), static_cast<size_t>(largest),
+                        Reach::Kernels, reason)) {
     error = "cannot allocate " + std::to_string(largest) +
             " bytes of scratch memory: choose a smaller largest block or batch";
+    if (owner->device())
+      error += " (" + reason + ")";
     return false;
   }
   return true;

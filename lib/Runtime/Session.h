@@ -127,8 +127,8 @@ public:
 
 private:
   struct Function {
-    explicit Function(const weir_function_desc &desc)
-        : frame(desc), desc(&desc) {}
+    Function(const weir_function_desc &desc, std::shared_ptr<Device> device)
+        : frame(desc, std::move(device)), desc(&desc) {}
     CallFrame frame;
     const weir_function_desc *desc;
     int32_t lengthsArg = -1, arenaArg = -1;

@@ -31,7 +31,7 @@ static int64_t chooseCapacity(const weir_slot_desc &slot,
 }
 
 bool State::create(const weir_model_desc &model, const StateShape &shape,
-                   std::string &error) {
+                   const std::shared_ptr<Device> &device, std::string &error) {
   slotList.clear();
   slotList.resize(model.num_slots);
   for (uint32_t i = 0; i < model.num_slots; ++i) {
@@ -73,11 +73,15 @@ bool State::create(const weir_model_desc &model, const StateShape &shape,
       }
     }
     int64_t bytes;
+    std::string reason;
     if (!byteSize(slot.shape, slot.elementBytes, bytes) ||
-        !slot.memory.allocate(static_cast<size_t>(bytes), /*sparse=*/true)) {
+        !slot.memory.allocateOn(device, static_cast<size_t>(bytes), Reach::Both,
+                                reason, /*sparse=*/true)) {
       error = "cannot allocate " + where + " of shape " +
               shapeToString(slot.shape) +
               ": choose a smaller maximum length or batch";
+      if (device)
+        error += " (" + reason + ")";
       return false;
     }
   }

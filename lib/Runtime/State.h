@@ -49,9 +49,10 @@ struct SlotMemory {
 /// been) and `heldFrom` (the oldest position still in a slot) keep track.
 class State {
 public:
-  /// Allocates zeroed slots.
+  /// Allocates zeroed slots, where the kernels of `device` see them too unless
+  /// it is null.
   bool create(const weir_model_desc &model, const StateShape &shape,
-              std::string &error);
+              const std::shared_ptr<Device> &device, std::string &error);
 
   std::vector<SlotMemory> &slots() { return slotList; }
   const std::vector<SlotMemory> &slots() const { return slotList; }

@@ -153,10 +153,10 @@ TEST_F(RuntimeTest, ErrorsReachTheCaller) {
   EXPECT_EQ(weir_session_open(program, &options, &error), nullptr);
   EXPECT_EQ(takeError(), "batch is -1, expected at least 1");
   weir_model_desc desc = model.desc;
-  desc.abi_version = 2;
+  desc.abi_version = 9;
   EXPECT_EQ(weir_program_open(&desc, nullptr, &error), nullptr);
-  EXPECT_EQ(takeError(), "model was compiled for runtime version 2, this is "
-                         "version 1: compile it again");
+  EXPECT_EQ(takeError(), "model was compiled for runtime version 9, this is "
+                         "version 2: compile it again");
   EXPECT_EQ(weir_runner_open(program, -1, &error), nullptr);
   EXPECT_EQ(takeError(), "the number of threads is -1, expected 0 or more");
 }

@@ -359,9 +359,10 @@ static const weir_function_desc kForwardFunctions[] = {
      WEIR_METHOD_FORWARD, 0, D}};
 
 const weir_model_desc toy::forwardModel = {
-    WEIR_ABI_VERSION,       1,       0, 0, "whole", "by hand", "any",   "",
-    kForwardFunctions,      nullptr, D, 0, 0,       0,         nullptr, 0,
-    {-1, -1, nullptr, 0, 0}};
+    WEIR_ABI_VERSION,        1,       0, 0, "whole", "by hand", "any",   "",
+    kForwardFunctions,       nullptr, D, 0, 0,       0,         nullptr, 0,
+    {-1, -1, nullptr, 0, 0},
+    /*device=*/nullptr};
 
 /// Computes into columns and returns rows: strides are not the identity.
 static void scaleToy(void **argv) {
@@ -411,6 +412,7 @@ static const weir_function_desc kPlainFunctions[] = {
      0, D}};
 
 const weir_model_desc toy::plainModel = {
-    WEIR_ABI_VERSION,       2,       0, 0, "plain", "by hand", "any",   "",
-    kPlainFunctions,        nullptr, D, 0, 0,       0,         nullptr, 0,
-    {-1, -1, nullptr, 0, 0}};
+    WEIR_ABI_VERSION,        2,       0, 0, "plain", "by hand", "any",   "",
+    kPlainFunctions,         nullptr, D, 0, 0,       0,         nullptr, 0,
+    {-1, -1, nullptr, 0, 0},
+    /*device=*/nullptr};

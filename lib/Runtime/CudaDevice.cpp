@@ -1,0 +1,311 @@
+//===- CudaDevice.cpp - Kernels on an NVIDIA GPU
+//---------------------------===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One stream per program: launches, copies and clearing follow each other in
+// the order they were asked for. Weights and scratch memory are the device's
+// own; the state is managed memory, which moves to whoever touches it, since
+// the runtime itself edits it between calls (truncation, saving, beams).
+//
+//===----------------------------------------------------------------------===//
+
+#include "CudaDriver.h"
+#include "Device.h"
+
+#include <cstring>
+#include <dlfcn.h>
+#include <vector>
+
+using namespace weir::rt;
+using namespace weir::rt::cuda;
+
+const Driver *Driver::open(std::string &error) {
+  static constexpr char kName[] = "libcuda.so.1";
+  void *library = dlopen(kName, RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    error = std::string("no CUDA driver here (") + kName +
+            " is not found): expected a machine with an NVIDIA GPU and its "
+            "driver, or a model compiled with --target=cpu";
+    return nullptr;
+  }
+  static Driver driver;
+  const char *missing = nullptr;
+#define WEIR_CUDA_LOAD(name, symbol, arguments)                                \
+  if (!(driver.name =                                                          \
+            reinterpret_cast<Result(*) arguments>(dlsym(library, symbol))))    \
+    missing = symbol;
+  WEIR_CUDA_FUNCTIONS(WEIR_CUDA_LOAD)
+#undef WEIR_CUDA_LOAD
+  if (!missing)
+    return &driver;
+  error = std::string("the CUDA driver is too old: it has no ") + missing;
+  return nullptr;
+}
+
+std::string Driver::describe(Result result) const {
+  const char *name = nullptr, *text = nullptr;
+  GetErrorName(result, &name);
+  GetErrorString(result, &text);
+  return std::string(name ? name : "unknown error") + " (" +
+         (text ? text : std::to_string(result).c_str()) + ")";
+}
+
+namespace {
+class CudaDevice : public Device {
+public:
+  CudaDevice(const Driver &driver, const weir_model_desc &model)
+      : driver(driver), model(model) {}
+  ~CudaDevice() override;
+
+  bool start(std::string &error);
+
+  bool seesHost() const override { return false; }
+  void *allocate(size_t bytes, Reach reach, std::string &error) override;
+  void release(void *memory, size_t bytes, Reach reach) override;
+  bool upload(void *to, const void *from, size_t bytes,
+              std::string &error) override;
+  bool download(void *to, const void *from, size_t bytes,
+                std::string &error) override;
+  void launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
+              int32_t threads, void **arguments) override;
+  bool finish(LaunchQueue &queue) override;
+
+private:
+  /// The code that runs here fastest, or null with an error.
+  const weir_image_desc *chooseImage(int major, int minor, std::string &error);
+  bool loadImage(const weir_image_desc &image, std::string &error);
+  /// Whether `result` is no error; else says what failed.
+  bool check(Result result, const char *what, std::string &error) const;
+
+  const Driver &driver;
+  const weir_model_desc &model;
+  DeviceNumber number = 0;
+  std::string name;
+  Context context = nullptr;
+  Stream stream = nullptr;
+  Module module = nullptr;
+  std::vector<Function> functions;
+};
+} // namespace
+
+std::shared_ptr<Device> weir::rt::openCudaDevice(const weir_model_desc &model,
+                                                 std::string &error) {
+  const Driver *driver = Driver::open(error);
+  if (!driver)
+    return nullptr;
+  auto device = std::make_shared<CudaDevice>(*driver, model);
+  if (!device->start(error))
+    return nullptr;
+  return device;
+}
+
+bool CudaDevice::check(Result result, const char *what,
+                       std::string &error) const {
+  if (result == Success)
+    return true;
+  error = std::string("GPU: ") + what + ": " + driver.describe(result);
+  return false;
+}
+
+/// An architecture's number and whether code for it runs on it alone: "sm_90a"
+/// gives 90 and true.
+static bool parseArch(const char *arch, int &value, bool &exact) {
+  value = 0;
+  exact = false;
+  if (std::strncmp(arch, "sm_", 3) != 0)
+    return false;
+  const char *at = arch + 3;
+  for (; *at >= '0' && *at <= '9'; ++at)
+    value = value * 10 + (*at - '0');
+  exact = *at == 'a';
+  return at != arch + 3;
+}
+
+const weir_image_desc *CudaDevice::chooseImage(int major, int minor,
+                                               std::string &error) {
+  const weir_device_desc &device = *model.device;
+  int here = major * 10 + minor, best = -1;
+  const weir_image_desc *chosen = nullptr;
+  std::string offered;
+  for (int32_t i = 0; i < device.num_images; ++i) {
+    const weir_image_desc &image = device.images[i];
+    int arch;
+    bool exact;
+    if (!parseArch(image.arch, arch, exact))
+      continue;
+    offered += std::string(offered.empty() ? "" : ", ") + image.arch;
+    // Machine code runs on later minor versions, text on all later ones.
+    bool cubin = image.kind == WEIR_IMAGE_CUBIN;
+    bool runs = exact   ? arch == here
+                : cubin ? arch / 10 == major && arch <= here
+                        : arch <= here;
+    int rank = arch * 4 + (exact ? 2 : 0) + (cubin ? 1 : 0);
+    if (runs && rank > best) {
+      best = rank;
+      chosen = &image;
+    }
+  }
+  if (!chosen)
+    error = "model '" + std::string(model.name) + "' was compiled for " +
+            (offered.empty() ? "no GPU" : offered) + ", and this GPU, " + name +
+            ", is sm_" + std::to_string(here) +
+            ": compile it with --gpu-arch=sm_" + std::to_string(here);
+  return chosen;
+}
+
+bool CudaDevice::loadImage(const weir_image_desc &image, std::string &error) {
+  std::vector<char> log(4096, 0);
+  int options[] = {ErrorLogBuffer, ErrorLogBytes};
+  void *values[] = {log.data(), reinterpret_cast<void *>(log.size() - 1)};
+  Result result =
+      driver.ModuleLoadDataEx(&module, image.data, 2, options, values);
+  if (!check(result, "cannot load the kernels", error)) {
+    error += std::string(" for ") + image.arch + " on " + name;
+    if (log[0])
+      error += std::string(": ") + log.data();
+    return false;
+  }
+  const weir_device_desc &device = *model.device;
+  for (int32_t i = 0; i < device.num_kernels; ++i) {
+    Function &function = functions.emplace_back(nullptr);
+    if (!check(
+            driver.ModuleGetFunction(&function, module, device.kernels[i].name),
+            device.kernels[i].name, error))
+      return false;
+  }
+  return true;
+}
+
+bool CudaDevice::start(std::string &error) {
+  int count = 0;
+  Result result = driver.Init(0);
+  if (result == Success)
+    result = driver.DeviceGetCount(&count);
+  if (result != Success || count == 0) {
+    error =
+        "no CUDA device here" +
+        (result == Success ? std::string() : ": " + driver.describe(result)) +
+        "; expected an NVIDIA GPU, or a model compiled with --target=cpu";
+    return false;
+  }
+  char text[256] = "";
+  int major = 0, minor = 0, managed = 0;
+  if (!check(driver.DeviceGet(&number, 0), "cannot open device 0", error) ||
+      !check(driver.DeviceGetName(text, sizeof(text), number), "name", error) ||
+      !check(driver.DeviceGetAttribute(&major, ComputeMajor, number), "version",
+             error) ||
+      !check(driver.DeviceGetAttribute(&minor, ComputeMinor, number), "version",
+             error) ||
+      !check(driver.DeviceGetAttribute(&managed, ManagedMemory, number),
+             "managed memory", error))
+    return false;
+  name = text;
+  if (!managed) {
+    error = "GPU " + name + " has no managed memory, which the state lies in";
+    return false;
+  }
+  const weir_image_desc *image = chooseImage(major, minor, error);
+  return image &&
+         check(driver.PrimaryRetain(&context, number), "cannot make a context",
+               error) &&
+         check(driver.CtxSetCurrent(context), "context", error) &&
+         check(driver.StreamCreate(&stream, NonBlocking),
+               "cannot make a stream", error) &&
+         loadImage(*image, error);
+}
+
+CudaDevice::~CudaDevice() {
+  if (!context)
+    return;
+  driver.CtxSetCurrent(context);
+  if (module)
+    driver.ModuleUnload(module);
+  if (stream)
+    driver.StreamDestroy(stream);
+  driver.PrimaryRelease(number);
+}
+
+void *CudaDevice::allocate(size_t bytes, Reach reach, std::string &error) {
+  Pointer memory = 0;
+  if (!check(driver.CtxSetCurrent(context), "context", error))
+    return nullptr;
+  Result result = reach == Reach::Both
+                      ? driver.MemAllocManaged(&memory, bytes, AttachGlobal)
+                      : driver.MemAlloc(&memory, bytes);
+  if (result == OutOfMemory) {
+    size_t free = 0, total = 0;
+    driver.MemGetInfo(&free, &total);
+    error = "too little memory on GPU " + name + ": " + std::to_string(bytes) +
+            " bytes are needed, " + std::to_string(free) + " of " +
+            std::to_string(total) +
+            " are free; choose a smaller maximum length, block or batch";
+    return nullptr;
+  }
+  if (!check(result, "cannot allocate", error))
+    return nullptr;
+  if (!check(driver.MemsetD8Async(memory, 0, bytes, stream), "clearing",
+             error) ||
+      !check(driver.StreamSynchronize(stream), "clearing", error)) {
+    driver.MemFree(memory);
+    return nullptr;
+  }
+  return reinterpret_cast<void *>(memory);
+}
+
+void CudaDevice::release(void *memory, size_t, Reach) {
+  driver.CtxSetCurrent(context);
+  driver.MemFree(reinterpret_cast<Pointer>(memory));
+}
+
+bool CudaDevice::upload(void *to, const void *from, size_t bytes,
+                        std::string &error) {
+  return check(driver.CtxSetCurrent(context), "context", error) &&
+         check(driver.MemcpyHtoDAsync(reinterpret_cast<Pointer>(to), from,
+                                      bytes, stream),
+               "copy to the device", error) &&
+         // The source may be gone when this returns.
+         check(driver.StreamSynchronize(stream), "copy to the device", error);
+}
+
+bool CudaDevice::download(void *to, const void *from, size_t bytes,
+                          std::string &error) {
+  return check(driver.CtxSetCurrent(context), "context", error) &&
+         check(driver.MemcpyDtoHAsync(to, reinterpret_cast<Pointer>(from),
+                                      bytes, stream),
+               "copy from the device", error) &&
+         check(driver.StreamSynchronize(stream), "copy from the device", error);
+}
+
+void CudaDevice::launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
+                        int32_t threads, void **arguments) {
+  if (kernel < 0 || static_cast<size_t>(kernel) >= functions.size() ||
+      blocks > INT32_MAX) {
+    queue.error = "launch of kernel " + std::to_string(kernel) + " with " +
+                  std::to_string(blocks) + " blocks, expected one of " +
+                  std::to_string(functions.size()) +
+                  " with fewer than 2^31 blocks";
+    return;
+  }
+  if (!check(driver.CtxSetCurrent(context), "context", queue.error))
+    return;
+  Result result = driver.LaunchKernel(
+      functions[kernel], static_cast<unsigned>(blocks), 1, 1,
+      static_cast<unsigned>(threads), 1, 1, 0, stream, arguments, nullptr);
+  if (result != Success)
+    check(result,
+          (std::string("cannot launch ") + model.device->kernels[kernel].name)
+              .c_str(),
+          queue.error);
+}
+
+bool CudaDevice::finish(LaunchQueue &queue) {
+  std::string error;
+  if (!check(driver.StreamSynchronize(stream), "a kernel failed", error) &&
+      queue.error.empty())
+    queue.error = error;
+  return queue.error.empty();
+}

@@ -1,0 +1,73 @@
+//===- Device.h - What runs the kernels of a model --------------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LIB_RUNTIME_DEVICE_H
+#define LIB_RUNTIME_DEVICE_H
+
+#include "weir-rt/ModelDesc.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace weir::rt {
+
+/// What one call of a compiled function launches to. The first error stays:
+/// launches behind it do nothing.
+struct LaunchQueue {
+  class Device *device = nullptr;
+  std::string error;
+};
+
+/// Who reads and writes memory of a device.
+enum class Reach {
+  Kernels, ///< kernels alone: scratch memory, weights
+  Both     ///< the host too, between calls: the state
+};
+
+/// The place that kernels run in, with memory of its own. All sessions of a
+/// program share one.
+class Device {
+public:
+  /// Opens what `model` was compiled for, which must have kernels. The error
+  /// says what is missing.
+  static std::shared_ptr<Device> open(const weir_model_desc &model,
+                                      std::string &error);
+  virtual ~Device();
+
+  /// Whether kernels reach all memory of the host, so that nothing is copied.
+  virtual bool seesHost() const = 0;
+
+  /// Zeroed memory, or null with an error.
+  virtual void *allocate(size_t bytes, Reach reach, std::string &error) = 0;
+  virtual void release(void *memory, size_t bytes, Reach reach) = 0;
+
+  /// Copies to and from memory of the device, behind all launches so far.
+  virtual bool upload(void *to, const void *from, size_t bytes,
+                      std::string &error) = 0;
+  virtual bool download(void *to, const void *from, size_t bytes,
+                        std::string &error) = 0;
+
+  /// Runs kernel `kernel` with `blocks` blocks of `threads` threads. Arguments
+  /// are read before this returns; what goes wrong is told to the queue.
+  virtual void launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
+                      int32_t threads, void **arguments) = 0;
+
+  /// Waits for the launches of `queue`; false with the queue's error.
+  virtual bool finish(LaunchQueue &queue) = 0;
+};
+
+/// The devices there are; each is null with an error.
+std::shared_ptr<Device> openCudaDevice(const weir_model_desc &model,
+                                       std::string &error);
+std::shared_ptr<Device> openSimtDevice(const weir_model_desc &model,
+                                       std::string &error);
+
+} // namespace weir::rt
+
+#endif // LIB_RUNTIME_DEVICE_H
