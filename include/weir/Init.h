@@ -12,6 +12,7 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "weir/Codegen/GPUPasses.h"
 #include "weir/Codegen/Passes.h"
 #include "weir/Codegen/VerifyStages.h"
 #include "weir/IR/Weir.h"
@@ -32,6 +33,7 @@ inline void registerAllPasses() {
   mlir::registerAllPasses();
   registerWeirTransformsPasses();
   registerWeirCodegenPasses();
+  registerWeirGPUPasses();
   registerWeirStagePasses();
 }
 

@@ -192,6 +192,8 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
     Option<"vectorBits", "vector-bits", "int64_t", "512",
            "Width of the target's vectors">,
     Option<"threads", "threads", "int64_t", "2", "Threads to plan for">,
+    Option<"rows", "rows", "int64_t", "128",
+           "Rows of a product that a tile takes at most">,
   ];
 }
 
@@ -244,6 +246,12 @@ def TileAndFuse : Pass<"weir-tile-and-fuse"> {
         tensor.parallel_insert_slice %yt into %out[0, 0, %n] ...
     ```
   }];
+  let options = [
+    Option<"worth", "worth", "int64_t", "32768",
+           "Elements that make parallel tiles worth it">,
+    Option<"elements", "elements", "int64_t", "8192",
+           "Elements that a tile of rows has at least">,
+  ];
   let dependentDialects = ["::mlir::affine::AffineDialect",
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
@@ -468,6 +476,8 @@ def ExpandMath : Pass<"weir-expand-math"> {
   let options = [
     Option<"avx512", "avx512", "bool", "false",
            "Whether vectors of 16 may use instructions of AVX-512">,
+    Option<"angles", "angles", "bool", "false",
+           "Whether sin and cos of f32 are computed so too">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::LLVM::LLVMDialect",

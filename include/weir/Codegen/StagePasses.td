@@ -57,7 +57,7 @@ def VerifyBufferized : Pass<"weir-verify-bufferized", "::mlir::ModuleOp"> {
   let summary = "check that no tensor and no allocation is left";
   let description = [{
     Behind the stage `bufferized` no value is a tensor, nothing is allocated or
-    freed on the heap, weights are read from an argument (only `weir.param` and
+    freed on the heap but what a block of a GPU shares, weights are read from an argument (only `weir.param` and
     `weir.slot` declarations are left), and every public function with a body
     ends its arguments with the weights file and the arena.
   }];
@@ -66,8 +66,9 @@ def VerifyBufferized : Pass<"weir-verify-bufferized", "::mlir::ModuleOp"> {
 def VerifyLowered : Pass<"weir-verify-lowered", "::mlir::ModuleOp"> {
   let summary = "check that all code is in the LLVM dialect";
   let description = [{
-    Behind the stage `lowered` there are ops of `llvm` and `omp`, and
-    `weir.param` declarations for the writer of the weights file.
+    Behind the stage `lowered` there are ops of `llvm` and `omp`, kernels in a
+    `gpu.module` of `llvm` and `nvvm`, and `weir.param` declarations for the
+    writer of the weights file.
   }];
 }
 

@@ -54,6 +54,10 @@ struct ExpandMathPass : weir::impl::ExpandMathBase<ExpandMathPass> {
         .add<Expand<math::ExpOp, buildExp>, Expand<math::LogOp, buildLog>,
              Expand<math::Log1pOp, buildLog1p>, Expand<math::TanhOp, buildTanh>,
              Expand<math::ErfOp, buildErf>>(&getContext(), avx512);
+    if (angles)
+      patterns
+          .add<Expand<math::SinOp, buildSin>, Expand<math::CosOp, buildCos>>(
+              &getContext(), avx512);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
   }
 };

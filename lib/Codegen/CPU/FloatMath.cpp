@@ -28,6 +28,11 @@
 // finds f = x 2^-e + (2^-e - 1) in one rounding, hence all of a small x. Above
 // 2^24 adding 1 does nothing, and f is as for the logarithm.
 //
+// The sine and the cosine come from those of r = x - n pi / 2, |r| <= pi / 4,
+// with n as in exp and pi / 2 in three parts, by the first terms of their
+// series, which are exact enough there; n modulo 4 says which of them and its
+// sign.
+//
 // tanh(x) is x + x^3 t(x^2) near 0, and 1 - 2 / (exp(2 |x|) + 1) with the sign
 // of x elsewhere. erf(x) is x + x p(x^2) near 0, and 1 - exp(g(|x|)) elsewhere,
 // with g fitted to the logarithm of the complement up to 4, behind which the
@@ -119,6 +124,10 @@ Value FloatMath::subInt(Value a, Value b) const {
 
 Value FloatMath::andInt(Value a, Value b) const {
   return arith::AndIOp::create(builder, loc, a, b);
+}
+
+Value FloatMath::xorInt(Value a, Value b) const {
+  return arith::XOrIOp::create(builder, loc, a, b);
 }
 
 Value FloatMath::shiftLeft(Value a, int32_t count) const {
@@ -256,6 +265,39 @@ Value weir::buildLog1p(const FloatMath &m, Value x) {
       buildLogEnds(m, x, -1.0f, buildLogOfParts(m, parts.exponent, fraction));
   // Zeros keep their sign.
   return m.copySign(result, x);
+}
+
+/// The sine of x + `quarters` * pi / 2.
+static Value buildAngle(const FloatMath &m, Value x, int32_t quarters) {
+  // n is rounded as in exp; it is exact up to 2^22.
+  Value magic = m.constant(12582912.0f);
+  Value shifted = m.fma(x, m.constant(0.636619772f), magic);
+  Value n = m.sub(shifted, magic);
+  Value r = m.fma(n, m.constant(-1.57079637050628662f), x);
+  r = m.fma(n, m.constant(4.37113900018624283e-8f), r);
+  r = m.fma(n, m.constant(1.71512451e-15f), r);
+  Value quarter = m.addInt(m.bits(shifted), m.intConstant(quarters));
+  Value square = m.mul(r, r);
+  Value s = m.polynomial(
+      square, {-0.166666672f, 8.33333377e-3f, -1.98412701e-4f, 2.75573188e-6f});
+  Value sine = m.fma(m.mul(s, square), r, r);
+  Value c = m.polynomial(square, {0.0416666679f, -1.38888892e-3f,
+                                  2.48015876e-5f, -2.75573188e-7f});
+  Value cosine = m.fma(m.mul(c, square), square,
+                       m.fma(square, m.constant(-0.5f), m.constant(1.0f)));
+  // An odd number of quarters swaps the two, and half turns change the sign.
+  Value odd = m.fromInt(m.andInt(quarter, m.intConstant(1)));
+  Value size = m.select(CmpFPredicate::OEQ, odd, 1.0f, cosine, sine);
+  Value sign = m.shiftLeft(m.andInt(quarter, m.intConstant(2)), 30);
+  return m.fromBits(m.xorInt(m.bits(size), sign));
+}
+
+Value weir::buildSin(const FloatMath &m, Value x) {
+  return buildAngle(m, x, 0);
+}
+
+Value weir::buildCos(const FloatMath &m, Value x) {
+  return buildAngle(m, x, 1);
 }
 
 Value weir::buildTanh(const FloatMath &m, Value x) {

@@ -45,6 +45,7 @@ public:
   Value addInt(Value a, Value b) const;
   Value subInt(Value a, Value b) const;
   Value andInt(Value a, Value b) const;
+  Value xorInt(Value a, Value b) const;
   Value shiftLeft(Value a, int32_t count) const;
   Value shiftRight(Value a, int32_t count) const;
   /// `yes` where the comparison of `a` with `bound` holds, else `no`.
@@ -76,6 +77,9 @@ mlir::Value buildExp(const FloatMath &m, mlir::Value x);
 /// The natural logarithm of x, and of 1 + x.
 mlir::Value buildLog(const FloatMath &m, mlir::Value x);
 mlir::Value buildLog1p(const FloatMath &m, mlir::Value x);
+/// The sine and the cosine of x, to an error of about 1e-7 for |x| up to 1e5.
+mlir::Value buildSin(const FloatMath &m, mlir::Value x);
+mlir::Value buildCos(const FloatMath &m, mlir::Value x);
 /// The hyperbolic tangent.
 mlir::Value buildTanh(const FloatMath &m, mlir::Value x);
 /// The error function.

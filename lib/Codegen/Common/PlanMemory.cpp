@@ -21,7 +21,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
-#include "mlir/Interfaces/ValueBoundsOpInterface.h"
+#include "weir/Codegen/ExtentBounds.h"
 #include "weir/Codegen/Passes.h"
 #include "weir/IR/Weir.h"
 
@@ -141,28 +141,6 @@ static FailureOr<Operation *> findObstacle(Value extent, Block &entry) {
   return nullptr;
 }
 
-/// An upper bound of `value` that its own minima and maxima give. The systems
-/// of inequalities below lose it where what else is in a minimum has a division
-/// behind it.
-static std::optional<int64_t> findPlainBound(Value value) {
-  if (std::optional<int64_t> constant = getConstantIntValue(value))
-    return constant;
-  auto both = [&](Operation *op, bool least) -> std::optional<int64_t> {
-    std::optional<int64_t> lhs = findPlainBound(op->getOperand(0));
-    std::optional<int64_t> rhs = findPlainBound(op->getOperand(1));
-    if (lhs && rhs)
-      return least ? std::min(*lhs, *rhs) : std::max(*lhs, *rhs);
-    if (!least)
-      return std::nullopt;
-    return lhs ? lhs : rhs;
-  };
-  if (auto min = value.getDefiningOp<arith::MinSIOp>())
-    return both(min, /*least=*/true);
-  if (auto max = value.getDefiningOp<arith::MaxSIOp>())
-    return both(max, /*least=*/false);
-  return std::nullopt;
-}
-
 /// How `extent` of `buffer` is known before the function runs: as a computation
 /// on the extents of the arguments (no value), or by a bound, such as that of a
 /// tile cut short at the end.
@@ -171,14 +149,8 @@ boundExtent(memref::AllocOp buffer, Value extent, Block &entry) {
   FailureOr<Operation *> obstacle = findObstacle(extent, entry);
   if (succeeded(obstacle) && !*obstacle)
     return std::optional<int64_t>();
-  if (std::optional<int64_t> plain = findPlainBound(extent);
-      plain && *plain >= 0)
-    return plain;
-  FailureOr<int64_t> bound = ValueBoundsConstraintSet::computeConstantBound(
-      presburger::BoundType::UB, extent, /*stopCondition=*/nullptr,
-      /*closedUB=*/true);
-  if (succeeded(bound) && *bound >= 0)
-    return std::optional<int64_t>(*bound);
+  if (std::optional<int64_t> bound = findExtentBound(extent))
+    return bound;
   if (failed(obstacle))
     return buffer.emitOpError("has an extent that depends on a loop counter; "
                               "expected one that follows from the extents of "
@@ -194,6 +166,9 @@ boundExtent(memref::AllocOp buffer, Value extent, Block &entry) {
 LogicalResult ArenaPlan::collect() {
   Block &entry = function.getBody().front();
   WalkResult walk = function.walk([&](memref::AllocOp buffer) {
+    // What a block of a GPU shares lies in no arena.
+    if (buffer.getType().getMemorySpace())
+      return WalkResult::advance();
     SmallVector<std::optional<int64_t>> extentBounds;
     for (Value extent : buffer.getDynamicSizes()) {
       FailureOr<std::optional<int64_t>> bound =
@@ -364,7 +339,10 @@ struct PlanMemoryPass : weir::impl::PlanMemoryBase<PlanMemoryPass> {
         return signalPassFailure();
       plan.buildSizeFunction();
       plan.apply(function.getArgument(position));
-      function.walk([](memref::AllocOp buffer) { buffer.erase(); });
+      function.walk([](memref::AllocOp buffer) {
+        if (!buffer.getType().getMemorySpace())
+          buffer.erase();
+      });
       function.walk([](memref::DeallocOp dealloc) { dealloc.erase(); });
     }
   }

@@ -57,10 +57,6 @@ ScheduleAttr SelectSchedulePass::makeSchedule(StringRef form,
                            parallel);
 }
 
-/// Rows of a tile: enough to pay for turning a panel of quants into floats,
-/// few enough that their inputs stay in the second-level cache.
-static constexpr int64_t RowsPerTile = 128;
-
 /// Panels of a tile of a product that runs on one thread: few enough that what
 /// is computed from the tile finds it in the first-level cache.
 static constexpr int64_t PanelsPerInnerTile = 4;
@@ -73,7 +69,7 @@ Choice SelectSchedulePass::choose(PackedLinearOp linear) {
     int64_t perTile = std::min(panels, PanelsPerInnerTile);
     while (panels % perTile != 0)
       --perTile;
-    return {makeSchedule("panel", {RowsPerTile, perTile * linear.getPanel()},
+    return {makeSchedule("panel", {rows, perTile * linear.getPanel()},
                          /*parallel=*/false),
             "experts are what threads share; tiles of " +
                 std::to_string(perTile) + " of " + std::to_string(panels) +
@@ -87,7 +83,7 @@ Choice SelectSchedulePass::choose(PackedLinearOp linear) {
     --perTile;
   if (panels % perTile != 0)
     perTile = wanted;
-  return {makeSchedule("panel", {RowsPerTile, perTile * linear.getPanel()},
+  return {makeSchedule("panel", {rows, perTile * linear.getPanel()},
                        /*parallel=*/true),
           std::to_string(panels) + " panels in pieces of " +
               std::to_string(perTile) + " for " + std::to_string(threads) +

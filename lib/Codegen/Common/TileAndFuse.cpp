@@ -46,14 +46,18 @@ namespace weir {
 using namespace mlir;
 using namespace weir;
 
-/// Elements from which on an operation is worth a parallel loop of its own.
-static constexpr int64_t WorthThreads = 32768;
-/// Elements a thread takes at once.
-static constexpr int64_t ElementsPerTile = 8192;
 /// Elements that lie side by side in what a transpose reads.
 static constexpr int64_t TurnedRows = 256;
 
 namespace {
+/// How rows are cut.
+struct RowLimits {
+  /// Elements from which on an operation is worth a parallel loop of its own.
+  int64_t worth;
+  /// Elements of a tile.
+  int64_t elements;
+};
+
 /// A root, what is computed inside its tiles, and their extents.
 struct TilePlan {
   TilingInterface root;
@@ -186,7 +190,8 @@ static bool isTurned(linalg::LinalgOp op, unsigned loop) {
 }
 
 /// The plan for `op` as an operation cut along rows, or none.
-static std::optional<TilePlan> planRows(Operation *op) {
+static std::optional<TilePlan> planRows(Operation *op,
+                                        const RowLimits &limits) {
   auto root = dyn_cast<TilingInterface>(op);
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   if (!root || isa<linalg::FillOp>(op) ||
@@ -203,8 +208,8 @@ static std::optional<TilePlan> planRows(Operation *op) {
   // Dynamic extents count as many.
   int64_t elements = 1;
   for (int64_t extent : loops)
-    elements *= ShapedType::isDynamic(extent) ? WorthThreads : extent;
-  if (elements < WorthThreads)
+    elements *= ShapedType::isDynamic(extent) ? limits.worth : extent;
+  if (elements < limits.worth)
     return std::nullopt;
 
   // The outer parallel loops, up to two that are more than one step: the
@@ -229,12 +234,13 @@ static std::optional<TilePlan> planRows(Operation *op) {
     inner *= ShapedType::isDynamic(extent) ? 1 : std::max<int64_t>(extent, 1);
   for (unsigned loop : cut)
     plan.tiles[loop] = 1;
-  plan.tiles[last] = std::max<int64_t>(1, ElementsPerTile / inner);
+  plan.tiles[last] = std::max<int64_t>(1, limits.elements / inner);
   // Rows of the operand run along this loop, those of the result along the last
   // one: of both, pieces long enough to be fetched ahead.
   if (linalgOp && isTurned(linalgOp, last)) {
     plan.tiles[last] = TurnedRows;
-    plan.tiles[iterators.size() - 1] = ElementsPerTile / TurnedRows;
+    plan.tiles[iterators.size() - 1] =
+        std::max<int64_t>(1, limits.elements / TurnedRows);
   }
   collectRowProducers(plan);
   return plan;
@@ -277,7 +283,7 @@ static LogicalResult tile(RewriterBase &rewriter, TilePlan &plan) {
 /// Tiles what is worth it in `block`, and removes what became unused. Outside
 /// of functions and layers, with `inner`, that is products alone.
 static LogicalResult tileBlock(RewriterBase &rewriter, Block &block,
-                               bool inner) {
+                               const RowLimits &limits, bool inner) {
   // Later operations first; tiles that a step makes are not visited.
   SmallVector<Operation *> order;
   for (Operation &op : llvm::reverse(block))
@@ -289,7 +295,7 @@ static LogicalResult tileBlock(RewriterBase &rewriter, Block &block,
     }
     std::optional<TilePlan> plan = planProducts(op);
     if (!plan && !inner)
-      plan = planRows(op);
+      plan = planRows(op, limits);
     if (!plan)
       continue;
     if (failed(tile(rewriter, *plan)))
@@ -302,6 +308,8 @@ static LogicalResult tileBlock(RewriterBase &rewriter, Block &block,
 
 namespace {
 struct TileAndFusePass : weir::impl::TileAndFuseBase<TileAndFusePass> {
+  using TileAndFuseBase::TileAndFuseBase;
+
   void runOnOperation() override {
     // Blocks that run on one thread: functions and layers.
     SmallVector<Block *> blocks;
@@ -323,11 +331,12 @@ struct TileAndFusePass : weir::impl::TileAndFuseBase<TileAndFusePass> {
         inner.insert(product->getBlock());
     });
     IRRewriter rewriter(&getContext());
+    RowLimits limits = {worth, elements};
     for (Block *block : inner)
-      if (failed(tileBlock(rewriter, *block, /*inner=*/true)))
+      if (failed(tileBlock(rewriter, *block, limits, /*inner=*/true)))
         return signalPassFailure();
     for (Block *block : blocks)
-      if (failed(tileBlock(rewriter, *block, /*inner=*/false)))
+      if (failed(tileBlock(rewriter, *block, limits, /*inner=*/false)))
         return signalPassFailure();
   }
 };

@@ -13,6 +13,8 @@
 
 #include "weir/Codegen/VerifyStages.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "weir/IR/Weir.h"
@@ -52,7 +54,8 @@ static constexpr StringLiteral TensorDialects[] = {
 static constexpr StringLiteral BufferDialects[] = {
     "affine", "amx",  "arith",  "builtin", "cf", "func",   "index",    "linalg",
     "llvm",   "math", "memref", "scf",     "ub", "vector", "x86vector"};
-static constexpr StringLiteral MachineDialects[] = {"llvm", "omp"};
+static constexpr StringLiteral MachineDialects[] = {"gpu", "llvm", "nvvm",
+                                                    "omp"};
 
 static LogicalResult accept(Operation *) { return success(); }
 
@@ -108,6 +111,10 @@ static LogicalResult checkBuffers(Operation *op) {
                              "weir-bind-weights and weir-plan-memory");
     return success();
   }
+  // What a block of a GPU shares is no part of the arena.
+  if (auto alloc = dyn_cast<memref::AllocOp>(op);
+      alloc && alloc.getType().getMemorySpace())
+    return success();
   // Scratch memory on the stack is small and costs nothing.
   if (auto effects = dyn_cast<MemoryEffectOpInterface>(op)) {
     SmallVector<MemoryEffects::EffectInstance> instances;
@@ -123,6 +130,16 @@ static LogicalResult checkBuffers(Operation *op) {
                                "size depends on the arguments' extents alone");
   }
   return success();
+}
+
+/// Of kernels only the module that holds them is left.
+static LogicalResult checkKernels(Operation *op) {
+  if (!isa<gpu::GPUDialect>(op->getDialect()) || isa<gpu::GPUModuleOp>(op))
+    return success();
+  return op->emitOpError("may not remain behind the stage lowered, expected "
+                         "kernels in one gpu.module and calls that launch "
+                         "them; weir-lower-kernels and weir-lower-launches "
+                         "make these");
 }
 
 static const StageContract Formed = {
@@ -145,7 +162,7 @@ static const StageContract Bufferized = {
     "BufferizableOpInterface"};
 static const StageContract Lowered = {
     "lowered", MachineDialects, [](Operation *op) { return isa<ParamOp>(op); },
-    accept,
+    checkKernels,
     "the LLVM dialect; the pipeline of this stage has no conversion for it"};
 
 /// Reports every op of `module` that breaks `contract`, one per op name.

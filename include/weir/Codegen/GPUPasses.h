@@ -1,0 +1,32 @@
+//===- weir/Codegen/GPUPasses.h - Code generation for GPUs ------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_CODEGEN_GPUPASSES_H
+#define WEIR_CODEGEN_GPUPASSES_H
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Pass/Pass.h"
+
+namespace weir {
+
+#define GEN_PASS_DECL
+#include "weir/Codegen/GPUPasses.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "weir/Codegen/GPUPasses.h.inc"
+
+} // namespace weir
+
+#endif // WEIR_CODEGEN_GPUPASSES_H

@@ -1,0 +1,185 @@
+//===- GPUPasses.td - Code generation for GPUs -------------*- tablegen -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_CODEGEN_GPUPASSES_TD
+#define WEIR_CODEGEN_GPUPASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ShareBuffers : Pass<"weir-share-buffers", "::mlir::func::FuncOp"> {
+  let summary = "keep the buffers of a tile in shared memory";
+  let description = [{
+    A buffer made inside a parallel loop belongs to one of its points, which is
+    a block of threads later. It moves to the memory that such a block shares.
+    Extents that are not static need a bound, such as that of a last tile; the
+    buffer is as large as that, and a view of it has the extents asked for.
+
+    Precondition: bufferised; each allocation's uses are views and accesses.
+    Limits: the buffers of one outermost loop have at most `limit` bytes, and
+    a buffer that a loop or a branch hands on is refused.
+
+    ```mlir
+    // old:
+    scf.forall (%i) in (%n) {
+      %a = memref.alloc() : memref<8x64xf32>
+    // new:
+    scf.forall (%i) in (%n) {
+      %b = memref.alloc() : memref<2048xi8, #gpu.address_space<workgroup>>
+      %a = memref.view %b[%c0][]
+         : memref<2048xi8, #gpu.address_space<workgroup>>
+        to memref<8x64xf32, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let options = [
+    Option<"limit", "limit", "int64_t", "49152",
+           "Bytes of shared memory a block may have">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def MapKernels : Pass<"weir-map-kernels", "::mlir::ModuleOp"> {
+  let summary = "make kernels of what touches memory";
+  let description = [{
+    Each outermost `scf.forall` becomes a `gpu.launch` with a block for each of
+    its points, each operation on whole buffers outside of one a launch whose
+    threads share its elements, and each loop without parallel work a launch of
+    one block. Loops around them, and arithmetic on extents, stay with the host,
+    which sees no buffer's contents: a host that would have to is an error.
+    Bodies still say what a block does; `weir-distribute-threads` says which
+    thread does it.
+
+    Every function gets an argument behind its others, the queue that launches
+    go to.
+
+    ```mlir
+    // old:
+    func.func @f(%x: memref<?x64xf32>, ...) {
+      scf.forall (%i) in (%n) {
+        linalg.generic ...
+    // new:
+    func.func @f(%x: memref<?x64xf32>, ..., %queue: !llvm.ptr) {
+      gpu.launch blocks(%b, ...) in (%g = %n, ...) threads(...) in (128, 1, 1) {
+        linalg.generic ...
+    ```
+  }];
+  let options = [
+    Option<"threads", "threads", "int64_t", "128", "Threads of a block">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect"];
+}
+
+def DistributeThreads : Pass<"weir-distribute-threads"> {
+  let summary = "divide what a block does among its threads";
+  let description = [{
+    Inside `gpu.launch`, every operation on buffers becomes loops in which each
+    thread computes its share of the results:
+
+    - a result is one thread's, neighbours in memory those of neighbours;
+    - with few results that are sums, products, minima or maxima over many
+      elements, a result is a warp's, whose lanes combine theirs by shuffles.
+
+    All threads go through the loops and branches around them, so that barriers
+    are met by all. A barrier is placed where a thread may touch what another
+    one wrote, or write what another one read; different buffers of a kernel do
+    not overlap.
+
+    ```mlir
+    // old:
+    linalg.generic ins(%x : memref<8x64xf32>) outs(%s : memref<8xf32, shared>)
+      { arith.addf }
+    linalg.generic ins(%x, %s) outs(%y : memref<8x64xf32>) { arith.divf }
+    // new:
+    scf.for %row = %warp to 8 step 4 {
+      %part = scf.for %k = %lane to 64 step 32 iter_args(...) { arith.addf }
+      %o, %valid = gpu.shuffle xor %part, %c16, %c32 : f32 // and 8, 4, 2, 1
+      scf.if %first { memref.store %sum, %s[%row] }
+    }
+    gpu.barrier
+    scf.for %i = %thread to 512 step 128 { ... arith.divf ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def LowerKernels : Pass<"weir-lower-kernels", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "turn kernels into the LLVM and NVVM dialects";
+  let description = [{
+    As upstream's `convert-gpu-to-nvvm`, except that functions are LLVM's own or
+    arithmetic: no device library is needed. A function that has neither form is
+    an error at its place.
+
+    ```mlir
+    // old:
+    gpu.func @f(%x: memref<8xf32>) kernel {
+      %0 = math.sqrt %v : f32
+      gpu.barrier
+    // new:
+    llvm.func @f(%x: !llvm.ptr, ...) attributes {nvvm.kernel} {
+      %0 = llvm.intr.sqrt(%v) : (f32) -> f32
+      nvvm.barrier0
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::memref::MemRefDialect"];
+}
+
+def LowerLaunches : Pass<"weir-lower-launches", "::mlir::ModuleOp"> {
+  let summary = "launch kernels by their number";
+  let description = [{
+    Gathers the kernels of a module in one `gpu.module`, numbered in its order,
+    and turns each `gpu.launch_func` into a call of the runtime, which gets the
+    queue (the function's last argument), the kernel's number, the blocks, the
+    threads of a block and the places of the arguments.
+
+    ```mlir
+    // old:
+    gpu.launch_func @f_kernel::@f_kernel blocks in (%n, %c1, %c1)
+      threads in (%c128, %c1, %c1) : i64 args(%x : !llvm.ptr)
+    // new:
+    llvm.store %x, %place : !llvm.ptr, !llvm.ptr
+    llvm.store %place, %places : !llvm.ptr, !llvm.ptr
+    llvm.call @weir_rt_launch(%queue, %c0, %n, %c128, %places)
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def EmulateKernels : Pass<"weir-emulate-kernels", "::mlir::ModuleOp"> {
+  let summary = "compile kernels for the SIMT emulator";
+  let description = [{
+    Turns the kernels of the `gpu.module` into functions of the host. What a
+    thread does together with others (barriers, shuffles) and what it knows of
+    itself (its number) become calls of the emulator, and so does a check in
+    front of each access of shared memory. `weir.shared` of a function lists the
+    bytes of its shared buffers. Everything else is the code that a GPU runs.
+
+    ```mlir
+    // old:
+    llvm.func @f(%x: !llvm.ptr) attributes {nvvm.kernel} {
+      %s = llvm.mlir.addressof @shared : !llvm.ptr<3>
+      %v = llvm.load %s : !llvm.ptr<3> -> f32
+      nvvm.barrier0
+    // new:
+    llvm.func @f(%block: !llvm.ptr, %places: !llvm.ptr) {
+      %x = ... // loaded from its place
+      %s = llvm.call @weir_simt_shared(%block, %c0)
+      llvm.call @weir_simt_load(%block, %s, %c4, %c4, %where)
+      %v = llvm.load %s : !llvm.ptr -> f32
+      llvm.call @weir_simt_barrier(%block, %where)
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // WEIR_CODEGEN_GPUPASSES_TD

@@ -1,0 +1,254 @@
+//===- DistributeThreads.cpp - Divide what a block does among threads -*- C++
+//-*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a block does is a sequence of operations on buffers in uniform control
+// flow. Each operation becomes a loop whose iterations are dealt out to the
+// threads (ThreadLoops.cpp). Between two operations that touch one buffer, one
+// of which writes it, all threads meet at a barrier. Loops begin and end with
+// nothing open, so that iterations need no look at each other.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelAttrs.h"
+#include "ThreadLoops.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "weir/Codegen/GPUPasses.h"
+
+namespace weir {
+#define GEN_PASS_DEF_DISTRIBUTETHREADS
+#include "weir/Codegen/GPUPasses.h.inc"
+} // namespace weir
+
+using namespace mlir;
+using namespace weir;
+
+namespace {
+/// Buffers touched since all threads last met.
+struct OpenAccesses {
+  llvm::SmallPtrSet<Value, 8> read, written;
+
+  bool empty() const { return read.empty() && written.empty(); }
+  void clear() {
+    read.clear();
+    written.clear();
+  }
+  void merge(const OpenAccesses &other) {
+    read.insert(other.read.begin(), other.read.end());
+    written.insert(other.written.begin(), other.written.end());
+  }
+  /// Whether what `next` touches has to wait for this.
+  bool conflictsWith(const OpenAccesses &next) const {
+    auto meets = [](const llvm::SmallPtrSet<Value, 8> &a,
+                    const llvm::SmallPtrSet<Value, 8> &b) {
+      return llvm::any_of(a, [&](Value value) { return b.contains(value); });
+    };
+    return meets(written, next.read) || meets(written, next.written) ||
+           meets(read, next.written);
+  }
+};
+
+/// Distributes one launch.
+class BlockDistributor {
+public:
+  BlockDistributor(gpu::LaunchOp launch)
+      : launch(launch), builder(launch.getContext()) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult distributeBlock(Block &block);
+  LogicalResult distributeOperation(Operation *op);
+  LogicalResult distributeLoop(scf::ForOp loop);
+  LogicalResult distributeBranch(scf::IfOp branch);
+  LogicalResult distributeInner(scf::ForallOp loop);
+  /// Places a barrier in front of `op` if one is needed, and notes what it
+  /// touches.
+  void synchronise(Operation *op, const OpenAccesses &next);
+  void placeBarrier(OpBuilder &at, Location loc) {
+    gpu::BarrierOp::create(at, loc);
+    open.clear();
+  }
+
+  gpu::LaunchOp launch;
+  OpBuilder builder;
+  ThreadPlace place;
+  OpenAccesses open;
+};
+} // namespace
+
+/// The buffer that `view` is part of, different ones of which do not overlap:
+/// what is cut out of the arena or the weights is a buffer of its own.
+static Value getBuffer(Value view) {
+  while (Operation *op = view.getDefiningOp()) {
+    auto viewLike = dyn_cast<ViewLikeOpInterface>(op);
+    if (!viewLike || isa<memref::ViewOp>(op))
+      break;
+    view = viewLike.getViewSource();
+  }
+  return view;
+}
+
+/// What `op`, with what is inside of it, touches.
+static OpenAccesses collectAccesses(Operation *op) {
+  OpenAccesses accesses;
+  op->walk([&](Operation *inner) {
+    auto interface = dyn_cast<MemoryEffectOpInterface>(inner);
+    if (!interface)
+      return;
+    SmallVector<MemoryEffects::EffectInstance> effects;
+    interface.getEffects(effects);
+    for (const MemoryEffects::EffectInstance &effect : effects) {
+      if (!effect.getValue() || !isa<MemRefType>(effect.getValue().getType()))
+        continue;
+      Value buffer = getBuffer(effect.getValue());
+      if (isa<MemoryEffects::Write>(effect.getEffect()))
+        accesses.written.insert(buffer);
+      else if (isa<MemoryEffects::Read>(effect.getEffect()))
+        accesses.read.insert(buffer);
+    }
+  });
+  return accesses;
+}
+
+void BlockDistributor::synchronise(Operation *op, const OpenAccesses &next) {
+  if (open.conflictsWith(next)) {
+    OpBuilder at(op);
+    placeBarrier(at, op->getLoc());
+  }
+  open.merge(next);
+}
+
+LogicalResult BlockDistributor::distributeLoop(scf::ForOp loop) {
+  if (!open.empty()) {
+    OpBuilder at(loop);
+    placeBarrier(at, loop.getLoc());
+  }
+  if (failed(distributeBlock(*loop.getBody())))
+    return failure();
+  if (!open.empty()) {
+    OpBuilder at(loop.getBody()->getTerminator());
+    placeBarrier(at, loop.getLoc());
+  }
+  return success();
+}
+
+LogicalResult BlockDistributor::distributeBranch(scf::IfOp branch) {
+  OpenAccesses before = open, after;
+  for (Region &region : branch->getRegions()) {
+    open = before;
+    if (!region.empty() && failed(distributeBlock(region.front())))
+      return failure();
+    after.merge(open);
+  }
+  open = after;
+  return success();
+}
+
+LogicalResult BlockDistributor::distributeInner(scf::ForallOp loop) {
+  // A parallel loop inside of a block is a sequence of what the block does.
+  Location loc = loop.getLoc();
+  builder.setInsertionPoint(loop);
+  SmallVector<Value> first = loop.getLowerBound(builder),
+                     last = loop.getUpperBound(builder),
+                     step = loop.getStep(builder);
+  scf::LoopNest nest = scf::buildLoopNest(builder, loc, first, last, step);
+  Block *body = loop.getBody(), *target = nest.loops.back().getBody();
+  body->getTerminator()->erase();
+  target->getOperations().splice(target->getTerminator()->getIterator(),
+                                 body->getOperations());
+  for (auto [argument, inner] : llvm::zip(body->getArguments(), nest.loops))
+    argument.replaceAllUsesWith(inner.getInductionVar());
+  scf::ForOp outer = nest.loops.front();
+  loop.erase();
+  return distributeLoop(outer);
+}
+
+LogicalResult BlockDistributor::distributeOperation(Operation *op) {
+  if (isa<gpu::BarrierOp>(op)) {
+    open.clear();
+    return success();
+  }
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return distributeLoop(loop);
+  if (auto branch = dyn_cast<scf::IfOp>(op))
+    return distributeBranch(branch);
+  if (auto loop = dyn_cast<scf::ForallOp>(op))
+    return distributeInner(loop);
+  if (isMemoryEffectFree(op) && op->getNumRegions() == 0)
+    return success();
+  OpenAccesses next = collectAccesses(op);
+  if (isa<memref::LoadOp>(op)) {
+    synchronise(op, next);
+    return success();
+  }
+  if (isa<memref::StoreOp>(op)) {
+    // All threads know the value; one of them writes it.
+    synchronise(op, next);
+    builder.setInsertionPoint(op);
+    Value zero = arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
+    Value first = arith::CmpIOp::create(
+        builder, op->getLoc(), arith::CmpIPredicate::eq, place.thread, zero);
+    auto only = scf::IfOp::create(builder, op->getLoc(), first);
+    op->moveBefore(only.thenBlock()->getTerminator());
+    return success();
+  }
+  if (isa<memref::CopyOp, linalg::LinalgOp>(op)) {
+    synchronise(op, next);
+    builder.setInsertionPoint(op);
+    if (failed(buildThreadLoops(builder, op, place)))
+      return failure();
+    op->erase();
+    return success();
+  }
+  return op->emitOpError("has no GPU form inside of a parallel loop, expected "
+                         "operations of linalg on buffers, loops, branches and "
+                         "arithmetic");
+}
+
+LogicalResult BlockDistributor::distributeBlock(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(block.without_terminator()))
+    if (failed(distributeOperation(&op)))
+      return failure();
+  return success();
+}
+
+LogicalResult BlockDistributor::run() {
+  Block &body = launch.getBody().front();
+  builder.setInsertionPointToStart(&body);
+  Location loc = launch.getLoc();
+  place.thread = launch.getThreadIds().x;
+  place.threads = launch.getBlockSizeX();
+  auto sharedBy = launch->getAttrOfType<StringAttr>(SharedByAttrName);
+  launch->removeAttr(SharedByAttrName);
+  if (sharedBy.getValue() == "grid") {
+    Value before = arith::MulIOp::create(builder, loc, launch.getBlockIds().x,
+                                         place.threads);
+    place.thread = arith::AddIOp::create(builder, loc, before, place.thread);
+    place.threads = arith::MulIOp::create(builder, loc, launch.getGridSizeX(),
+                                          place.threads);
+  }
+  return distributeBlock(body);
+}
+
+namespace {
+struct DistributeThreadsPass
+    : weir::impl::DistributeThreadsBase<DistributeThreadsPass> {
+  void runOnOperation() override {
+    WalkResult walk = getOperation()->walk([](gpu::LaunchOp launch) {
+      // Others say themselves what a thread does.
+      if (!launch->hasAttr(SharedByAttrName))
+        return WalkResult::advance();
+      return failed(BlockDistributor(launch).run()) ? WalkResult::interrupt()
+                                                    : WalkResult::advance();
+    });
+    if (walk.wasInterrupted())
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,329 @@
+//===- EmulateKernels.cpp - Compile kernels for the SIMT emulator -*- C++
+//-*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A kernel moves to the module of the host and gets the signature of the
+// emulator (include/weir-rt/Simt.h): the block it runs in, and the places of
+// its arguments. Shared memory becomes plain memory that the emulator hands
+// out, so its address space leaves all types in the end; which accesses go
+// there is settled before.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelAttrs.h"
+#include "mlir/IR/AttrTypeSubElements.h"
+#include "mlir/Interfaces/DataLayoutInterfaces.h"
+#include "weir-rt/Simt.h"
+#include "weir/Codegen/GPUPasses.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace weir {
+#define GEN_PASS_DEF_EMULATEKERNELS
+#include "weir/Codegen/GPUPasses.h.inc"
+} // namespace weir
+
+using namespace mlir;
+using namespace weir;
+
+/// The address space of shared memory.
+static constexpr unsigned SharedSpace = 3;
+
+static bool isShared(Value value) {
+  auto type = dyn_cast<LLVM::LLVMPointerType>(value.getType());
+  return type && type.getAddressSpace() == SharedSpace;
+}
+
+namespace {
+/// Rewrites the kernels of one module.
+class KernelEmulator {
+public:
+  explicit KernelEmulator(ModuleOp module)
+      : module(module), context(module.getContext()), builder(context),
+        layout(module), pointer(LLVM::LLVMPointerType::get(context)) {}
+
+  LogicalResult emulate(gpu::GPUModuleOp kernels);
+
+private:
+  LogicalResult emulateKernel(LLVM::LLVMFuncOp kernel);
+  /// Loads arguments from their places; gives back the block.
+  Value changeSignature(LLVM::LLVMFuncOp kernel);
+  LogicalResult rewrite(Operation *op);
+  LogicalResult rewriteShuffle(NVVM::ShflOp shuffle);
+  void rewriteRegister(Operation *op, int32_t which);
+  LogicalResult rewriteShared(LLVM::AddressOfOp address);
+  /// Puts a check in front of an access of `type` to shared memory.
+  void checkAccess(Operation *op, StringRef function, Value address, Type type,
+                   int64_t alignment);
+  /// Takes the address space of shared memory out of all types.
+  void flatten(LLVM::LLVMFuncOp kernel);
+
+  Value number(Location loc, int64_t value) {
+    return LLVM::ConstantOp::create(builder, loc,
+                                    builder.getI32IntegerAttr(value));
+  }
+  /// A text that says where `op` is from.
+  Value describe(Operation *op);
+  LLVM::CallOp call(Location loc, StringRef name, Type result,
+                    ValueRange arguments);
+
+  ModuleOp module;
+  MLIRContext *context;
+  OpBuilder builder;
+  DataLayout layout;
+  LLVM::LLVMPointerType pointer;
+  Value block;
+  /// Operations of the kernel at hand at which threads meet.
+  int64_t sites = 0;
+  /// Of the kernel at hand, by the buffers' names.
+  llvm::MapVector<StringAttr, int64_t> shared;
+  llvm::StringMap<LLVM::GlobalOp> texts;
+};
+} // namespace
+
+LLVM::CallOp KernelEmulator::call(Location loc, StringRef name, Type result,
+                                  ValueRange arguments) {
+  auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
+  if (!function) {
+    SmallVector<Type> types(arguments.getTypes());
+    auto type = LLVM::LLVMFunctionType::get(
+        result ? result : LLVM::LLVMVoidType::get(context), types);
+    OpBuilder end = OpBuilder::atBlockEnd(module.getBody());
+    function = LLVM::LLVMFuncOp::create(end, module.getLoc(), name, type);
+  }
+  return LLVM::CallOp::create(builder, loc, function, arguments);
+}
+
+/// `loc` as a person would write it, as far as it has a line.
+static std::string printLocation(Location loc) {
+  if (auto file = loc->findInstanceOf<FileLineColLoc>())
+    return (file.getFilename().strref() + ":" + Twine(file.getLine()) + ":" +
+            Twine(file.getColumn()))
+        .str();
+  if (auto name = loc->findInstanceOf<NameLoc>())
+    return name.getName().str();
+  return "a place without a line";
+}
+
+Value KernelEmulator::describe(Operation *op) {
+  std::string text = printLocation(op->getLoc());
+  LLVM::GlobalOp &global = texts[text];
+  if (!global) {
+    OpBuilder start = OpBuilder::atBlockBegin(module.getBody());
+    std::string bytes = text;
+    bytes.push_back(0);
+    auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size());
+    global = LLVM::GlobalOp::create(
+        start, module.getLoc(), type, /*isConstant=*/true,
+        LLVM::Linkage::Internal,
+        "weir_simt_where_" + std::to_string(texts.size()),
+        builder.getStringAttr(bytes));
+  }
+  return LLVM::AddressOfOp::create(builder, op->getLoc(), global);
+}
+
+Value KernelEmulator::changeSignature(LLVM::LLVMFuncOp kernel) {
+  Block &entry = kernel.getBody().front();
+  Location loc = kernel.getLoc();
+  unsigned count = entry.getNumArguments();
+  Value inside = entry.addArgument(pointer, loc);
+  Value places = entry.addArgument(pointer, loc);
+  builder.setInsertionPointToStart(&entry);
+  for (unsigned i = 0; i < count; ++i) {
+    BlockArgument argument = entry.getArgument(i);
+    Value entryPlace =
+        LLVM::GEPOp::create(builder, loc, pointer, pointer, places,
+                            ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    Value place = LLVM::LoadOp::create(builder, loc, pointer, entryPlace);
+    argument.replaceAllUsesWith(
+        LLVM::LoadOp::create(builder, loc, argument.getType(), place));
+  }
+  entry.eraseArguments(0, count);
+  kernel.setFunctionType(LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(context), {pointer, pointer}));
+  for (NamedAttribute attribute :
+       llvm::to_vector(kernel->getDiscardableAttrs()))
+    kernel->removeDiscardableAttr(attribute.getName());
+  kernel.removeArgAttrsAttr();
+  return inside;
+}
+
+void KernelEmulator::rewriteRegister(Operation *op, int32_t which) {
+  Location loc = op->getLoc();
+  auto result = call(loc, "weir_simt_register", builder.getI32Type(),
+                     {block, number(loc, which)});
+  op->replaceAllUsesWith(result->getResults());
+  op->erase();
+}
+
+LogicalResult KernelEmulator::rewriteShuffle(NVVM::ShflOp shuffle) {
+  Location loc = shuffle.getLoc();
+  Type i32 = builder.getI32Type(), type = shuffle.getVal().getType();
+  if (shuffle.getReturnValueAndIsValid() || type.getIntOrFloatBitWidth() != 32)
+    return shuffle.emitOpError(
+        "has no emulation: expected a shuffle of 32 bits "
+        "that gives the value alone");
+  Value bits = shuffle.getVal();
+  if (type != i32)
+    bits = LLVM::BitcastOp::create(builder, loc, i32, bits);
+  Value result = call(loc, "weir_simt_shuffle", i32,
+                      {block, shuffle.getThreadMask(), bits,
+                       shuffle.getOffset(), shuffle.getMaskAndClamp(),
+                       number(loc, static_cast<int64_t>(shuffle.getKind())),
+                       number(loc, sites++), describe(shuffle)})
+                     .getResult();
+  if (type != i32)
+    result = LLVM::BitcastOp::create(builder, loc, type, result);
+  shuffle.getRes().replaceAllUsesWith(result);
+  shuffle.erase();
+  return success();
+}
+
+LogicalResult KernelEmulator::rewriteShared(LLVM::AddressOfOp address) {
+  auto kernels = address->getParentOfType<gpu::GPUModuleOp>();
+  auto global = kernels.lookupSymbol<LLVM::GlobalOp>(address.getGlobalName());
+  if (!global)
+    return address.emitOpError("refers to nothing in its module");
+  Location loc = address.getLoc();
+  StringAttr name = global.getSymNameAttr();
+  auto index = std::distance(shared.begin(), shared.find(name));
+  shared.insert(
+      {name, static_cast<int64_t>(
+                 layout.getTypeSize(global.getType()).getFixedValue())});
+  Value start =
+      call(loc, "weir_simt_shared", pointer, {block, number(loc, index)})
+          .getResult();
+  auto type = LLVM::LLVMPointerType::get(context, SharedSpace);
+  auto cast = LLVM::AddrSpaceCastOp::create(builder, loc, type, start);
+  address.replaceAllUsesWith(cast.getResult());
+  address.erase();
+  return success();
+}
+
+void KernelEmulator::checkAccess(Operation *op, StringRef function,
+                                 Value address, Type type, int64_t alignment) {
+  Location loc = op->getLoc();
+  int64_t bytes = layout.getTypeSize(type).getFixedValue();
+  if (alignment == 0)
+    alignment = layout.getTypeABIAlignment(type);
+  Value flat = LLVM::AddrSpaceCastOp::create(builder, loc, pointer, address);
+  call(loc, function, {},
+       {block, flat, number(loc, bytes), number(loc, alignment), describe(op)});
+}
+
+LogicalResult KernelEmulator::rewrite(Operation *op) {
+  builder.setInsertionPoint(op);
+  Location loc = op->getLoc();
+  if (auto load = dyn_cast<LLVM::LoadOp>(op)) {
+    if (isShared(load.getAddr()))
+      checkAccess(op, "weir_simt_load", load.getAddr(), load.getType(),
+                  load.getAlignment().value_or(0));
+    return success();
+  }
+  if (auto store = dyn_cast<LLVM::StoreOp>(op)) {
+    if (isShared(store.getAddr()))
+      checkAccess(op, "weir_simt_store", store.getAddr(),
+                  store.getValue().getType(), store.getAlignment().value_or(0));
+    return success();
+  }
+  if (auto address = dyn_cast<LLVM::AddressOfOp>(op))
+    return isShared(address) ? rewriteShared(address) : success();
+  if (auto shuffle = dyn_cast<NVVM::ShflOp>(op))
+    return rewriteShuffle(shuffle);
+  if (isa<NVVM::Barrier0Op>(op)) {
+    call(loc, "weir_simt_barrier", {},
+         {block, number(loc, sites++), describe(op)});
+    op->erase();
+    return success();
+  }
+  int32_t which =
+      llvm::TypeSwitch<Operation *, int32_t>(op)
+          .Case<NVVM::ThreadIdXOp>([](auto) { return WEIR_SIMT_TID; })
+          .Case<NVVM::BlockIdXOp>([](auto) { return WEIR_SIMT_CTAID; })
+          .Case<NVVM::BlockDimXOp>([](auto) { return WEIR_SIMT_NTID; })
+          .Case<NVVM::GridDimXOp>([](auto) { return WEIR_SIMT_NCTAID; })
+          .Case<NVVM::LaneIdOp>([](auto) { return WEIR_SIMT_LANEID; })
+          .Default([](Operation *) { return -1; });
+  if (which >= 0) {
+    rewriteRegister(op, which);
+    return success();
+  }
+  bool touchesShared =
+      llvm::any_of(op->getOperands(), isShared) && !isMemoryEffectFree(op);
+  if (touchesShared || isa<NVVM::NVVMDialect>(op->getDialect()))
+    return op->emitOpError("has no emulation; expected loads and stores of "
+                           "shared memory, barriers of a block, shuffles and "
+                           "numbers of threads and blocks along x");
+  return success();
+}
+
+void KernelEmulator::flatten(LLVM::LLVMFuncOp kernel) {
+  kernel.walk([](LLVM::AddrSpaceCastOp cast) {
+    cast.replaceAllUsesWith(cast.getArg());
+    cast.erase();
+  });
+  AttrTypeReplacer replacer;
+  replacer.addReplacement(
+      [&](LLVM::LLVMPointerType type) -> std::optional<Type> {
+        if (type.getAddressSpace() != SharedSpace)
+          return std::nullopt;
+        return pointer;
+      });
+  replacer.recursivelyReplaceElementsIn(kernel, /*replaceAttrs=*/true,
+                                        /*replaceLocs=*/false,
+                                        /*replaceTypes=*/true);
+}
+
+LogicalResult KernelEmulator::emulateKernel(LLVM::LLVMFuncOp kernel) {
+  shared.clear();
+  sites = 0;
+  block = changeSignature(kernel);
+  SmallVector<Operation *> operations;
+  kernel.walk([&](Operation *op) { operations.push_back(op); });
+  for (Operation *op : operations)
+    if (op != kernel && failed(rewrite(op)))
+      return failure();
+  flatten(kernel);
+  SmallVector<int64_t> sizes;
+  for (auto &[name, bytes] : shared)
+    sizes.push_back(bytes);
+  kernel->setAttr(SharedAttrName, builder.getDenseI64ArrayAttr(sizes));
+  return success();
+}
+
+LogicalResult KernelEmulator::emulate(gpu::GPUModuleOp kernels) {
+  for (auto kernel : kernels.getOps<LLVM::LLVMFuncOp>())
+    if (!kernel.isExternal() && failed(emulateKernel(kernel)))
+      return failure();
+  SymbolTable host(module), own(kernels);
+  for (Operation &op :
+       llvm::make_early_inc_range(kernels.getBody()->getOperations())) {
+    if (auto global = dyn_cast<LLVM::GlobalOp>(op);
+        global && global.getAddrSpace() == SharedSpace) {
+      op.erase();
+      continue;
+    }
+    auto symbol = dyn_cast<SymbolOpInterface>(op);
+    if (symbol && host.lookup(symbol.getName()) &&
+        failed(own.rename(&op,
+                          (kernels.getName() + "_" + symbol.getName()).str())))
+      return op.emitOpError("has the name of something of the host's");
+    op.moveBefore(kernels);
+  }
+  kernels.erase();
+  return success();
+}
+
+namespace {
+struct EmulateKernelsPass : weir::impl::EmulateKernelsBase<EmulateKernelsPass> {
+  void runOnOperation() override {
+    for (auto kernels :
+         llvm::make_early_inc_range(getOperation().getOps<gpu::GPUModuleOp>()))
+      if (failed(KernelEmulator(getOperation()).emulate(kernels)))
+        return signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,29 @@
+//===- KernelAttrs.h - What passes on kernels agree on ----------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_LIB_CODEGEN_GPU_KERNELATTRS_H
+#define WEIR_LIB_CODEGEN_GPU_KERNELATTRS_H
+
+#include "llvm/ADT/StringRef.h"
+
+namespace weir {
+
+/// Threads that go in step.
+inline constexpr int64_t WarpSize = 32;
+
+/// Set on a `gpu.launch` whose body does not say yet which thread does what:
+/// "block" where each block does all of it, "grid" where all blocks share one
+/// operation.
+inline constexpr llvm::StringLiteral SharedByAttrName = "weir.shared_by";
+
+/// The attribute of an emulated kernel that lists the bytes of its shared
+/// buffers.
+inline constexpr llvm::StringLiteral SharedAttrName = "weir.shared";
+
+} // namespace weir
+
+#endif // WEIR_LIB_CODEGEN_GPU_KERNELATTRS_H

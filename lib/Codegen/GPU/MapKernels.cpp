@@ -1,0 +1,369 @@
+//===- MapKernels.cpp - Make kernels of what touches memory -*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A walk down the host's control flow. An operation is of one of four kinds:
+// parallel (a launch of a block a point), on whole buffers (a launch over its
+// elements), sequential with contents of buffers inside (a launch of one
+// block), or free of these (the host's). What only some launches need of the
+// contents of buffers, single elements, is loaded in each of them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelAttrs.h"
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "weir/Codegen/GPUPasses.h"
+#include "weir/IR/Weir.h"
+
+namespace weir {
+#define GEN_PASS_DEF_MAPKERNELS
+#include "weir/Codegen/GPUPasses.h.inc"
+} // namespace weir
+
+using namespace mlir;
+using namespace weir;
+
+/// Blocks that share the elements of one operation at most; each takes several
+/// turns behind that.
+static constexpr int64_t MostBlocks = 1024;
+
+/// Whether `op`, or what is inside of it, reads or writes contents of buffers.
+static bool touchesMemory(Operation *op) {
+  WalkResult walk = op->walk([](Operation *inner) {
+    bool recursive = inner->hasTrait<OpTrait::HasRecursiveMemoryEffects>() &&
+                     !isa<MemoryEffectOpInterface>(inner);
+    if (recursive || isMemoryEffectFree(inner) ||
+        inner->hasTrait<OpTrait::IsTerminator>())
+      return WalkResult::advance();
+    return WalkResult::interrupt();
+  });
+  return walk.wasInterrupted();
+}
+
+/// Whether `op` runs on the host although launches are inside of it.
+static bool holdsParallelWork(Operation *op) {
+  WalkResult walk = op->walk([](Operation *inner) {
+    return isa<scf::ForallOp, scf::ParallelOp, gpu::LaunchOp>(inner)
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  });
+  return walk.wasInterrupted();
+}
+
+namespace {
+/// Maps the functions of one module.
+class KernelMapper {
+public:
+  KernelMapper(MLIRContext *context, int64_t threads)
+      : builder(context), threads(threads) {}
+
+  LogicalResult mapFunction(func::FuncOp function);
+
+private:
+  LogicalResult mapBlock(Block &block);
+  LogicalResult mapOperation(Operation *op);
+  LogicalResult mapForall(scf::ForallOp loop);
+  void mapWhole(Operation *op);
+  void mapSequential(Operation *op);
+  LogicalResult sinkLoads(func::FuncOp function);
+
+  Value constant(Location loc, int64_t value) {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+  /// A launch of `blocks` blocks at the builder's place, whose body, behind
+  /// which the builder is left, is still empty.
+  gpu::LaunchOp createLaunch(Location loc, Value blocks,
+                             StringRef sharedBy = "block");
+  /// How many elements the parallel loops of `op` have, as an index.
+  Value countElements(Operation *op);
+
+  OpBuilder builder;
+  int64_t threads;
+};
+} // namespace
+
+gpu::LaunchOp KernelMapper::createLaunch(Location loc, Value blocks,
+                                         StringRef sharedBy) {
+  Value one = constant(loc, 1), width = constant(loc, threads);
+  auto launch =
+      gpu::LaunchOp::create(builder, loc, blocks, one, one, width, one, one);
+  launch->setAttr(SharedByAttrName, builder.getStringAttr(sharedBy));
+  builder.setInsertionPointToStart(&launch.getBody().front());
+  Operation *end = gpu::TerminatorOp::create(builder, loc);
+  builder.setInsertionPoint(end);
+  return launch;
+}
+
+/// The shared buffers made inside of `launch` become its attributions, which
+/// live as long as the block does.
+static void attributeBuffers(gpu::LaunchOp launch) {
+  launch.walk([&](memref::AllocOp buffer) {
+    BlockArgument attribution =
+        launch.addWorkgroupAttribution(buffer.getType(), buffer.getLoc());
+    buffer.replaceAllUsesWith(Value(attribution));
+    buffer.erase();
+  });
+}
+
+LogicalResult KernelMapper::mapForall(scf::ForallOp loop) {
+  if (!loop.getOutputs().empty())
+    return loop.emitOpError("still works on tensors, expected buffers");
+  Location loc = loop.getLoc();
+  builder.setInsertionPoint(loop);
+  SmallVector<Value> first = loop.getLowerBound(builder),
+                     last = loop.getUpperBound(builder),
+                     step = loop.getStep(builder);
+  SmallVector<Value> counts;
+  Value blocks = constant(loc, 1);
+  for (auto [from, to, by] : llvm::zip(first, last, step)) {
+    Value distance = builder.createOrFold<arith::SubIOp>(loc, to, from);
+    counts.push_back(
+        builder.createOrFold<arith::CeilDivSIOp>(loc, distance, by));
+    blocks = builder.createOrFold<arith::MulIOp>(loc, blocks, counts.back());
+  }
+  gpu::LaunchOp launch = createLaunch(loc, blocks);
+  // The last index changes from a block to the next.
+  Value rest = launch.getBlockIds().x;
+  SmallVector<Value> indices(counts.size());
+  for (int64_t axis = counts.size() - 1; axis >= 0; --axis) {
+    Value index = rest;
+    if (axis > 0) {
+      index = arith::RemUIOp::create(builder, loc, rest, counts[axis]);
+      rest = arith::DivUIOp::create(builder, loc, rest, counts[axis]);
+    }
+    Value scaled = builder.createOrFold<arith::MulIOp>(loc, index, step[axis]);
+    indices[axis] =
+        builder.createOrFold<arith::AddIOp>(loc, first[axis], scaled);
+  }
+  Block *body = loop.getBody();
+  body->getTerminator()->erase();
+  Block &target = launch.getBody().front();
+  target.getOperations().splice(target.getTerminator()->getIterator(),
+                                body->getOperations());
+  for (auto [argument, index] : llvm::zip(body->getArguments(), indices))
+    argument.replaceAllUsesWith(index);
+  loop.erase();
+  attributeBuffers(launch);
+  return success();
+}
+
+Value KernelMapper::countElements(Operation *op) {
+  Location loc = op->getLoc();
+  Value count = constant(loc, 1);
+  if (auto copy = dyn_cast<memref::CopyOp>(op)) {
+    auto type = cast<MemRefType>(copy.getTarget().getType());
+    for (int64_t axis = 0; axis < type.getRank(); ++axis)
+      count = builder.createOrFold<arith::MulIOp>(
+          loc, count,
+          builder.createOrFold<memref::DimOp>(loc, copy.getTarget(), axis));
+    return count;
+  }
+  auto linalgOp = cast<linalg::LinalgOp>(op);
+  SmallVector<Range> ranges = linalgOp.createLoopRanges(builder, loc);
+  for (auto [range, kind] : llvm::zip(ranges, linalgOp.getIteratorTypesArray()))
+    if (kind == utils::IteratorType::parallel)
+      count = builder.createOrFold<arith::MulIOp>(
+          loc, count,
+          getValueOrCreateConstantIndexOp(builder, loc, range.size));
+  // A result of a reduction may take a warp.
+  if (linalgOp.getNumReductionLoops() > 0)
+    count = builder.createOrFold<arith::MulIOp>(loc, count,
+                                                constant(loc, WarpSize));
+  return count;
+}
+
+void KernelMapper::mapWhole(Operation *op) {
+  Location loc = op->getLoc();
+  builder.setInsertionPoint(op);
+  Value blocks = builder.createOrFold<arith::CeilDivSIOp>(
+      loc, countElements(op), constant(loc, threads));
+  blocks = builder.createOrFold<arith::MinSIOp>(loc, blocks,
+                                                constant(loc, MostBlocks));
+  gpu::LaunchOp launch = createLaunch(loc, blocks, "grid");
+  op->moveBefore(launch.getBody().front().getTerminator());
+}
+
+void KernelMapper::mapSequential(Operation *op) {
+  builder.setInsertionPoint(op);
+  gpu::LaunchOp launch = createLaunch(op->getLoc(), constant(op->getLoc(), 1));
+  op->moveBefore(launch.getBody().front().getTerminator());
+  attributeBuffers(launch);
+}
+
+LogicalResult KernelMapper::mapOperation(Operation *op) {
+  if (isa<gpu::LaunchOp, func::ReturnOp>(op))
+    return success();
+  if (auto loop = dyn_cast<scf::ForallOp>(op))
+    return mapForall(loop);
+  if (op->getNumRegions() > 0 && holdsParallelWork(op)) {
+    if (!isa<scf::ForOp, scf::IfOp, scf::WhileOp>(op))
+      return op->emitOpError("has parallel work inside and no GPU form, "
+                             "expected it in scf.for, scf.if or scf.while");
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        if (failed(mapBlock(block)))
+          return failure();
+    return success();
+  }
+  if (!touchesMemory(op) || isa<memref::LoadOp, memref::GetGlobalOp>(op))
+    return success();
+  if (isa<linalg::LinalgOp, memref::CopyOp>(op)) {
+    mapWhole(op);
+    return success();
+  }
+  if (isa<memref::StoreOp>(op) ||
+      (isa<scf::ForOp, scf::IfOp>(op) && op->getNumResults() == 0)) {
+    mapSequential(op);
+    return success();
+  }
+  return op->emitOpError("has no GPU form: it touches memory and is no "
+                         "parallel loop, no linalg operation and no loop of "
+                         "these");
+}
+
+LogicalResult KernelMapper::mapBlock(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(block))
+    if (!op.hasTrait<OpTrait::IsTerminator>() && failed(mapOperation(&op)))
+      return failure();
+  return success();
+}
+
+/// The buffer that `view` is a part of.
+static Value getBase(Value view) {
+  while (Operation *op = view.getDefiningOp()) {
+    auto viewLike = dyn_cast<ViewLikeOpInterface>(op);
+    if (!viewLike)
+      break;
+    view = viewLike.getViewSource();
+  }
+  return view;
+}
+
+/// A launch behind `load` in its block that writes the buffer it reads, which
+/// would make a load inside of a launch behind that see another value.
+static gpu::LaunchOp findWriter(memref::LoadOp load, Operation *user) {
+  Value base = getBase(load.getMemRef());
+  for (Operation *op = load->getNextNode(); op && op != user;
+       op = op->getNextNode()) {
+    gpu::LaunchOp found;
+    op->walk([&](gpu::LaunchOp launch) {
+      launch.walk([&](MemoryEffectOpInterface inner) {
+        SmallVector<MemoryEffects::EffectInstance> effects;
+        inner.getEffects<MemoryEffects::Write>(effects);
+        for (const MemoryEffects::EffectInstance &effect : effects)
+          if (!effect.getValue() || getBase(effect.getValue()) == base)
+            found = launch;
+      });
+    });
+    if (found)
+      return found;
+  }
+  return {};
+}
+
+LogicalResult KernelMapper::sinkLoads(func::FuncOp function) {
+  // What is computed of loaded values goes along into the launches: those that
+  // use it are found from the last operation on.
+  SmallVector<Operation *> hosts;
+  llvm::DenseMap<Operation *, unsigned> order;
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<gpu::LaunchOp>(op))
+      return WalkResult::skip();
+    order[op] = hosts.size();
+    hosts.push_back(op);
+    return WalkResult::advance();
+  });
+  llvm::SetVector<Operation *> loaded;
+  for (Operation *op : hosts)
+    if (isa<memref::LoadOp, memref::GetGlobalOp>(op))
+      loaded.insert(op);
+  llvm::SetVector<Operation *> dependent(loaded);
+  for (unsigned i = 0; i < dependent.size(); ++i)
+    for (Operation *user : dependent[i]->getUsers()) {
+      if (user->getParentOfType<gpu::LaunchOp>())
+        continue;
+      bool moves = isMemoryEffectFree(user) && user->getNumRegions() == 0 &&
+                   !user->hasTrait<OpTrait::IsTerminator>();
+      if (!moves) {
+        InFlightDiagnostic diagnostic = user->emitOpError(
+            "depends on the contents of a buffer of the device, which the host "
+            "does not see; expected extents of arguments alone, or a loop "
+            "without parallel work inside");
+        diagnostic.attachNote(dependent[i]->getLoc())
+            << "through this: " << *dependent[i];
+        return diagnostic;
+      }
+      dependent.insert(user);
+    }
+  function.walk([&](gpu::LaunchOp launch) {
+    // Operands of the body from in front of it, those of a clone last.
+    SmallVector<Operation *> needed;
+    llvm::SmallPtrSet<Operation *, 8> seen;
+    launch.walk([&](Operation *op) {
+      for (Value operand : op->getOperands())
+        if (Operation *source = operand.getDefiningOp();
+            source && dependent.contains(source) && seen.insert(source).second)
+          needed.push_back(source);
+    });
+    for (unsigned i = 0; i < needed.size(); ++i)
+      for (Value operand : needed[i]->getOperands())
+        if (Operation *source = operand.getDefiningOp();
+            source && dependent.contains(source) && seen.insert(source).second)
+          needed.push_back(source);
+    llvm::sort(needed, [&](Operation *a, Operation *b) {
+      return order.lookup(a) < order.lookup(b);
+    });
+    builder.setInsertionPointToStart(&launch.getBody().front());
+    IRMapping mapping;
+    for (Operation *op : needed)
+      builder.clone(*op, mapping);
+    for (Operation *op : needed)
+      for (Value result : op->getResults())
+        result.replaceUsesWithIf(mapping.lookup(result), [&](OpOperand &use) {
+          return launch->isProperAncestor(use.getOwner());
+        });
+  });
+  for (Operation *op : loaded)
+    if (auto load = dyn_cast<memref::LoadOp>(op))
+      if (gpu::LaunchOp writer = findWriter(load, nullptr)) {
+        InFlightDiagnostic diagnostic = load.emitOpError(
+            "reads an element that a kernel writes later on, and has no GPU "
+            "form outside of a kernel; expected it inside of the loop that "
+            "uses it");
+        diagnostic.attachNote(writer.getLoc()) << "written here";
+        return diagnostic;
+      }
+  for (Operation *op : llvm::reverse(dependent.getArrayRef()))
+    if (op->use_empty())
+      op->erase();
+  return success();
+}
+
+LogicalResult KernelMapper::mapFunction(func::FuncOp function) {
+  if (!llvm::hasSingleElement(function.getBody()))
+    return function.emitOpError("has branches, expected loops of scf");
+  if (failed(mapBlock(function.getBody().front())) ||
+      failed(sinkLoads(function)))
+    return failure();
+  auto queue = LLVM::LLVMPointerType::get(function.getContext());
+  return function.insertArgument(function.getNumArguments(), queue, {},
+                                 function.getLoc());
+}
+
+namespace {
+struct MapKernelsPass : weir::impl::MapKernelsBase<MapKernelsPass> {
+  using MapKernelsBase::MapKernelsBase;
+
+  void runOnOperation() override {
+    KernelMapper mapper(&getContext(), threads);
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal() && failed(mapper.mapFunction(function)))
+        return signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,75 @@
+// RUN: weir-opt %s --weir-map-kernels | FileCheck %s
+
+// A block for each point, the last index fastest.
+// CHECK-LABEL: func.func @points
+//  CHECK-SAME:     %[[N:[^:]+]]: index, %[[X:[^:]+]]: memref<?x32xf32>, %{{.*}}: !llvm.ptr)
+//       CHECK:   %[[BLOCKS:.*]] = arith.muli
+//       CHECK:   gpu.launch blocks(%[[B:[^,]+]], {{.*}} in (%{{.*}} = %[[BLOCKS]], {{.*}} threads({{.*}} = %c128
+//  CHECK-SAME:   workgroup(%{{.*}} : memref<128xi8, #gpu.address_space<workgroup>>)
+//       CHECK:     arith.remui %[[B]]
+//       CHECK:     arith.divui %[[B]]
+//       CHECK:     linalg.fill
+//       CHECK:   } {weir.shared_by = "block"}
+func.func @points(%n: index, %x: memref<?x32xf32>) {
+  %zero = arith.constant 0.0 : f32
+  scf.forall (%i, %j) = (0, 0) to (%n, 32) step (1, 8) {
+    %a = memref.alloc() : memref<128xi8, #gpu.address_space<workgroup>>
+    %part = memref.subview %x[%i, %j] [1, 8] [1, 1]
+        : memref<?x32xf32> to memref<1x8xf32, strided<[32, 1], offset: ?>>
+    linalg.fill ins(%zero : f32)
+        outs(%part : memref<1x8xf32, strided<[32, 1], offset: ?>>)
+  }
+  return
+}
+
+// An operation on whole buffers: blocks share its elements.
+// CHECK-LABEL: func.func @whole
+//       CHECK:   gpu.launch
+//       CHECK:     memref.copy
+//       CHECK:   } {weir.shared_by = "grid"}
+func.func @whole(%x: memref<?x32xf32>, %y: memref<?x32xf32>) {
+  memref.copy %x, %y : memref<?x32xf32> to memref<?x32xf32>
+  return
+}
+
+// A loop without parallel work is one block's, with what its bounds are read
+// from; one that has such work is the host's.
+// CHECK-LABEL: func.func @loops
+//       CHECK:   gpu.launch
+//       CHECK:     scf.for
+//       CHECK:       memref.load
+//       CHECK:       scf.for
+//       CHECK:   scf.for
+//       CHECK:     gpu.launch
+func.func @loops(%n: memref<4xi32>, %x: memref<4x32xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %zero = arith.constant 0.0 : f32
+  scf.for %i = %c0 to %c4 step %c1 {
+    %0 = memref.load %n[%i] : memref<4xi32>
+    %1 = arith.index_cast %0 : i32 to index
+    scf.for %j = %c0 to %1 step %c1 {
+      memref.store %zero, %x[%i, %j] : memref<4x32xf32>
+    }
+  }
+  scf.for %i = %c0 to %c4 step %c1 {
+    scf.forall (%j) in (32) {
+      memref.store %zero, %x[%i, %j] : memref<4x32xf32>
+    }
+  }
+  return
+}
+
+// An element that launches need is loaded in them.
+// CHECK-LABEL: func.func @element
+//   CHECK-NOT:   memref.load
+//       CHECK:   gpu.launch
+//       CHECK:     memref.load %{{.*}}[%{{.*}}] : memref<4xf32>
+//       CHECK:     linalg.fill
+func.func @element(%s: memref<4xf32>, %x: memref<64xf32>) {
+  %c0 = arith.constant 0 : index
+  %0 = memref.load %s[%c0] : memref<4xf32>
+  linalg.fill ins(%0 : f32) outs(%x : memref<64xf32>)
+  return
+}
