@@ -4,9 +4,11 @@
 scripts. Unit tests are a suite of their own: test/unit/lit.site.cfg.py.in.
 """
 
+import ctypes
 import glob
 import os
 import platform
+import shutil
 import subprocess
 
 import lit.formats
@@ -85,6 +87,15 @@ config.substitutions.append(
 config.substitutions.append(
     ("%generated", os.path.join(config.test_exec_root, "generated"))
 )
+
+# NVIDIA's assembler checks kernels where it is; and what a model says without a
+# driver shows where there is none.
+if shutil.which("ptxas"):
+    config.available_features.add("ptxas")
+try:
+    ctypes.CDLL("libcuda.so.1")
+except OSError:
+    config.available_features.add("cuda-driver-absent")
 
 # Turns the object of a compiled model into a library to be loaded.
 config.substitutions.append(

@@ -24,7 +24,8 @@ struct Word {
 static constexpr Word<Emit> EmitWords[] = {
     {"exe", Emit::Executable}, {"shared", Emit::Shared},
     {"object", Emit::Object},  {"asm", Emit::Assembly},
-    {"llvm", Emit::LLVM},      {"mlir", Emit::MLIR}};
+    {"llvm", Emit::LLVM},      {"ptx", Emit::PTX},
+    {"mlir", Emit::MLIR}};
 
 static constexpr Word<Lowering> LoweringWords[] = {
     {"none", Lowering::Optimized},
@@ -57,6 +58,7 @@ static std::string *findText(CompileOptions &options, StringRef name) {
   return llvm::StringSwitch<std::string *>(name)
       .Case("target", &options.target)
       .Case("target-cpu", &options.cpu)
+      .Case("gpu-arch", &options.gpuArch)
       .Case("quantize", &options.quantize)
       .Case("compute", &options.compute)
       .Case("entry", &options.entry)
@@ -91,8 +93,9 @@ static llvm::Error setOther(CompileOptions &options, StringRef name,
   } else {
     return llvm::createStringError(
         "unknown option '" + name +
-        "', expected emit, reference, target, target-cpu, threads, quantize, "
-        "compute, max-length, entry, weights, stop-after, dump-stages or "
+        "', expected emit, reference, target, target-cpu, gpu-arch, threads, "
+        "quantize, compute, max-length, entry, weights, stop-after, "
+        "dump-stages or "
         "runtime-dir");
   }
   return llvm::Error::success();

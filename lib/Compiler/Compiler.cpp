@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "weir/Compiler/Compiler.h"
+#include "DeviceCode.h"
 #include "OutputFiles.h"
 #include "StageRecord.h"
 #include "StoredTypes.h"
@@ -25,6 +26,7 @@
 #include "weir/Frontend/Import.h"
 #include "weir/Target/Link.h"
 #include "weir/Target/ModelHeader.h"
+#include "weir/Target/NVPTX.h"
 #include "weir/Target/TemporaryFile.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -65,8 +67,26 @@ static llvm::Error checkChoice(StringRef name, StringRef value,
 }
 
 llvm::Error weir::checkOptions(const CompileOptions &options) {
-  if (llvm::Error error = checkChoice("target", options.target, {"cpu"}, "cpu"))
+  if (llvm::Error error =
+          checkChoice("target", options.target, {"cpu", "cuda", "simt"},
+                      "cpu, cuda or simt"))
     return error;
+  if (options.target == "cuda") {
+    if (getGPUArchs(options).empty())
+      return llvm::createStringError("gpu-arch is empty, expected sm_80 or "
+                                     "others, with commas between");
+    for (StringRef arch : getGPUArchs(options))
+      if (llvm::Error error = checkGPUArch(arch))
+        return error;
+  }
+  if (options.emit == Emit::PTX &&
+      (options.target != "cuda" || getGPUArchs(options).size() != 1))
+    return llvm::createStringError(
+        "emit=ptx is for target=cuda with one gpu-arch, found target=" +
+        options.target + " gpu-arch=" + options.gpuArch);
+  if (hasKernels(options) && !llvm::is_contained({"", "f32"}, options.compute))
+    return llvm::createStringError("compute '" + options.compute +
+                                   "' has no GPU form, expected f32");
   if (llvm::Error error =
           checkChoice("quantize", options.quantize,
                       {"stored", "none", "bf16", "int8", "int4"},
@@ -322,6 +342,7 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
     schedule.threads = options.threads;
     schedule.quantize = options.quantize;
     schedule.compute = options.compute;
+    schedule.gpu = hasKernels(options);
     buildSchedulePipeline(pm, schedule);
     VerifyScheduledOptions verify;
     verify.require = options.lowering == Lowering::Optimized;
@@ -333,16 +354,17 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
     tile.lowering = options.lowering;
     tile.target = target;
     tile.threads = options.threads;
+    tile.gpu = hasKernels(options);
     buildTilePipeline(pm, tile);
     pm.addPass(createVerifyTiled());
     break;
   }
   case Stage::Bufferized:
-    buildBufferizePipeline(pm);
+    buildBufferizePipeline(pm, {hasKernels(options)});
     pm.addPass(createVerifyBufferized());
     break;
   case Stage::Lowered:
-    buildLowerPipeline(pm);
+    buildLowerPipeline(pm, {hasKernels(options)});
     pm.addPass(createVerifyLowered());
     break;
   }
@@ -446,9 +468,17 @@ LogicalResult Compilation::emitWeights(ModuleOp params, StringRef path) {
 std::unique_ptr<llvm::Module>
 Compilation::translate(llvm::LLVMContext &llvmContext,
                        llvm::TargetMachine &machine, llvm::StringRef library) {
-  // Each entry takes the weights and the arena behind its own arguments.
+  // Each entry takes the weights and the arena behind its own arguments, and
+  // what launches kernels a queue for them.
   ModelInterface complete = interface;
-  for (FunctionInterface &function : complete.functions)
+  if (hasKernels(options)) {
+    report("kernels");
+    FailureOr<DeviceInterface> device = buildDeviceCode(*module, options);
+    if (failed(device))
+      return nullptr;
+    complete.device = std::move(*device);
+  }
+  for (FunctionInterface &function : complete.functions) {
     for (int32_t role : {3, 4}) {
       ValueInterface hidden;
       hidden.name = role == 3 ? "weights" : "arena";
@@ -458,6 +488,14 @@ Compilation::translate(llvm::LLVMContext &llvmContext,
       hidden.role = role;
       function.args.push_back(std::move(hidden));
     }
+    if (!complete.device)
+      continue;
+    ValueInterface queue;
+    queue.name = "queue";
+    queue.dtype = 7;
+    queue.role = 5;
+    function.args.push_back(std::move(queue));
+  }
 
   report("translating");
   std::unique_ptr<llvm::Module> code =
@@ -486,7 +524,8 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
            << "the C header of the shared library would have the name " << path
            << " too; give -o another extension";
   // Text may go to a stream; machine code is a file.
-  bool isText = options.emit == Emit::LLVM || options.emit == Emit::Assembly;
+  bool isText = options.emit == Emit::LLVM || options.emit == Emit::Assembly ||
+                options.emit == Emit::PTX;
   bool isStream = isText && isStreamPath(path);
   llvm::Expected<std::string> output =
       isStream ? path.str() : files.create(path);
@@ -496,6 +535,13 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
       shared ? files.create(getModelHeaderPath(path)) : std::string();
   if (!header)
     return fail(header.takeError());
+  if (options.emit == Emit::PTX) {
+    FailureOr<std::string> ptx = buildPTX(*module, options);
+    if (failed(ptx))
+      return failure();
+    llvm::Error error = writeTextFile(*output, *ptx);
+    return error ? fail(std::move(error)) : success();
+  }
   auto machine = createTargetMachine(target);
   if (!machine)
     return fail(machine.takeError());

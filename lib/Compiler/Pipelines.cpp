@@ -6,15 +6,18 @@
 //===----------------------------------------------------------------------===//
 
 #include "weir/Compiler/Pipelines.h"
+#include "mlir/Conversion/GPUCommon/GPUCommonPass.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "weir/Codegen/GPUPasses.h"
 #include "weir/Codegen/Passes.h"
 #include "weir/Transforms/Passes.h"
 
@@ -70,6 +73,18 @@ static bool hasByteProducts(const CPUTarget &target) {
                                       : target.has("avxvnni");
 }
 
+/// Columns of a packed weight's panel on a GPU: two rows of a warp's words.
+static constexpr int64_t GPUPanel = 64;
+/// Rows of a product's tile that a block of threads computes.
+static constexpr int64_t GPURows = 32;
+/// What a thread loads at once; tiles of attention are sized by it, so that
+/// they fit a block's shared memory.
+static constexpr int64_t GPUVectorBits = 128;
+/// Multiprocessors that blocks are cut for; more of a GPU take several turns.
+static constexpr unsigned GPUProcessors = 64;
+/// Elements of a tile that a block takes.
+static constexpr int64_t GPUElements = 2048;
+
 void weir::buildSchedulePipeline(OpPassManager &pm,
                                  const ScheduleOptions &options) {
   if (options.lowering == Lowering::ReferenceF64)
@@ -77,18 +92,32 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
   if (options.lowering != Lowering::Optimized)
     return;
   PackWeightsOptions pack;
-  pack.panel = 2 * getVectorBits(options.target) / 32;
+  pack.panel = options.gpu ? GPUPanel : 2 * getVectorBits(options.target) / 32;
   pack.quantize = options.quantize;
   if (options.compute == "bf16")
     pack.compute = "bf16";
   pm.addPass(createPackWeights(pack));
-  if (options.compute == "int8" ||
-      (options.compute.empty() && hasByteProducts(options.target)))
+  if (options.compute == "int8" || (options.compute.empty() && !options.gpu &&
+                                    hasByteProducts(options.target)))
     pm.addPass(createQuantizeActivations());
   SelectScheduleOptions schedule;
-  schedule.vectorBits = getVectorBits(options.target);
-  schedule.threads = options.threads;
+  schedule.vectorBits =
+      options.gpu ? GPUVectorBits : getVectorBits(options.target);
+  schedule.threads = options.gpu ? GPUProcessors : options.threads;
+  if (options.gpu)
+    schedule.rows = GPURows;
   pm.addNestedPass<func::FuncOp>(createSelectSchedule(schedule));
+}
+
+/// Products on tiles become micro-kernels of the CPU.
+static void buildProductPipeline(OpPassManager &pm, const CPUTarget &target) {
+  pm.addPass(createTransposeCarried());
+  LowerPackedLinearOptions kernels;
+  kernels.vectorBits = getVectorBits(target);
+  kernels.fma = target.has("fma") || kernels.vectorBits == 512;
+  kernels.vnni = hasByteProducts(target);
+  kernels.bf16 = target.has("avx512bf16");
+  pm.addPass(createLowerPackedLinear(kernels));
 }
 
 void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
@@ -105,19 +134,23 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     pm.addNestedPass<func::FuncOp>(createFuseElementwise());
     pm.addPass(createTileBlockMaps());
     pm.addPass(createFuseIntoBlocks());
-    pm.addPass(createTileAndFuse());
-    pm.addPass(createTransposeCarried());
-    LowerPackedLinearOptions kernels;
-    kernels.vectorBits = vectorBits;
-    kernels.fma = options.target.has("fma") || vectorBits == 512;
-    kernels.vnni = hasByteProducts(options.target);
-    kernels.bf16 = options.target.has("avx512bf16");
-    pm.addPass(createLowerPackedLinear(kernels));
+    TileAndFuseOptions tiles;
+    if (options.gpu) {
+      tiles.worth = 1;
+      tiles.elements = GPUElements;
+    }
+    pm.addPass(createTileAndFuse(tiles));
+    if (!options.gpu)
+      buildProductPipeline(pm, options.target);
   }
   pm.addPass(createLowerToReferencePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  if (optimized) {
+  if (options.gpu) {
+    ExpandMathOptions math;
+    math.angles = true;
+    pm.addPass(createExpandMath(math));
+  } else if (optimized) {
     VectorizeContractionsOptions contractions;
     contractions.vectorBits = vectorBits;
     contractions.rows = vectorBits == 512 ? 12 : 6;
@@ -135,7 +168,8 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
   }
 }
 
-void weir::buildBufferizePipeline(OpPassManager &pm) {
+void weir::buildBufferizePipeline(OpPassManager &pm,
+                                  const LowerOptions &options) {
   pm.addPass(createInlinerPass());
   pm.addPass(createBindWeights());
   pm.addPass(createCarryInPlace());
@@ -151,13 +185,51 @@ void weir::buildBufferizePipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createSCFForLoopCanonicalizationPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addPass(createPrefetchBlocks());
+  if (!options.gpu)
+    pm.addPass(createPrefetchBlocks());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createCanonicalizerPass());
+  if (options.gpu)
+    pm.addNestedPass<func::FuncOp>(createShareBuffers());
   pm.addPass(createPlanMemory());
 }
 
-void weir::buildLowerPipeline(OpPassManager &pm) {
+/// Kernels, and a host that launches them.
+static void buildKernelPipeline(OpPassManager &pm) {
+  pm.addPass(createMapKernels());
+  pm.addNestedPass<func::FuncOp>(createDistributeThreads());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createLoopInvariantCodeMotionPass());
+  pm.addPass(createGpuLaunchSinkIndexComputationsPass());
+  pm.addPass(createGpuKernelOutliningPass());
+  OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
+  kernels.addPass(createSCFToControlFlowPass());
+  kernels.addPass(memref::createExpandStridedMetadataPass());
+  kernels.addPass(createLowerAffinePass());
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  kernels.addPass(arith::createArithExpandOpsPass());
+  kernels.addPass(createLowerKernels());
+  kernels.addPass(createReconcileUnrealizedCastsPass());
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createGpuToLLVMConversionPass());
+  pm.addPass(createLowerLaunches());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void weir::buildLowerPipeline(OpPassManager &pm, const LowerOptions &options) {
+  if (options.gpu)
+    return buildKernelPipeline(pm);
   pm.addPass(createLowerCopies());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addNestedPass<func::FuncOp>(createForallToParallelLoopPass());

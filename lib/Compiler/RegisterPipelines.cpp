@@ -46,6 +46,9 @@ struct TargetArguments : LoweringArguments<Derived> {
   detail::PassOptions::Option<unsigned> threads{
       *this, "threads", llvm::cl::desc("Threads to plan for"),
       llvm::cl::init(ScheduleOptions().threads)};
+  detail::PassOptions::Option<bool> gpu{
+      *this, "gpu", llvm::cl::desc("Whether kernels of a GPU run the tiles"),
+      llvm::cl::init(false)};
 
   /// Options of a stage with what was given. A pipeline has no way to fail
   /// while it is built, so an unknown CPU ends the program.
@@ -58,6 +61,7 @@ struct TargetArguments : LoweringArguments<Derived> {
     options.lowering = this->lowering;
     options.target = *target;
     options.threads = threads;
+    options.gpu = gpu;
     return options;
   }
 };
@@ -74,6 +78,12 @@ struct ScheduleArguments : TargetArguments<ScheduleArguments> {
 };
 
 struct TileArguments : TargetArguments<TileArguments> {};
+
+struct LowerArguments : PassPipelineOptions<LowerArguments> {
+  detail::PassOptions::Option<bool> gpu{
+      *this, "gpu", llvm::cl::desc("Whether kernels of a GPU run the tiles"),
+      llvm::cl::init(false)};
+};
 } // namespace
 
 void weir::registerPipelines() {
@@ -97,9 +107,15 @@ void weir::registerPipelines() {
       [](OpPassManager &pm, const TileArguments &arguments) {
         buildTilePipeline(pm, arguments.getOptions<TileOptions>());
       });
-  PassPipelineRegistration<>("weir-bufferized-pipeline",
-                             "Bufferise and place all buffers in one arena",
-                             buildBufferizePipeline);
-  PassPipelineRegistration<>("weir-lowered-pipeline",
-                             "Lower to the LLVM dialect", buildLowerPipeline);
+  PassPipelineRegistration<LowerArguments>(
+      "weir-bufferized-pipeline",
+      "Bufferise and place all buffers in one arena",
+      [](OpPassManager &pm, const LowerArguments &arguments) {
+        buildBufferizePipeline(pm, {arguments.gpu});
+      });
+  PassPipelineRegistration<LowerArguments>(
+      "weir-lowered-pipeline", "Lower to the LLVM dialect",
+      [](OpPassManager &pm, const LowerArguments &arguments) {
+        buildLowerPipeline(pm, {arguments.gpu});
+      });
 }

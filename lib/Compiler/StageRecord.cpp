@@ -66,7 +66,8 @@ void weir::recordOptions(ModuleOp module, const CompileOptions &options,
           {text("lowering", getLoweringName(options.lowering)),
            text("quantize", options.quantize), text("compute", options.compute),
            text("computes", computes), text("target", options.target),
-           text("cpu", target.cpu), text("features", target.features)}));
+           text("gpu-arch", options.gpuArch), text("cpu", target.cpu),
+           text("features", target.features)}));
 }
 
 llvm::Error weir::adoptRecordedOptions(ModuleOp module, CompileOptions &options,
@@ -102,6 +103,13 @@ llvm::Error weir::adoptRecordedOptions(ModuleOp module, CompileOptions &options,
                     options.compute);
   if (options.cpu != defaults.cpu && target.cpu != get("cpu"))
     return conflict("target-cpu", get("cpu"), target.cpu);
+  if (options.target != defaults.target && options.target != get("target"))
+    return conflict("target", get("target"), options.target);
+  if (!get("target").empty())
+    options.target = get("target").str();
+  // Only what is generated last depends on it.
+  if (options.gpuArch == defaults.gpuArch && !get("gpu-arch").empty())
+    options.gpuArch = get("gpu-arch").str();
   options.lowering = made;
   options.quantize = get("quantize").str();
   options.compute = get("compute").str();
@@ -115,6 +123,10 @@ std::string weir::describeOptions(const CompileOptions &options,
                                   const CPUTarget &target, StringRef computes) {
   std::string text = "quantize=" + options.quantize +
                      " compute=" + computes.str() + " cpu=" + target.cpu;
+  if (options.target == "cuda")
+    text += " target=cuda gpu-arch=" + options.gpuArch;
+  else if (options.target != "cpu")
+    text += " target=" + options.target;
   if (options.lowering != Lowering::Optimized)
     text += (" lowering=" + getLoweringName(options.lowering)).str();
   return text;

@@ -32,8 +32,10 @@ public:
   Expected<Constant *> emitFunction(const weir::FunctionInterface &function);
   Constant *emitSlot(const weir::SlotInterface &slot);
   void emitModel(const weir::ModelInterface &model, Constant *functions,
-                 Constant *slots);
+                 Constant *slots, Constant *device);
   Constant *emitArray(ArrayRef<Constant *> elements);
+  /// The address of the table of kernels.
+  Expected<Constant *> emitDevice(const weir::DeviceInterface &device);
 
 private:
   Constant *number32(int64_t value) {
@@ -147,8 +149,38 @@ Constant *TableEmitter::emitSlot(const weir::SlotInterface &slot) {
                     number32(0), number64(slot.lookback)});
 }
 
+Expected<Constant *>
+TableEmitter::emitDevice(const weir::DeviceInterface &device) {
+  SmallVector<Constant *> kernels, images;
+  for (const weir::KernelInterface &kernel : device.kernels) {
+    Constant *emulated = ConstantPointerNull::get(pointer);
+    if (kernel.emulated) {
+      Function *function = module.getFunction(kernel.name);
+      if (!function)
+        return createStringError("internal: no code for the kernel '" +
+                                 kernel.name + "'");
+      emulated = function;
+    }
+    Constant *shared = ConstantPointerNull::get(pointer);
+    if (!kernel.shared.empty())
+      shared = place(
+          ConstantDataArray::get(module.getContext(), ArrayRef(kernel.shared)));
+    kernels.push_back(structure({text(kernel.name), emulated, shared,
+                                 number32(kernel.shared.size()), number32(0)}));
+  }
+  for (const weir::ImageInterface &image : device.images)
+    // With the zero that ends a text.
+    images.push_back(structure({text(image.arch), text(image.data),
+                                number64(image.data.size()),
+                                number32(image.kind), number32(0)}));
+  return place(structure({number32(device.kind), number32(kernels.size()),
+                          number32(images.size()), number32(0),
+                          emitArray(kernels), emitArray(images)}));
+}
+
 void TableEmitter::emitModel(const weir::ModelInterface &model,
-                             Constant *functions, Constant *slots) {
+                             Constant *functions, Constant *slots,
+                             Constant *device) {
   auto bytes = [&](ArrayRef<uint8_t> data) -> Constant * {
     if (data.empty())
       return ConstantPointerNull::get(pointer);
@@ -167,7 +199,8 @@ void TableEmitter::emitModel(const weir::ModelInterface &model,
        text("weir " WEIR_VERSION), text(model.target), text(model.options),
        functions, slots, number64(model.maxLength), number64(model.vocabSize),
        number64(model.weightsBytes), number64(model.weightsId),
-       bytes(model.tokenizer), number64(model.tokenizer.size()), tokens});
+       bytes(model.tokenizer), number64(model.tokenizer.size()), tokens,
+       device});
   new GlobalVariable(module, table->getType(), /*isConstant=*/true,
                      GlobalValue::ExternalLinkage, table, "weir_model");
 }
@@ -183,7 +216,13 @@ Error weir::emitModelTable(Module &module, const ModelInterface &interface) {
   }
   for (const SlotInterface &slot : interface.slots)
     slots.push_back(emitter.emitSlot(slot));
+  Expected<Constant *> device =
+      ConstantPointerNull::get(PointerType::get(module.getContext(), 0));
+  if (interface.device)
+    device = emitter.emitDevice(*interface.device);
+  if (!device)
+    return device.takeError();
   emitter.emitModel(interface, emitter.emitArray(functions),
-                    emitter.emitArray(slots));
+                    emitter.emitArray(slots), *device);
   return Error::success();
 }

@@ -39,6 +39,7 @@ struct Options {
                  clEnumValN(Emit::Object, "object", "an object file"),
                  clEnumValN(Emit::Assembly, "asm", "assembly text"),
                  clEnumValN(Emit::LLVM, "llvm", "LLVM IR"),
+                 clEnumValN(Emit::PTX, "ptx", "the kernels as PTX"),
                  clEnumValN(Emit::MLIR, "mlir", "the module as MLIR"))};
   cl::opt<Lowering> lowering{
       "reference", cl::ValueOptional,
@@ -48,7 +49,15 @@ struct Options {
                  clEnumValN(Lowering::ReferenceF64, "f64", "64-bit floats"),
                  clEnumValN(Lowering::Reference, "", ""))};
   cl::opt<std::string> target{
-      "target", cl::desc("What to generate code for: cpu"), cl::init("cpu")};
+      "target",
+      cl::desc("What to generate code for: cpu, cuda, or simt, which runs the "
+               "kernels of cuda in an emulator"),
+      cl::init("cpu")};
+  cl::opt<std::string> gpuArch{
+      "gpu-arch",
+      cl::desc("GPUs to generate code for, with commas between: sm_80, sm_86, "
+               "sm_89, sm_90a, ..."),
+      cl::init("sm_80")};
   cl::opt<std::string> cpu{
       "target-cpu",
       cl::desc("CPU to generate code for: native, portable, or LLVM's name"),
@@ -231,6 +240,7 @@ int main(int argc, char **argv) {
   options.lowering = parsed.lowering;
   options.target = parsed.target;
   options.cpu = parsed.cpu;
+  options.gpuArch = parsed.gpuArch;
   options.threads = parsed.threads;
   options.quantize = parsed.quantize;
   options.compute = parsed.compute;

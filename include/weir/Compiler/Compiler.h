@@ -22,14 +22,16 @@ class Checkpoint;
 class OutputFiles;
 
 /// What a compilation leaves behind.
-enum class Emit { Executable, Shared, Object, Assembly, LLVM, MLIR };
+enum class Emit { Executable, Shared, Object, Assembly, LLVM, PTX, MLIR };
 
 /// Everything a compilation can be told.
 struct CompileOptions {
   Emit emit = Emit::Executable;
   Lowering lowering = Lowering::Optimized;
-  /// What code is generated for: `cpu`.
+  /// What code is generated for: `cpu`, `cuda`, or `simt` for the emulator.
   std::string target = "cpu";
+  /// Architectures of GPUs, with commas between: `sm_80`, `sm_90a`.
+  std::string gpuArch = "sm_80";
   /// `native`, `portable` or a CPU name LLVM knows.
   std::string cpu = "native";
   /// Threads the schedule plans for; 0 takes the machine's.

@@ -57,6 +57,8 @@ struct ScheduleOptions {
   CPUTarget target;
   /// Threads the schedule plans for.
   unsigned threads = 2;
+  /// Whether kernels of a GPU run the tiles.
+  bool gpu = false;
   /// `none`, `stored`, `bf16`, `int8` or `int4`.
   std::string quantize = "none";
   /// What products are computed in: `f32`, `bf16` or `int8`; empty for int8
@@ -69,14 +71,21 @@ struct TileOptions {
   Lowering lowering = Lowering::Optimized;
   CPUTarget target;
   unsigned threads = 2;
+  bool gpu = false;
+};
+
+/// Options of the stages behind `tiled`.
+struct LowerOptions {
+  bool gpu = false;
 };
 
 void buildFormPipeline(mlir::OpPassManager &pm, const FormOptions &options);
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            const ScheduleOptions &options);
 void buildTilePipeline(mlir::OpPassManager &pm, const TileOptions &options);
-void buildBufferizePipeline(mlir::OpPassManager &pm);
-void buildLowerPipeline(mlir::OpPassManager &pm);
+void buildBufferizePipeline(mlir::OpPassManager &pm,
+                            const LowerOptions &options);
+void buildLowerPipeline(mlir::OpPassManager &pm, const LowerOptions &options);
 
 } // namespace weir
 

@@ -14,6 +14,7 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Support/LogicalResult.h"
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,28 @@ struct SlotInterface {
   int64_t lookback = INT64_MIN;
 };
 
+/// One kernel; mirrors `weir_kernel_desc`.
+struct KernelInterface {
+  std::string name;
+  /// Whether a function of this name runs it in the emulator.
+  bool emulated = false;
+  llvm::SmallVector<int64_t> shared; ///< bytes of each shared buffer
+};
+
+/// Code for one architecture; mirrors `weir_image_desc`.
+struct ImageInterface {
+  std::string arch;
+  std::string data;
+  int32_t kind = 0; ///< weir_image_kind
+};
+
+/// The kernels of a model; mirrors `weir_device_desc`.
+struct DeviceInterface {
+  int32_t kind = 0; ///< weir_device_kind
+  std::vector<KernelInterface> kernels;
+  std::vector<ImageInterface> images;
+};
+
 /// All the runtime is told of a model; mirrors `weir_model_desc`.
 struct ModelInterface {
   std::string name;
@@ -70,6 +93,8 @@ struct ModelInterface {
   std::vector<uint8_t> tokenizer;
   int32_t bos = -1, pad = -1, addBos = 0;
   llvm::SmallVector<int32_t> eos;
+  /// None where the host computes all.
+  std::optional<DeviceInterface> device;
 };
 
 /// Reads the interface off a module on tensors, before bufferisation: public
