@@ -229,7 +229,7 @@ int main(int argc, char **argv) {
       [](llvm::raw_ostream &os) { os << "weirc " WEIR_VERSION "\n"; });
   cl::ParseCommandLineOptions(
       argc, argv,
-      "Weir: compiles sequence models to CPU code\n\n"
+      "Weir: compiles sequence models to CPU and GPU code\n\n"
       "  weirc MODEL -o OUT          compile a model\n"
       "  weirc run MODEL ARGS...     compile into a cache and run\n\n"
       "MODEL is a Hugging Face checkpoint folder, a GGUF file or a .mlir "
