@@ -599,30 +599,26 @@ ChunkBuilder::Rows ChunkBuilder::writtenAt(Value tile) {
   return {tile, gated, 1};
 }
 
-std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
-                                            const Keys &keys, Value state,
-                                            Value into) {
-  Value value = load(op.getValue(), place, hasUpdateAxis(), true, place.head,
-                     place.feature, columns, 0);
-  Value beta = op.getBeta() ? loadBeta(place, hasUpdateAxis()) : Value();
+SmallVector<Value>
+ChunkBuilder::buildWithSums(const ChunkPlace &place, TypeRange types,
+                            function_ref<SmallVector<Value>()> body) {
   mild = false;
   if (!op.getDecay())
-    return buildRows(place, keys, value, beta, state, into);
+    return body();
   Value logs = loadDecay(place);
   if (!byChannel) {
     accumulateByHead(logs);
-    return buildRows(place, keys, value, beta, state, into);
+    return body();
   }
   // Whole chunks are most; what is left of a sequence goes the way of hard
   // ones.
   if (!whole) {
     accumulateByChannel(logs);
-    return buildRows(place, keys, value, beta, state, into);
+    return body();
   }
   Value isMild = accumulateMild(logs);
-  auto choice = scf::IfOp::create(
-      builder, loc, TypeRange{into.getType(), state.getType()}, isMild,
-      /*addThenBlock=*/true, /*addElseBlock=*/true);
+  auto choice = scf::IfOp::create(builder, loc, types, isMild,
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
   OpBuilder::InsertionGuard guard(builder);
   for (bool chosen : {true, false}) {
     builder.setInsertionPointToStart(chosen ? choice.thenBlock()
@@ -630,10 +626,23 @@ std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
     mild = chosen;
     if (!mild)
       accumulateByChannel(logs);
-    auto [result, next] = buildRows(place, keys, value, beta, state, into);
-    scf::YieldOp::create(builder, loc, ValueRange{result, next});
+    scf::YieldOp::create(builder, loc, body());
   }
-  return {choice.getResult(0), choice.getResult(1)};
+  return SmallVector<Value>(choice.getResults());
+}
+
+std::pair<Value, Value> ChunkBuilder::build(const ChunkPlace &place,
+                                            const Keys &keys, Value state,
+                                            Value into) {
+  Value value = load(op.getValue(), place, hasUpdateAxis(), true, place.head,
+                     place.feature, columns, 0);
+  Value beta = op.getBeta() ? loadBeta(place, hasUpdateAxis()) : Value();
+  SmallVector<Value> built = buildWithSums(
+      place, {into.getType(), state.getType()}, [&]() -> SmallVector<Value> {
+        auto [result, next] = buildRows(place, keys, value, beta, state, into);
+        return {result, next};
+      });
+  return {built[0], built[1]};
 }
 
 SmallVector<ChunkBuilder::Addend> ChunkBuilder::buildAddends(const Keys &keys,
@@ -691,10 +700,14 @@ std::pair<Value, Value> ChunkBuilder::buildRows(const ChunkPlace &place,
       scores = addBonus(scores, query, addend.keys, place);
     result = multiplyAdd(scores, /*transposed=*/false, addend.values, result);
   }
+  return {result, advance(state, added)};
+}
+
+Value ChunkBuilder::advance(Value state, ArrayRef<Addend> added) {
   state = decayState(state);
   for (const Addend &addend : added)
     state = multiplyAdd(mild ? finish(addend.keys.gated)
                              : gateToEnd(addend.keys.plain),
                         /*transposed=*/true, addend.values, state);
-  return {result, state};
+  return state;
 }

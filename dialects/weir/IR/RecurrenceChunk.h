@@ -16,9 +16,11 @@
 namespace weir {
 
 /// Where a chunk lies: row of the batch, value head, first value feature, first
-/// token, and how many of its tokens are valid.
+/// token, and how many of its tokens are valid; then the token that results
+/// begin with, null where that is the first of all.
 struct ChunkPlace {
   mlir::Value row, head, feature, token, count;
+  mlir::Value base = {};
 };
 
 /// Builds what a chunk of tokens does to the state of one head.
@@ -49,6 +51,14 @@ public:
   std::pair<mlir::Value, mlir::Value> build(const ChunkPlace &place,
                                             const Keys &keys, mlir::Value state,
                                             mlir::Value into);
+
+  /// What the chunk's tokens do to any state, as a transfer behind that of
+  /// `transfer` (RecurrenceTransfer.cpp).
+  llvm::SmallVector<mlir::Value> summarise(const ChunkPlace &place,
+                                           const Keys &keys,
+                                           mlir::ValueRange transfer);
+  /// `state` behind the tokens of `transfer`, an update of it.
+  mlir::Value apply(mlir::ValueRange transfer, mlir::Value state);
 
   /// Shared with the loops around.
   mlir::Value constant(int64_t value) {
@@ -142,11 +152,23 @@ private:
   /// `tile` with `[features]` as row `row`.
   mlir::Value putRow(mlir::Value from, mlir::Value tile, mlir::Value row);
 
+  /// The values, of `types`, that `body` builds once the members below are set,
+  /// twice where whether the chunk is mild is seen when running.
+  llvm::SmallVector<mlir::Value>
+  buildWithSums(const ChunkPlace &place, mlir::TypeRange types,
+                llvm::function_ref<llvm::SmallVector<mlir::Value>()> body);
   /// What `build` returns, from loaded tiles and the members below; results
   /// are written to `into`.
   std::pair<mlir::Value, mlir::Value>
   buildRows(const ChunkPlace &place, const Keys &keys, mlir::Value value,
             mlir::Value beta, mlir::Value state, mlir::Value into);
+  /// What `summarise` returns, from loaded tiles and the members below.
+  llvm::SmallVector<mlir::Value> summariseRows(const Keys &keys,
+                                               mlir::Value value,
+                                               mlir::Value beta,
+                                               mlir::ValueRange transfer);
+  /// The state behind the chunk.
+  mlir::Value advance(mlir::Value state, llvm::ArrayRef<Addend> added);
   /// The addends of a chunk, corrected.
   llvm::SmallVector<Addend> buildAddends(const Keys &keys, mlir::Value value,
                                          mlir::Value beta, mlir::Value state);

@@ -10,11 +10,13 @@
 // carry is the result, which each block writes its tokens into, and the state.
 //
 // Form `recurrent` goes on token by token, `chunkwise` by chunks of tiles[0]
-// tokens (RecurrenceChunk.cpp); tiles[1] are the value features of a point.
+// tokens (RecurrenceChunk.cpp); tiles[1] are the value features of a point, and
+// tiles[2] its heads. Form `parallel` is chunkwise in tiles[3] ranges of time
+// (RecurrenceTransfer.cpp).
 //
 //===----------------------------------------------------------------------===//
 
-#include "RecurrenceChunk.h"
+#include "RecurrenceTiling.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -25,33 +27,41 @@ using namespace mlir;
 using namespace weir;
 using utils::IteratorType;
 
-/// Positions in the list of a point's invariants.
-enum Invariant : unsigned {
-  End,     ///< tokens of the sequence
-  Valid,   ///< tokens that change the state
-  Feature, ///< first value feature of the point
-  Head     ///< first head of the point
-};
-
-/// Positions in the carry.
-enum Carry : unsigned { Result, State };
-
 static RankedTensorType getTensor(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// Heads of a point.
-static int64_t getHeadTile(ScheduleAttr schedule) {
+int64_t weir::getHeadTile(ScheduleAttr schedule) {
   return schedule.getTiles().size() > 2 ? schedule.getTiles()[2] : 1;
+}
+
+/// The first token of block `number`, or the end of time.
+static Value buildFirstToken(OpBuilder &builder, RecurrenceOp op, Value number,
+                             int64_t tokens) {
+  Location loc = op.getLoc();
+  Value time = getValueOrCreateConstantIndexOp(
+      builder, loc,
+      tensor::getMixedSize(builder, loc, op.getQuery(), TimeAxis));
+  Value first = arith::MulIOp::create(builder, loc, number,
+                                      buildIndex(builder, loc, tokens));
+  return arith::MinSIOp::create(builder, loc, first, time);
 }
 
 FailureOr<BlockDomain> RecurrenceOp::getBlockDomain(OpBuilder &builder,
                                                     ScheduleAttr schedule) {
   StringRef form = schedule.getForm().getValue();
   ArrayRef<int64_t> tiles = schedule.getTiles();
-  if (form != "recurrent" && form != "chunkwise")
+  if (form != "recurrent" && form != "chunkwise" && form != "parallel")
     return emitOpError("has a schedule of form '")
-           << form << "', expected recurrent or chunkwise";
+           << form << "', expected recurrent, chunkwise or parallel";
+  if (form == "parallel") {
+    if (tiles.size() != 4 || tiles[3] < 2)
+      return emitOpError("has schedule tiles [")
+             << tiles
+             << "], expected [tokens, value features, heads, ranges] with at "
+                "least two ranges of time for the form parallel";
+    tiles = tiles.drop_back();
+  }
   if (tiles.size() < 2 || tiles.size() > 3 ||
       llvm::any_of(tiles, [](int64_t tile) { return tile < 1; }) ||
       getValueDim() % tiles[1] || getHeads() % getHeadTile(schedule))
@@ -105,7 +115,15 @@ SmallVector<TilePlace> RecurrenceOp::getResultTiles(OpBuilder &builder,
   OpFoldResult head = buildFirst(builder, loc, point[1], getHeadTile(schedule));
   OpFoldResult feature = buildFirst(builder, loc, point[2], columns);
   OpFoldResult time = tensor::getMixedSize(builder, loc, getQuery(), TimeAxis);
-  return {{{point[0], zero, head, feature}, {one, time, heads, width}},
+  OpFoldResult first = zero;
+  if (point.size() > Ranged) {
+    int64_t tokens = schedule.getTiles()[0];
+    Value begin = buildFirstToken(builder, *this, point[Ranged], tokens);
+    Value end = buildFirstToken(builder, *this, point[Ranged + 1], tokens);
+    first = begin;
+    time = arith::SubIOp::create(builder, loc, end, begin).getResult();
+  }
+  return {{{point[0], first, head, feature}, {one, time, heads, width}},
           {{point[0], head, zero, feature},
            {one, heads, builder.getIndexAttr(getKeyDim()), width}}};
 }
@@ -121,15 +139,21 @@ SmallVector<Value> RecurrenceOp::buildInvariants(OpBuilder &builder,
     valid = arith::MinSIOp::create(
         builder, loc, end,
         buildReadIndex(builder, loc, getLengths(), point[0]));
-  return {end, valid,
-          buildFirst(builder, loc, point[2], schedule.getTiles()[1]),
-          buildFirst(builder, loc, point[1], getHeadTile(schedule))};
+  SmallVector<Value> invariants{
+      end, valid, buildFirst(builder, loc, point[2], schedule.getTiles()[1]),
+      buildFirst(builder, loc, point[1], getHeadTile(schedule))};
+  if (point.size() > Ranged)
+    invariants.push_back(
+        buildFirstToken(builder, *this, point[Ranged], schedule.getTiles()[0]));
+  return invariants;
 }
 
 std::pair<Value, Value> RecurrenceOp::buildCarriedRange(OpBuilder &builder,
                                                         ScheduleAttr schedule,
                                                         ValueRange point,
                                                         ValueRange invariants) {
+  if (point.size() > Ranged)
+    return {point[Ranged], point[Ranged + 1]};
   Value tokens = buildIndex(builder, getLoc(), schedule.getTiles()[0]);
   return {
       buildIndex(builder, getLoc(), 0),
@@ -165,30 +189,44 @@ static Value buildStateSlice(OpBuilder &builder, Location loc, Value state,
       SmallVector<OpFoldResult>(sizes.size(), builder.getIndexAttr(1)));
 }
 
+/// The state of a tile of the final states.
+static Value buildState(OpBuilder &builder, Location loc, Value tile) {
+  return buildStateSlice(builder, loc, tile,
+                         SmallVector<OpFoldResult>(4, builder.getIndexAttr(0)),
+                         getTensor(tile).getShape().drop_front());
+}
+
 SmallVector<Value> RecurrenceOp::buildInit(OpBuilder &builder,
                                            ScheduleAttr schedule,
                                            ValueRange point,
                                            ValueRange invariants,
                                            ValueRange destinations) {
   Location loc = getLoc();
-  int64_t shape[] = {getHeadTile(schedule), getKeyDim(),
-                     schedule.getTiles()[1]};
   OpFoldResult zero = builder.getIndexAttr(0);
-  Value into = buildStateSlice(builder, loc, destinations[State],
-                               SmallVector<OpFoldResult>(4, zero), shape);
+  Value into = buildState(builder, loc, destinations[State]);
   Value state;
   if (getInit()) {
     Value from =
         buildStateSlice(builder, loc, getInit(),
                         ArrayRef<OpFoldResult>{point[0], invariants[Head], zero,
                                                invariants[Feature]},
-                        shape);
+                        getTensor(into).getShape());
     state = buildCopy(builder, loc, from, into);
   } else {
     Value nothing =
         buildFloat(builder, loc, getTensor(into).getElementType(), 0);
     state = linalg::FillOp::create(builder, loc, nothing, into).getResult(0);
   }
+  return {destinations[Result], state};
+}
+
+SmallVector<Value> RecurrenceOp::buildResume(OpBuilder &builder, ScheduleAttr,
+                                             ValueRange, ValueRange,
+                                             ValueRange destinations,
+                                             ArrayRef<Value> tiles) {
+  Location loc = getLoc();
+  Value state = buildCopy(builder, loc, buildState(builder, loc, tiles[State]),
+                          buildState(builder, loc, destinations[State]));
   return {destinations[Result], state};
 }
 
@@ -243,7 +281,10 @@ SmallVector<Value> ChunkStep::buildHead(ChunkPlace place,
   // than the chunk's rows, beside it.
   int64_t updates = op.getUpdates(), tokens = chunk.getTokens();
   Type resultType = getTensor(carry[Result]).getElementType();
-  OpFoldResult at[] = {index(0), place.token, number, index(0)};
+  Value first = place.token;
+  if (place.base)
+    first = arith::SubIOp::create(builder, loc, first, place.base);
+  OpFoldResult at[] = {index(0), first, number, index(0)};
   OpFoldResult extents[] = {index(1),
                             whole ? index(tokens) : OpFoldResult(present),
                             index(1), index(columns)};
@@ -296,12 +337,11 @@ SmallVector<Value> ChunkStep::build(const ChunkPlace &place, Value present,
   return SmallVector<Value>(loop.getResults());
 }
 
-SmallVector<Value> RecurrenceOp::buildStepOnBlock(OpBuilder &builder,
-                                                  ScheduleAttr schedule,
-                                                  ValueRange point, Value index,
-                                                  ValueRange invariants,
-                                                  ValueRange carry) {
-  Location loc = getLoc();
+SmallVector<Value> weir::buildOnBlock(OpBuilder &builder, RecurrenceOp op,
+                                      ScheduleAttr schedule, ValueRange point,
+                                      Value index, ValueRange invariants,
+                                      TypeRange types, BlockBuilder block) {
+  Location loc = op.getLoc();
   int64_t tokens = schedule.getTiles()[0];
   Value first = arith::MulIOp::create(builder, loc, index,
                                       buildIndex(builder, loc, tokens));
@@ -315,28 +355,40 @@ SmallVector<Value> RecurrenceOp::buildStepOnBlock(OpBuilder &builder,
   };
   ChunkPlace place{point[0], invariants[Head], invariants[Feature], first,
                    count(invariants[Valid])};
+  if (point.size() > Ranged)
+    place.base = invariants[Base];
   Value present = count(invariants[End]);
   // A schedule given for blocks comes along to steps of one token.
   int64_t time =
-      cast<RankedTensorType>(getQuery().getType()).getDimSize(TimeAxis);
+      cast<RankedTensorType>(op.getQuery().getType()).getDimSize(TimeAxis);
   bool isShort = !ShapedType::isDynamic(time) && time < tokens;
-  if (tokens == 1 || isShort || getUpdates() > 1)
-    return ChunkStep(*this, builder, schedule, /*whole=*/false)
-        .build(place, present, carry);
+  if (tokens == 1 || isShort || op.getUpdates() > 1)
+    return block(place, present, /*whole=*/false);
   Value isWhole =
       arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, place.count,
                             buildIndex(builder, loc, tokens));
-  auto choice = scf::IfOp::create(builder, loc, TypeRange(carry), isWhole,
+  auto choice = scf::IfOp::create(builder, loc, types, isWhole,
                                   /*addThenBlock=*/true, /*addElseBlock=*/true);
   OpBuilder::InsertionGuard guard(builder);
   for (bool whole : {true, false}) {
     builder.setInsertionPointToStart(whole ? choice.thenBlock()
                                            : choice.elseBlock());
-    SmallVector<Value> next =
-        ChunkStep(*this, builder, schedule, whole).build(place, present, carry);
-    scf::YieldOp::create(builder, loc, next);
+    scf::YieldOp::create(builder, loc, block(place, present, whole));
   }
   return SmallVector<Value>(choice.getResults());
+}
+
+SmallVector<Value> RecurrenceOp::buildStepOnBlock(OpBuilder &builder,
+                                                  ScheduleAttr schedule,
+                                                  ValueRange point, Value index,
+                                                  ValueRange invariants,
+                                                  ValueRange carry) {
+  return buildOnBlock(builder, *this, schedule, point, index, invariants,
+                      TypeRange(carry),
+                      [&](const ChunkPlace &place, Value present, bool whole) {
+                        return ChunkStep(*this, builder, schedule, whole)
+                            .build(place, present, carry);
+                      });
 }
 
 SmallVector<Value>

@@ -10,14 +10,16 @@
 // a token a block. The carry is the outputs' destinations and the states, each
 // of which lies in its own destination from its initial value on.
 //
-// The one form is `scan`; its tiles are the extents kept of the classes, which
-// they divide. The region is cloned with the axes of its types cut. An
-// operation that makes the next state writes it over the one before where no
+// The tiles of form `scan` are the extents kept of the classes, which they
+// divide; form `parallel` has one more, the ranges of time that run side by
+// side (ScanTransfer.cpp). The region is cloned with the axes of its types cut.
+// An operation that makes the next state writes it over the one before where no
 // other reads that any more, so that a state that is small enough stays in the
 // nearest cache from token to token.
 //
 //===----------------------------------------------------------------------===//
 
+#include "ScanTiler.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -25,79 +27,11 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "weir/IR/ReferenceBuilders.h"
-#include "weir/IR/ScanAxes.h"
-#include "weir/IR/Weir.h"
+#include "weir/IR/ScanAffinity.h"
 
 using namespace mlir;
 using namespace weir;
 using utils::IteratorType;
-
-namespace {
-/// What the builders below share.
-class ScanTiler {
-public:
-  ScanTiler(ScanOp op, OpBuilder &builder, ScheduleAttr schedule)
-      : op(op), builder(builder), loc(op.getLoc()), axes(op),
-        tiles(schedule.getTiles()) {}
-
-  /// Where what `part`, a value of the region or an operand in it, stands for
-  /// lies in the tile of `point`, behind leading axes at `lead`, with an extent
-  /// of one each. Without a point: in the tile itself.
-  template <typename Part>
-  TilePlace getPlace(Part &&part, ArrayRef<OpFoldResult> lead,
-                     ValueRange point);
-  /// That of `source`, without the leading axes.
-  Value extract(Value argument, Value source, ArrayRef<OpFoldResult> lead,
-                ValueRange point);
-  /// `part` of a tile, for `result`, written to `into`.
-  Value insert(unsigned result, Value part, Value into,
-               ArrayRef<OpFoldResult> lead);
-  /// What the region yields for a result.
-  OpOperand &getYielded(unsigned result) {
-    return op.getBody().front().getTerminator()->getOpOperand(result);
-  }
-  OpFoldResult index(int64_t number) { return builder.getIndexAttr(number); }
-  OpFoldResult getTime() {
-    return tensor::getMixedSize(builder, loc, op.getInputs().front(), TimeAxis);
-  }
-  /// The region on a tile, given its arguments; the yielded values.
-  SmallVector<Value> buildStep(IRMapping &mapping);
-
-private:
-  void cloneOp(Operation &inner, IRMapping &mapping);
-  /// What `operand` reads in a tile.
-  Value getOperand(OpOperand &operand, IRMapping &mapping);
-  void updateInPlace(Value state, Value next);
-
-  ScanOp op;
-  OpBuilder &builder;
-  Location loc;
-  ScanAxes axes;
-  ArrayRef<int64_t> tiles;
-};
-} // namespace
-
-template <typename Part>
-TilePlace ScanTiler::getPlace(Part &&part, ArrayRef<OpFoldResult> lead,
-                              ValueRange point) {
-  TilePlace place;
-  for (OpFoldResult at : lead) {
-    place.offsets.push_back(at);
-    place.sizes.push_back(index(1));
-  }
-  auto tile = cast<RankedTensorType>(axes.getTileType(part, tiles));
-  for (auto [extent, number] :
-       llvm::zip_equal(tile.getShape(), axes.getClasses(part))) {
-    OpFoldResult offset = index(0);
-    if (number && !point.empty() && extent != axes.getExtents()[*number])
-      offset = arith::MulIOp::create(builder, loc, point[1 + *number],
-                                     buildIndex(builder, loc, extent))
-                   .getResult();
-    place.offsets.push_back(offset);
-    place.sizes.push_back(index(extent));
-  }
-  return place;
-}
 
 Value ScanTiler::extract(Value argument, Value source,
                          ArrayRef<OpFoldResult> lead, ValueRange point) {
@@ -154,8 +88,6 @@ void ScanTiler::cloneOp(Operation &inner, IRMapping &mapping) {
   }
 }
 
-/// Lets the operation that makes `next` write over `state`, if all that is read
-/// of that is read before, or element by element by the operation itself.
 void ScanTiler::updateInPlace(Value state, Value next) {
   auto maker = next.getDefiningOp<linalg::GenericOp>();
   if (!maker || next.getType() != state.getType() ||
@@ -224,9 +156,21 @@ FailureOr<BlockDomain> ScanOp::getBlockDomain(OpBuilder &builder,
   ArrayRef<int64_t> extents;
   ScanAxes axes(*this);
   extents = axes.getExtents();
-  if (schedule.getForm().getValue() != "scan")
+  StringRef form = schedule.getForm().getValue();
+  if (form != "scan" && form != "parallel")
     return emitOpError("has a schedule of form \"")
-           << schedule.getForm().getValue() << "\", expected \"scan\"";
+           << form << "\", expected \"scan\" or \"parallel\"";
+  if (form == "parallel") {
+    std::string obstacle = ScanAffinity(*this).explainObstacle();
+    if (!obstacle.empty())
+      return emitOpError("has a schedule of form \"parallel\", expected "
+                         "\"scan\": ")
+             << obstacle;
+    if (tiles.empty() || tiles.back() < 2)
+      return emitOpError("has a schedule of form \"parallel\" with tiles [")
+             << tiles << "], expected at least two ranges of time at the end";
+    tiles = tiles.drop_back();
+  }
   if (tiles.size() != extents.size())
     return emitOpError("has a schedule of ")
            << tiles.size() << " tiles, expected one for each of "
@@ -261,6 +205,18 @@ SmallVector<Value> ScanOp::buildDestinations(OpBuilder &builder) {
   return places;
 }
 
+/// The first token of the range of `point`. In reverse, ranges count from the
+/// last token of all.
+static Value buildBase(OpBuilder &builder, ScanOp op, ScanTiler &tiler,
+                       ValueRange point) {
+  Location loc = op.getLoc();
+  if (!op.getReverse())
+    return point[tiler.getRanged()];
+  Value time = getValueOrCreateConstantIndexOp(builder, loc, tiler.getTime());
+  return arith::SubIOp::create(builder, loc, time,
+                               point[tiler.getRanged() + 1]);
+}
+
 SmallVector<TilePlace> ScanOp::getResultTiles(OpBuilder &builder,
                                               ScheduleAttr schedule,
                                               ValueRange point) {
@@ -272,18 +228,19 @@ SmallVector<TilePlace> ScanOp::getResultTiles(OpBuilder &builder,
     if (timed)
       lead.push_back(tiler.index(0));
     TilePlace place = tiler.getPlace(tiler.getYielded(result), lead, point);
-    if (timed)
+    if (timed && tiler.isRanged(point)) {
+      place.offsets[TimeAxis] = buildBase(builder, *this, tiler, point);
+      place.sizes[TimeAxis] =
+          arith::SubIOp::create(builder, getLoc(), point[tiler.getRanged() + 1],
+                                point[tiler.getRanged()])
+              .getResult();
+    } else if (timed) {
       place.sizes[TimeAxis] = tiler.getTime();
+    }
     places.push_back(std::move(place));
   }
   return places;
 }
-
-/// Positions in the list of a point's invariants; params follow.
-enum Invariant : unsigned {
-  EndOfRow,  ///< tokens the row has
-  FirstParam ///< the first of the params' parts
-};
 
 SmallVector<Value> ScanOp::buildInvariants(OpBuilder &builder,
                                            ScheduleAttr schedule,
@@ -301,24 +258,38 @@ SmallVector<Value> ScanOp::buildInvariants(OpBuilder &builder,
     invariants.push_back(isa<RankedTensorType>(param.getType())
                              ? tiler.extract(argument, param, {}, point)
                              : Value(param));
+  if (tiler.isRanged(point))
+    invariants.push_back(buildBase(builder, *this, tiler, point));
   return invariants;
 }
 
 std::pair<Value, Value> ScanOp::buildCarriedRange(OpBuilder &builder,
-                                                  ScheduleAttr, ValueRange,
+                                                  ScheduleAttr schedule,
+                                                  ValueRange point,
                                                   ValueRange invariants) {
-  return {buildIndex(builder, getLoc(), 0), invariants[EndOfRow]};
-}
-
-SmallVector<Value> ScanOp::buildInit(OpBuilder &builder, ScheduleAttr schedule,
-                                     ValueRange point, ValueRange invariants,
-                                     ValueRange destinations) {
   Location loc = getLoc();
   ScanTiler tiler(*this, builder, schedule);
-  SmallVector<Value> carry;
-  for (Value output : destinations.take_front(getOutputs().size())) {
-    if (!getLengths()) {
-      carry.push_back(output);
+  Value end = invariants[EndOfRow];
+  if (!tiler.isRanged(point))
+    return {buildIndex(builder, loc, 0), end};
+  Value first = point[tiler.getRanged()], last = point[tiler.getRanged() + 1];
+  if (!getReverse())
+    return {first, arith::MinSIOp::create(builder, loc, last, end)};
+  Value time = getValueOrCreateConstantIndexOp(builder, loc, tiler.getTime());
+  Value behind = arith::SubIOp::create(builder, loc, time, end);
+  return {arith::MaxSIOp::create(builder, loc, first, behind), last};
+}
+
+/// The outputs' destinations, with zeros for tokens that a row has not.
+static SmallVector<Value> buildOutputs(OpBuilder &builder, ScanOp op,
+                                       ScanTiler &tiler, ValueRange point,
+                                       ValueRange invariants,
+                                       ValueRange destinations) {
+  Location loc = op.getLoc();
+  SmallVector<Value> outputs;
+  for (Value output : destinations.take_front(op.getOutputs().size())) {
+    if (!op.getLengths()) {
+      outputs.push_back(output);
       continue;
     }
     // scan_c4
@@ -328,18 +299,34 @@ SmallVector<Value> ScanOp::buildInit(OpBuilder &builder, ScheduleAttr schedule,
     SmallVector<OpFoldResult> offsets(sizes.size(), tiler.index(0));
     SmallVector<OpFoldResult> strides(sizes.size(), tiler.index(1));
     Value time = getValueOrCreateConstantIndexOp(builder, loc, sizes[TimeAxis]);
-    offsets[TimeAxis] = invariants[EndOfRow];
+    Value end = invariants[EndOfRow];
+    if (tiler.isRanged(point)) {
+      end = arith::SubIOp::create(builder, loc, end, invariants.back());
+      end = arith::MaxSIOp::create(builder, loc, end,
+                                   buildIndex(builder, loc, 0));
+      end = arith::MinSIOp::create(builder, loc, end, time);
+    }
+    offsets[TimeAxis] = end;
     sizes[TimeAxis] =
-        arith::SubIOp::create(builder, loc, time, invariants[EndOfRow])
-            .getResult();
+        arith::SubIOp::create(builder, loc, time, end).getResult();
     Value rest = tensor::ExtractSliceOp::create(builder, loc, output, offsets,
                                                 sizes, strides);
     Value none = arith::ConstantOp::create(
         builder, loc, builder.getZeroAttr(type.getElementType()));
     rest = linalg::FillOp::create(builder, loc, none, rest).getResult(0);
-    carry.push_back(tensor::InsertSliceOp::create(builder, loc, rest, output,
-                                                  offsets, sizes, strides));
+    outputs.push_back(tensor::InsertSliceOp::create(builder, loc, rest, output,
+                                                    offsets, sizes, strides));
   }
+  return outputs;
+}
+
+SmallVector<Value> ScanOp::buildInit(OpBuilder &builder, ScheduleAttr schedule,
+                                     ValueRange point, ValueRange invariants,
+                                     ValueRange destinations) {
+  Location loc = getLoc();
+  ScanTiler tiler(*this, builder, schedule);
+  SmallVector<Value> carry =
+      buildOutputs(builder, *this, tiler, point, invariants, destinations);
   for (auto [number, argument] : llvm::enumerate(getStateArguments())) {
     SmallVector<OpFoldResult> row;
     if (isBatched(number))
@@ -354,32 +341,62 @@ SmallVector<Value> ScanOp::buildInit(OpBuilder &builder, ScheduleAttr schedule,
   return carry;
 }
 
+SmallVector<Value> ScanOp::buildResume(OpBuilder &builder,
+                                       ScheduleAttr schedule, ValueRange point,
+                                       ValueRange invariants,
+                                       ValueRange destinations,
+                                       ArrayRef<Value> tiles) {
+  Location loc = getLoc();
+  ScanTiler tiler(*this, builder, schedule);
+  SmallVector<Value> carry =
+      buildOutputs(builder, *this, tiler, point, invariants, destinations);
+  for (auto [number, argument] : llvm::enumerate(getStateArguments())) {
+    unsigned result = getOutputs().size() + number;
+    Value from = tiler.extract(argument, tiles[result], tiler.index(0), {});
+    Value into =
+        tiler.extract(argument, destinations[result], tiler.index(0), {});
+    carry.push_back(
+        linalg::CopyOp::create(builder, loc, from, into).getResult(0));
+  }
+  return carry;
+}
+
+Value ScanTiler::mapArguments(ValueRange point, Value index,
+                              ValueRange invariants, IRMapping &mapping) {
+  OpFoldResult token = index;
+  if (op.getReverse()) {
+    Value end = isRanged(point)
+                    ? getValueOrCreateConstantIndexOp(builder, loc, getTime())
+                    : invariants[EndOfRow];
+    Value last =
+        arith::SubIOp::create(builder, loc, end, buildIndex(builder, loc, 1));
+    token = arith::SubIOp::create(builder, loc, last, index).getResult();
+  }
+  for (auto [argument, input] :
+       llvm::zip_equal(op.getInputArguments(), op.getInputs()))
+    mapping.map(argument, extract(argument, input, {point[0], token}, point));
+  for (auto [argument, param] :
+       llvm::zip_equal(op.getParamArguments(),
+                       invariants.slice(FirstParam, op.getParams().size())))
+    mapping.map(argument, param);
+  return cast<Value>(token);
+}
+
 SmallVector<Value> ScanOp::buildStepOnBlock(OpBuilder &builder,
                                             ScheduleAttr schedule,
                                             ValueRange point, Value index,
                                             ValueRange invariants,
                                             ValueRange carry) {
-  Location loc = getLoc();
   ScanTiler tiler(*this, builder, schedule);
-  OpFoldResult token = index;
-  if (getReverse()) {
-    Value last = arith::SubIOp::create(builder, loc, invariants[EndOfRow],
-                                       buildIndex(builder, loc, 1));
-    token = arith::SubIOp::create(builder, loc, last, index).getResult();
-  }
   IRMapping mapping;
-  for (auto [argument, input] :
-       llvm::zip_equal(getInputArguments(), getInputs()))
-    mapping.map(argument,
-                tiler.extract(argument, input, {point[0], token}, point));
+  Value token = tiler.mapArguments(point, index, invariants, mapping);
   size_t outputs = getOutputs().size();
   for (auto [argument, state] :
        llvm::zip_equal(getStateArguments(), carry.drop_front(outputs)))
     mapping.map(argument, state);
-  for (auto [argument, param] :
-       llvm::zip_equal(getParamArguments(), invariants.drop_front(FirstParam)))
-    mapping.map(argument, param);
   SmallVector<Value> next = tiler.buildStep(mapping);
+  if (tiler.isRanged(point))
+    token = arith::SubIOp::create(builder, getLoc(), token, invariants.back());
   for (size_t output = 0; output < outputs; ++output)
     next[output] = tiler.insert(output, next[output], carry[output],
                                 {tiler.index(0), token});

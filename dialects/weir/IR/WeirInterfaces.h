@@ -89,6 +89,14 @@ struct TilePlace {
   llvm::SmallVector<mlir::OpFoldResult> sizes;
 };
 
+/// What ranges of time that run side by side cost; see BlockMapInterface.
+struct RangeCost {
+  /// What summarising a block takes, in percent of a step on it.
+  int64_t summaryPercent = 100;
+  /// Blocks below which a range does not pay for its own.
+  int64_t leastBlocks = 1;
+};
+
 /// The farthest visible key behind and ahead of a query; none is unbounded.
 struct MaskReach {
   std::optional<int64_t> behind;

@@ -122,6 +122,25 @@ def Weir_BlockMapInterface : OpInterface<"BlockMapInterface"> {
     The transfer of attention is (maximum, sum, accumulator) of the run's keys;
     that of a linear recurrence S' = A S + B is (A, B).
 
+    Where blocks write their own parts of results, a part of the carried range
+    is a range of time. The first range runs at once, from the carry that is
+    known, and beside it the others but the last are summarised. Then these
+    begin from their true carries. A point is followed by the first block of its
+    range and the one behind its last, and its tiles are those of the range:
+
+    ```
+    for each point, and for each range but the last:
+      first range: carry, tiles as above, at point + [its first, its last]
+      others:      transfer = that of the range
+    for each point, and for each range but the first:
+      carry        = buildResume(invariants, destinations, the first's tiles)
+      for each range between, in order:
+        carry      = buildApplication(its transfer, carry)
+      for index in buildCarriedRange(invariants):
+        carry      = buildStepOnBlock(index, invariants, carry)
+      tiles        = buildFinish(invariants, destinations, carry)
+    ```
+
     The choices are in `schedule`; `getBlockDomain` refuses one it cannot
     follow, with an error on the op, and the other builders rely on that.
   }];
@@ -220,6 +239,33 @@ def Weir_BlockMapInterface : OpInterface<"BlockMapInterface"> {
       (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
            "::mlir::ValueRange":$transfer, "::mlir::ValueRange":$carry), "",
       [{ return {}; }]>,
+    InterfaceMethod<[{
+        Whether each block writes its own part of result `result`, so that parts
+        of the carried range are ranges of time.
+      }],
+      "bool", "isWrittenByBlocks", (ins "unsigned":$result), "",
+      [{ return false; }]>,
+    InterfaceMethod<[{
+        What cutting time into ranges costs, for a map whose blocks write their
+        own parts of results; the methods below are called for those alone.
+      }],
+      "::weir::RangeCost", "getRangeCost", (ins "::weir::ScheduleAttr":$schedule),
+      "", [{ return {}; }]>,
+    InterfaceMethod<[{
+        The number of blocks, of which `buildCarriedRange` is a part.
+      }],
+      "::mlir::Value", "buildBlockCount",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule),
+      "", [{ return {}; }]>,
+    InterfaceMethod<[{
+        The carry in `destinations` behind a range that `buildFinish` made
+        `tiles` of; of these, results that blocks write are null.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "buildResume",
+      (ins "::mlir::OpBuilder &":$builder, "::weir::ScheduleAttr":$schedule,
+           "::mlir::ValueRange":$point, "::mlir::ValueRange":$invariants,
+           "::mlir::ValueRange":$destinations,
+           "::llvm::ArrayRef<::mlir::Value>":$tiles), "", [{ return {}; }]>,
   ];
 }
 

@@ -21,7 +21,10 @@ def Weir_RecurrenceRead : I32EnumAttr<"RecurrenceRead",
 def Weir_RecurrenceOp : Weir_Op<"recurrence", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
     DeclareOpInterfaceMethods<Weir_StreamingInterface>,
-    DeclareOpInterfaceMethods<Weir_BlockMapInterface>]> {
+    DeclareOpInterfaceMethods<Weir_BlockMapInterface, ["getTransferTypes",
+      "getCarriedParts", "buildTransferInit", "buildSummary",
+      "buildApplication", "isWrittenByBlocks", "getRangeCost",
+      "buildBlockCount", "buildResume"]>]> {
   let summary = "linear recurrence of a matrix state per head";
   let description = [{
     Each row of the batch and each head h of H has a state S, a matrix of K key
@@ -111,6 +114,11 @@ def Weir_RecurrenceOp : Weir_Op<"recurrence", [Pure, AttrSizedOperandSegments,
     bool hasChannelDecay();
     /// Whether the decay is the same for all tokens.
     bool hasFixedDecay();
+    /// Multiply-adds, or what takes as long, of a token of one head in chunks
+    /// of `tokens` with `columns` value features: of all it makes, or of what
+    /// it does to the state, as a transfer.
+    int64_t estimateStep(int64_t tokens, int64_t columns);
+    int64_t estimateSummary(int64_t tokens, int64_t columns);
     /// The type of `final_state` for operands of these types.
     static ::mlir::RankedTensorType
     inferStateType(::mlir::Value query, ::mlir::Value value);

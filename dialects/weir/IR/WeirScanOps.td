@@ -14,7 +14,10 @@ def Weir_ScanOp : Weir_Op<"scan", [Pure, AttrSizedOperandSegments,
     AttrSizedResultSegments, SingleBlock,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
     DeclareOpInterfaceMethods<Weir_StreamingInterface>,
-    DeclareOpInterfaceMethods<Weir_BlockMapInterface>]> {
+    DeclareOpInterfaceMethods<Weir_BlockMapInterface, ["getTransferTypes",
+      "getCarriedParts", "buildTransferInit", "buildSummary",
+      "buildApplication", "isWrittenByBlocks", "getRangeCost",
+      "buildBlockCount", "buildResume"]>]> {
   let summary = "a recurrence whose step is a region";
   let description = [{
     Goes through time, for each row of the batch by itself, with any number of

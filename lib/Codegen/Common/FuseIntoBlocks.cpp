@@ -222,6 +222,10 @@ static bool fuseConsumer(RewriterBase &rewriter, scf::ForallOp loop,
   for (Value input : consumer.getDpsInputs())
     if (input != result && !dominance.properlyDominates(input, loop))
       return false;
+  // Tiles of a loop that goes on with what another one began are not all.
+  if (!loop.getOutputs()[result.getResultNumber()]
+           .getDefiningOp<tensor::EmptyOp>())
+    return false;
   tensor::ParallelInsertSliceOp insertion;
   BlockArgument output = loop.getTiedBlockArgument(
       &loop.getOutputsMutable()[result.getResultNumber()]);

@@ -46,7 +46,7 @@ func.func @split_without_parts(%q: tensor<?x?x2x4xf32>)
 
 func.func @form(%q: tensor<1x8x2x16xf32>)
     -> (tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>) {
-  // expected-error @below {{'weir.recurrence' op has a schedule of form 'flash', expected recurrent or chunkwise}}
+  // expected-error @below {{'weir.recurrence' op has a schedule of form 'flash', expected recurrent, chunkwise or parallel}}
   %0, %1 = weir.recurrence %q, %q, %q
       schedule(<form = "flash", tiles = [8, 16], parallel = true>)
       : tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>
@@ -82,7 +82,7 @@ func.func @recurrent(%q: tensor<1x8x2x16xf32>)
 
 func.func @scan_form(%x: tensor<?x?x8xf32>, %s: tensor<8xf32>)
     -> tensor<?x?x8xf32> {
-  // expected-error @below {{has a schedule of form "flash", expected "scan"}}
+  // expected-error @below {{has a schedule of form "flash", expected "scan" or "parallel"}}
   %y, %l = weir.scan (%x) states(%s) schedule(<form = "flash", tiles = [8]>)
       : (tensor<?x?x8xf32>), (tensor<8xf32>)
       -> (tensor<?x?x8xf32>), (tensor<?x8xf32>) {
@@ -121,4 +121,64 @@ func.func @scan_divisor(%x: tensor<?x?x8xf32>, %s: tensor<8xf32>)
     weir.yield %u, %u : tensor<8xf32>, tensor<8xf32>
   }
   return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @one_range(%q: tensor<1x8x2x16xf32>)
+    -> (tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>) {
+  // expected-error @below {{has schedule tiles [8, 16, 1], expected [tokens, value features, heads, ranges] with at least two ranges of time for the form parallel}}
+  %0, %1 = weir.recurrence %q, %q, %q
+      schedule(<form = "parallel", tiles = [8, 16, 1], parallel = true>)
+      : tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>, tensor<1x8x2x16xf32>
+        -> tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+  return %0, %1 : tensor<1x8x2x16xf32>, tensor<1x2x16x16xf32>
+}
+
+// -----
+
+func.func @scan_in_no_ranges(%x: tensor<?x?x8xf32>, %s: tensor<8xf32>)
+    -> tensor<?x?x8xf32> {
+  // expected-error @below {{has a schedule of form "parallel" with tiles [8, 1], expected at least two ranges of time at the end}}
+  %y, %l = weir.scan (%x) states(%s)
+      schedule(<form = "parallel", tiles = [8, 1], parallel = true>)
+      : (tensor<?x?x8xf32>), (tensor<8xf32>)
+      -> (tensor<?x?x8xf32>), (tensor<?x8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %h: tensor<8xf32>):
+    %u = arith.addf %a, %h : tensor<8xf32>
+    weir.yield %u, %u : tensor<8xf32>, tensor<8xf32>
+  }
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @scan_not_affine(%x: tensor<?x?x8xf32>, %s: tensor<8xf32>)
+    -> tensor<?x?x8xf32> {
+  // expected-error @below {{has a schedule of form "parallel", expected "scan": state 0 is not affine: arith.maximumf is no linear function of the states}}
+  %y, %l = weir.scan (%x) states(%s)
+      schedule(<form = "parallel", tiles = [8, 3], parallel = true>)
+      : (tensor<?x?x8xf32>), (tensor<8xf32>)
+      -> (tensor<?x?x8xf32>), (tensor<?x8xf32>) {
+  ^bb0(%a: tensor<8xf32>, %h: tensor<8xf32>):
+    %u = arith.maximumf %a, %h : tensor<8xf32>
+    weir.yield %u, %u : tensor<8xf32>, tensor<8xf32>
+  }
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+func.func @scan_of_halves(%x: tensor<?x?x8xbf16>, %s: tensor<8xbf16>)
+    -> tensor<?x?x8xbf16> {
+  // expected-error @below {{has a schedule of form "parallel", expected "scan": state 0 is of bf16, expected f32 or f64}}
+  %y, %l = weir.scan (%x) states(%s)
+      schedule(<form = "parallel", tiles = [8, 3], parallel = true>)
+      : (tensor<?x?x8xbf16>), (tensor<8xbf16>)
+      -> (tensor<?x?x8xbf16>), (tensor<?x8xbf16>) {
+  ^bb0(%a: tensor<8xbf16>, %h: tensor<8xbf16>):
+    %u = arith.addf %a, %h : tensor<8xbf16>
+    weir.yield %u, %u : tensor<8xbf16>, tensor<8xbf16>
+  }
+  return %y : tensor<?x?x8xbf16>
 }

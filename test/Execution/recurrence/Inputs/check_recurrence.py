@@ -3,11 +3,12 @@
 random tensors with the op's description, followed in float64.
 
   check_recurrence.py [--flags "WEIRC FLAGS"] [--seed N] [--decays KIND...]
-                      [--schedules] [NAME...]
+                      [--schedules | --ranges] [NAME...]
 
 Each variant is compiled once and run on batches of several lengths, with decays
 of every kind: none to speak of, exactly 1, exactly 0, and exp(-20) for 64
-tokens in a row, or those that --decays names. --schedules compiles those with forms written by hand instead.
+tokens in a row, or those that --decays names. --schedules compiles some with forms written by
+hand instead, --ranges some with ranges of time side by side.
 A line per variant; ends with `N passed, N failed`.
 """
 
@@ -74,6 +75,20 @@ SCHEDULED = (
     "updates_delta",
 )
 SCHEDULES = (("recurrent", 1, 20), ("chunkwise", 4, 10), ("chunkwise", 64, 20))
+
+
+# Ranges of time, by variant: tokens, value features, heads and ranges. They run
+# side by side from 8 blocks each on, and for less rows than there are ranges.
+RANGES = {
+    "plain_small": (4, 1, 1, 3),
+    "head_decay_init": (1, 20, 2, 9),
+    "channel_decay_init": (4, 10, 1, 9),
+    "bonus_channel_decay": (4, 20, 1, 9),
+    "delta_channel_decay": (4, 20, 2, 9),
+    "rank_one_previous": (4, 10, 1, 9),
+    "updates_delta": (4, 20, 4, 9),
+}
+RANGED_LENGTHS = (1, 2, 37, 131, 1000)
 
 
 class Failed(Exception):
@@ -159,8 +174,8 @@ def write_module(variant, schedule):
     if "reads" in variant:
         parts.append(f"reads({variant['reads']})")
     if schedule:
-        form, tokens, columns = schedule
-        parts.append(f'schedule(<form = "{form}", tiles = [{tokens}, {columns}]>)')
+        form, *tiles = schedule
+        parts.append(f'schedule(<form = "{form}", tiles = {tiles}>)')
     arguments = ", ".join(
         f'%{name}: {kind} {{weir.name = "{name}"}}' for name, kind in types.items()
     )
@@ -305,8 +320,8 @@ def check(variant, schedule, options, work):
     random = np.random.default_rng(options.seed)
     decays = options.decays if variant.get("decay") else ("mild",)
     worst, count = 0.0, 0
-    for time, decay in itertools.product(LENGTHS, decays):
-        batch = 1 if time == 37 else 3
+    for time, decay in itertools.product(RANGED_LENGTHS if options.ranges else LENGTHS, decays):
+        batch = 1 if time in (37, 1000) else 3
         tensors = make_inputs(random, variant, batch, time, decay)
         save_file(tensors, work / "in")
         done = subprocess.run(
@@ -335,12 +350,18 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--decays", nargs="+", choices=DECAYS, default=DECAYS)
     parser.add_argument("--schedules", action="store_true")
+    parser.add_argument("--ranges", action="store_true")
     options = parser.parse_intermixed_args()
-    names = options.names or (SCHEDULED if options.schedules else VARIANTS)
+    chosen = RANGES if options.ranges else SCHEDULED if options.schedules else VARIANTS
     passed = failed = 0
-    for name in names:
-        for schedule in SCHEDULES if options.schedules else (None,):
-            label = name + (f" {schedule[0]} {schedule[1]}x{schedule[2]}" if schedule else "")
+    for name in options.names or chosen:
+        schedules = SCHEDULES if options.schedules else (None,)
+        if options.ranges:
+            schedules = (("parallel", *RANGES[name]),)
+        for schedule in schedules:
+            label = name
+            if schedule:
+                label += f" {schedule[0]} {'x'.join(map(str, schedule[1:]))}"
             with tempfile.TemporaryDirectory() as work:
                 try:
                     variant = {**SIZES, **VARIANTS[name]}
