@@ -104,8 +104,12 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
   schedule.vectorBits =
       options.gpu ? GPUVectorBits : getVectorBits(options.target);
   schedule.threads = options.gpu ? GPUProcessors : options.threads;
-  if (options.gpu)
+  if (options.gpu) {
     schedule.rows = GPURows;
+    schedule.lineBits = GPUVectorBits;
+    // A kernel of both steps and summaries would take twice the memory.
+    schedule.ranges = false;
+  }
   pm.addNestedPass<func::FuncOp>(createSelectSchedule(schedule));
 }
 

@@ -129,6 +129,7 @@ FORMS = {
     "definition": "",
     "recurrent": 'schedule(<form = "recurrent", tiles = [1, 8]>)',
     "chunkwise": 'schedule(<form = "chunkwise", tiles = [16, 8]>)',
+    "parallel": 'schedule(<form = "parallel", tiles = [1, 8, 1, 9]>)',
 }
 MIXERS = r"\b(gla|mamba2?|rwkv[0-9]?|retnet|delta_?net|hgrn2?|kda|comba|rg_?lru|xlstm)\b"
 

@@ -175,9 +175,18 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
     - `weir.attention`: `row` for a single query, or `split` where its heads do
       not divide evenly among the threads; `flash` for more queries, with as
       many in a tile as fill whole vectors with the heads of a group.
-    - `weir.scan`: `scan` with tiles of its element-wise axes. A remark for each
-      state says whether a step is affine in the states, and what it computes
-      the coefficients with.
+    - `weir.recurrence`: `recurrent` for one token, `chunkwise` for more.
+      Where heads, of the rows that are known of, are at most half as many as
+      threads and it is estimated to take 15% less, `parallel`: ranges of time
+      side by side, with [tokens, value features, heads, ranges].
+    - `weir.scan`: `scan` with tiles of its element-wise axes, or `parallel`
+      with one number more, the ranges of time, where tiles are too few and the
+      step is affine and element by element in the states. A remark for each
+      state says what a step makes of it, and what it computes the coefficients
+      with.
+
+    Whether ranges of time do run side by side is also seen when running: not
+    for short sequences, nor where rows of the batch fill the threads.
 
     ```mlir
     // old:
@@ -192,6 +201,10 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
     Option<"vectorBits", "vector-bits", "int64_t", "512",
            "Width of the target's vectors">,
     Option<"threads", "threads", "int64_t", "2", "Threads to plan for">,
+    Option<"lineBits", "line-bits", "int64_t", "512",
+           "Width of what threads take from each other when they write to it">,
+    Option<"ranges", "ranges", "bool", "true",
+           "Cut time into ranges where threads would be idle">,
     Option<"rows", "rows", "int64_t", "128",
            "Rows of a product that a tile takes at most">,
   ];
@@ -264,7 +277,10 @@ def TileBlockMaps : Pass<"weir-tile-block-maps"> {
     the parallel points of its domain and, within, `scf.for` over blocks that
     hands the carry on. What happens to a block is the op's own; this pass names
     no op. Where the schedule cuts the carried loop in parts, one loop summarises
-    each part and a second one composes the summaries.
+    each part and a second one composes the summaries. Where blocks write their
+    own parts of results, parts are ranges of time: the first loop runs the
+    first range and summarises those between it and the last, the second one
+    runs all others, each from its true carry.
 
     Precondition: each op has a `#weir.schedule`.
 

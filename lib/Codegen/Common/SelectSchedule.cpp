@@ -43,6 +43,8 @@ private:
   Choice choose(AttentionOp attention);
   Choice choose(RecurrenceOp recurrence);
   Choice choose(ScanOp scan);
+  Choice chooseRanges(ScanOp scan, const ScanAffinity &affinity,
+                      ArrayRef<int64_t> tiles, std::string reason);
   Choice choose(ExpertsOp experts);
   ScheduleAttr makeSchedule(StringRef form, ArrayRef<int64_t> tiles,
                             bool parallel);
@@ -122,10 +124,43 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
 /// second-level cache.
 static constexpr int64_t NearStateBytes = 65536;
 
+/// The least share of the time in order that ranges of time have to save, in
+/// percent: what is estimated is not known better, and the code is larger.
+static constexpr int64_t LeastGain = 15;
+
+/// Rows of a batch that are known of, at least one.
+static int64_t getKnownRows(RankedTensorType type) {
+  int64_t rows = type.getDimSize(BatchAxis);
+  return ShapedType::isDynamic(rows) ? 1 : std::max<int64_t>(1, rows);
+}
+
+/// Whether `ranges` ranges of time are worth it for a sequence like `type`, of
+/// blocks of `tokens`.
+static bool isLongEnough(RankedTensorType type, const RangeCost &cost,
+                         int64_t ranges, int64_t tokens) {
+  int64_t time = type.getDimSize(TimeAxis);
+  return ShapedType::isDynamic(time) ||
+         time > (cost.leastBlocks * ranges - 1) * tokens;
+}
+
+/// Says when `ranges` ranges of time run side by side.
+static std::string describeRanges(int64_t points, int64_t threads,
+                                  const RangeCost &cost, int64_t ranges,
+                                  int64_t tokens) {
+  return std::to_string(ranges) + " ranges of time side by side, since " +
+         std::to_string(points) + (points == 1 ? " tile" : " tiles") +
+         " of a row would leave threads of " + std::to_string(threads) +
+         " idle; what a block does to the state takes " +
+         std::to_string(cost.summaryPercent) + "% of a step; in order below " +
+         std::to_string(cost.leastBlocks * ranges * tokens) +
+         " tokens, or where further rows fill the threads";
+}
+
 Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
   auto query = cast<RankedTensorType>(recurrence.getQuery().getType());
   int64_t columns = recurrence.getValueDim();
-  int64_t heads = recurrence.getHeads(), lanes = vectorBits / 32;
+  int64_t heads = recurrence.getHeads();
+  int64_t lanes = std::max<int64_t>(vectorBits, lineBits) / 32;
   // Few heads do not divide evenly among threads; their value features do.
   int64_t parts = threads / std::gcd(heads, int64_t(threads));
   if (query.getDimSize(BatchAxis) == 1 && heads < 4 * threads &&
@@ -152,6 +187,31 @@ Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
               "exp(-60), by differences one by one elsewhere";
   if (together > 1)
     reason += "; " + std::to_string(together) + " heads side by side";
+
+  // Where heads, or parts of their value features, are few, ranges of time.
+  int64_t width = recurrence.getValueDim();
+  int64_t points = getKnownRows(query) * heads;
+  int64_t others = threads / points;
+  if (ranges && others >= 2) {
+    ScheduleAttr ranged = makeSchedule(
+        "parallel", {tokens, width, 1, others + 1}, /*parallel=*/true);
+    RangeCost cost = recurrence.getRangeCost(ranged);
+    int64_t step = recurrence.estimateStep(tokens, width);
+    int64_t share = 100 * step * (100 + cost.summaryPercent) /
+                    (100 * others + cost.summaryPercent) /
+                    recurrence.estimateStep(tokens, columns);
+    if (share > 100 - LeastGain)
+      reason +=
+          "; ranges of time would take " + std::to_string(share) + "% of that" +
+          (recurrence.hasCorrection()
+               ? ", as what a range does to the state is a matrix of " +
+                     std::to_string(recurrence.getKeyDim()) + " by as many"
+               : "");
+    else if (isLongEnough(query, cost, others + 1, tokens))
+      return {ranged,
+              describeRanges(points, threads, cost, others + 1, tokens) + "; " +
+                  reason};
+  }
   return {makeSchedule("chunkwise", {tokens, columns, together},
                        /*parallel=*/true),
           reason};
@@ -169,16 +229,47 @@ static void remarkStates(ScanOp scan, const ScanAffinity &affinity) {
         << affinity.describe(number);
 }
 
+/// Ranges of time where tiles are too few for the threads, or time in order.
+Choice SelectSchedulePass::chooseRanges(ScanOp scan,
+                                        const ScanAffinity &affinity,
+                                        ArrayRef<int64_t> tiles,
+                                        std::string reason) {
+  auto input = cast<RankedTensorType>(scan.getInputs().front().getType());
+  ScheduleAttr inOrder = makeSchedule("scan", tiles, /*parallel=*/true);
+  int64_t points = getKnownRows(input);
+  ScanAxes axes(scan);
+  for (auto [tile, extent] : llvm::zip_equal(tiles, axes.getExtents()))
+    points *= extent / tile;
+  int64_t others = threads / points;
+  if (!ranges || others < 2 || input.getDimSize(TimeAxis) == 1)
+    return {inOrder, reason};
+  std::string obstacle = affinity.explainObstacle();
+  if (!obstacle.empty())
+    return {inOrder, reason + "; no ranges of time side by side: " + obstacle};
+  SmallVector<int64_t> ranged(tiles);
+  ranged.push_back(others + 1);
+  ScheduleAttr sideBySide = makeSchedule("parallel", ranged, /*parallel=*/true);
+  RangeCost cost = scan.getRangeCost(sideBySide);
+  int64_t share =
+      100 * (100 + cost.summaryPercent) / (100 * others + cost.summaryPercent);
+  if (share > 100 - LeastGain ||
+      !isLongEnough(input, cost, others + 1, /*tokens=*/1))
+    return {inOrder, reason};
+  return {sideBySide,
+          describeRanges(points, threads, cost, others + 1, 1) + "; " + reason};
+}
+
 Choice SelectSchedulePass::choose(ScanOp scan) {
   // What the region uses from above is made in front of it, once.
   OpBuilder builder(scan);
   scan.isolate(builder);
-  remarkStates(scan, ScanAffinity(scan));
+  ScanAffinity affinity(scan);
+  remarkStates(scan, affinity);
   ScanAxes axes(scan);
   SmallVector<int64_t> tiles(axes.getExtents());
   if (tiles.empty())
-    return {makeSchedule("scan", {}, /*parallel=*/true),
-            "every axis of the step is coupled: one row at a time"};
+    return chooseRanges(scan, affinity, tiles,
+                        "every axis of the step is coupled: one row at a time");
   auto countBytes = [&] {
     int64_t bytes = 0;
     for (BlockArgument state : scan.getStateArguments()) {
@@ -190,13 +281,13 @@ Choice SelectSchedulePass::choose(ScanOp scan) {
   };
   // Cut the first axis, the outermost of the states, until its tiles fit and
   // there is one for each thread. Where vectors run along it, a tile has whole
-  // ones.
+  // ones, and whole lines of a cache.
   int64_t extent = tiles[0], lanes = 1;
   for (OpOperand &yielded :
        scan.getBody().front().getTerminator()->getOpOperands()) {
     SmallVector<std::optional<unsigned>> classes = axes.getClasses(yielded);
     if (!classes.empty() && classes.back() == 0u)
-      lanes = std::min(extent, vectorBits / 32);
+      lanes = std::min(extent, std::max<int64_t>(vectorBits, lineBits) / 32);
   }
   auto input = cast<RankedTensorType>(scan.getInputs().front().getType());
   bool single = input.getDimSize(BatchAxis) == 1;
@@ -211,11 +302,12 @@ Choice SelectSchedulePass::choose(ScanOp scan) {
     if (countBytes() <= StateBytes && next % threads == 0)
       break;
   }
-  return {makeSchedule("scan", tiles, /*parallel=*/true),
-          std::to_string(parts) + " tiles of " + std::to_string(tiles[0]) +
-              " along an element-wise axis of " + std::to_string(extent) +
-              ", whose states take " + std::to_string(countBytes()) +
-              " bytes, for " + std::to_string(threads) + " threads"};
+  std::string reason =
+      std::to_string(parts) + " tiles of " + std::to_string(tiles[0]) +
+      " along an element-wise axis of " + std::to_string(extent) +
+      ", whose states take " + std::to_string(countBytes()) + " bytes, for " +
+      std::to_string(threads) + " threads";
+  return chooseRanges(scan, affinity, tiles, std::move(reason));
 }
 
 /// Rows of one expert that are taken at once: enough that reading its weights

@@ -102,12 +102,14 @@ func.func @index(%x: tensor<?x?x64xi32>, %s: tensor<64xi32>)
 
 // -----
 
-// A vector times itself: both axes of the state are the one of the input.
+// A vector times itself: both axes of the state are the one of the input. What
+// cannot be cut otherwise is cut along time, where the step allows.
 #ij = affine_map<(i, j) -> (i, j)>
 #i = affine_map<(i, j) -> (i)>
 #j = affine_map<(i, j) -> (j)>
 // CHECK-LABEL: func.func @outer_square
-// CHECK: schedule(<form = "scan", tiles = [], parallel = true>)
+// CHECK: schedule(<form = "parallel", tiles = [3], parallel = true>)
+// REMARK: Remark=parallel, {{.*}}3 ranges of time side by side, since 1 tile of a row would leave threads of 2 idle; what a block does to the state takes 125% of a step; in order below 48 tokens, or where further rows fill the threads; every axis of the step is coupled: one row at a time
 func.func @outer_square(%x: tensor<?x?x64xf32>, %s: tensor<64x64xf32>)
     -> tensor<?x64x64xf32> {
   %o, %l = weir.scan (%x) states(%s)
@@ -132,7 +134,7 @@ func.func @outer_square(%x: tensor<?x?x64xf32>, %s: tensor<64x64xf32>)
 
 // An output without the axis would be written by every tile.
 // CHECK-LABEL: func.func @shared_output
-// CHECK: schedule(<form = "scan", tiles = [], parallel = true>)
+// CHECK: schedule(<form = "parallel", tiles = [3], parallel = true>)
 func.func @shared_output(%x: tensor<?x?x64xf32>, %c: tensor<?x?xf32>,
     %s: tensor<64xf32>) -> tensor<?x?xf32> {
   %y, %l = weir.scan (%x, %c) states(%s)
@@ -150,6 +152,7 @@ func.func @shared_output(%x: tensor<?x?x64xf32>, %c: tensor<?x?xf32>,
 // An operation of which nothing is known keeps what it touches whole.
 // CHECK-LABEL: func.func @slice
 // CHECK: schedule(<form = "scan", tiles = [], parallel = true>)
+// REMARK: one row at a time; no ranges of time side by side: state 0 is affine, elements coupled: tensor.extract_slice moves elements of the states;
 func.func @slice(%x: tensor<?x?x64xf32>, %s: tensor<64xf32>)
     -> tensor<?x?x64xf32> {
   %y, %l = weir.scan (%x) states(%s)

@@ -87,3 +87,37 @@ func.func @recurrence_of_a_token(%q: tensor<1x1x1x32xf32>,
         -> tensor<1x1x1x64xf32>, tensor<1x1x32x64xf32>
   return %0, %1 : tensor<1x1x1x64xf32>, tensor<1x1x32x64xf32>
 }
+
+// Few heads of few value features, or few threads' worth of a scan, are spread
+// over time; not known to be short.
+// CHECK-LABEL: func.func @recurrence_of_a_head
+// CHECK: schedule(<form = "parallel", tiles = [16, 8, 1, 3], parallel = true>)
+// CHECK-SAME: weir.reason = "3 ranges of time side by side, since 1 tile of a row would leave threads of 2 idle; what a block does to the state takes {{[0-9]+}}% of a step; in order below 384 tokens, or where further rows fill the threads; chunks of 16 tokens
+// CHECK: schedule(<form = "chunkwise", tiles = [16, 8, 1], parallel = true>)
+func.func @recurrence_of_a_head(%q: tensor<?x?x1x32xf32>,
+                                %v: tensor<?x?x1x8xf32>,
+                                %g: tensor<?x?x1x32xf32>,
+                                %s: tensor<?x300x1x32xf32>,
+                                %w: tensor<?x300x1x8xf32>)
+    -> (tensor<?x?x1x8xf32>, tensor<?x300x1x8xf32>) {
+  %0, %1 = weir.recurrence %q, %q, %v decay(%g : tensor<?x?x1x32xf32>)
+      : tensor<?x?x1x32xf32>, tensor<?x?x1x32xf32>, tensor<?x?x1x8xf32>
+        -> tensor<?x?x1x8xf32>, tensor<?x1x32x8xf32>
+  %2, %3 = weir.recurrence %s, %s, %w
+      : tensor<?x300x1x32xf32>, tensor<?x300x1x32xf32>, tensor<?x300x1x8xf32>
+        -> tensor<?x300x1x8xf32>, tensor<?x1x32x8xf32>
+  return %0, %2 : tensor<?x?x1x8xf32>, tensor<?x300x1x8xf32>
+}
+
+// A correction's matrix of key features costs more than it spreads.
+// CHECK-LABEL: func.func @correction_of_a_head
+// CHECK: schedule(<form = "chunkwise", tiles = [16, 16, 1], parallel = true>)
+// CHECK-SAME: ranges of time would take {{[0-9]+}}% of that, as what a range does to the state is a matrix of 128 by as many
+func.func @correction_of_a_head(%q: tensor<1x?x1x128xf32>,
+                                %v: tensor<1x?x1x32xf32>,
+                                %b: tensor<1x?x1xf32>) -> tensor<1x?x1x32xf32> {
+  %0, %1 = weir.recurrence %q, %q, %v delta(%b : tensor<1x?x1xf32>)
+      : tensor<1x?x1x128xf32>, tensor<1x?x1x128xf32>, tensor<1x?x1x32xf32>
+        -> tensor<1x?x1x32xf32>, tensor<1x1x128x32xf32>
+  return %0 : tensor<1x?x1x32xf32>
+}
