@@ -201,9 +201,10 @@ LogicalResult KernelMapper::mapOperation(Operation *op) {
   if (auto loop = dyn_cast<scf::ForallOp>(op))
     return mapForall(loop);
   if (op->getNumRegions() > 0 && holdsParallelWork(op)) {
-    if (!isa<scf::ForOp, scf::IfOp, scf::WhileOp>(op))
+    if (!isa<scf::ForOp, scf::IfOp, scf::IndexSwitchOp, scf::WhileOp>(op))
       return op->emitOpError("has parallel work inside and no GPU form, "
-                             "expected it in scf.for, scf.if or scf.while");
+                             "expected it in scf.for, scf.if, "
+                             "scf.index_switch or scf.while");
     for (Region &region : op->getRegions())
       for (Block &block : region)
         if (failed(mapBlock(block)))
@@ -244,6 +245,13 @@ static Value getBase(Value view) {
   return view;
 }
 
+/// Whether `op` loads an element of a constant, which the host has too: the
+/// order of layers, say.
+static bool readsConstant(Operation *op) {
+  auto load = dyn_cast<memref::LoadOp>(op);
+  return load && load.getMemRef().getDefiningOp<memref::GetGlobalOp>();
+}
+
 /// A launch behind `load` in its block that writes the buffer it reads, which
 /// would make a load inside of a launch behind that see another value.
 static gpu::LaunchOp findWriter(memref::LoadOp load, Operation *user) {
@@ -280,12 +288,13 @@ LogicalResult KernelMapper::sinkLoads(func::FuncOp function) {
   });
   llvm::SetVector<Operation *> loaded;
   for (Operation *op : hosts)
-    if (isa<memref::LoadOp, memref::GetGlobalOp>(op))
+    if (isa<memref::GetGlobalOp>(op) ||
+        (isa<memref::LoadOp>(op) && !readsConstant(op)))
       loaded.insert(op);
   llvm::SetVector<Operation *> dependent(loaded);
   for (unsigned i = 0; i < dependent.size(); ++i)
     for (Operation *user : dependent[i]->getUsers()) {
-      if (user->getParentOfType<gpu::LaunchOp>())
+      if (user->getParentOfType<gpu::LaunchOp>() || readsConstant(user))
         continue;
       bool moves = isMemoryEffectFree(user) && user->getNumRegions() == 0 &&
                    !user->hasTrait<OpTrait::IsTerminator>();

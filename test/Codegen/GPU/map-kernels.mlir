@@ -73,3 +73,37 @@ func.func @element(%s: memref<4xf32>, %x: memref<64xf32>) {
   linalg.fill ins(%0 : f32) outs(%x : memref<64xf32>)
   return
 }
+
+// The host has constants too: the kinds of layers, which it chooses by.
+// CHECK-LABEL: func.func @kinds
+//       CHECK:   scf.for
+//       CHECK:     %[[KIND:.*]] = memref.load %{{.*}} : memref<4xindex>
+//       CHECK:     scf.index_switch %[[KIND]]
+//       CHECK:     case 0
+//       CHECK:       gpu.launch
+//       CHECK:     default
+//       CHECK:       gpu.launch
+memref.global "private" constant @order : memref<4xindex> = dense<[0, 1, 0, 1]>
+func.func @kinds(%x: memref<64xf32>, %y: memref<64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %zero = arith.constant 0.0 : f32
+  %order = memref.get_global @order : memref<4xindex>
+  scf.for %i = %c0 to %c4 step %c1 {
+    %kind = memref.load %order[%i] : memref<4xindex>
+    scf.index_switch %kind
+    case 0 {
+      scf.forall (%j) in (64) {
+        memref.store %zero, %x[%j] : memref<64xf32>
+      }
+      scf.yield
+    }
+    default {
+      scf.forall (%j) in (64) {
+        memref.store %zero, %y[%j] : memref<64xf32>
+      }
+    }
+  }
+  return
+}
