@@ -15,6 +15,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
+#include "llvm/Transforms/Scalar/LoopUnrollPass.h"
 
 using namespace weir;
 
@@ -120,11 +121,16 @@ void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = true;
   tuning.SLPVectorization = true;
-  // Kernels are unrolled where they are emitted. LLVM would unroll every other
-  // loop until it fills the buffer of micro-operations, thousands on Zen: twice
-  // the code and half as long again to compile, for no speed.
+  // Loops of a few passes are unrolled whole, further down, and kernels where
+  // they are emitted. LLVM would unroll every other loop until it fills the
+  // buffer of micro-operations, thousands on Zen: twice the code and half as
+  // long again to compile, for no speed.
   tuning.LoopUnrolling = false;
   llvm::PassBuilder builder(&machine, tuning);
+  builder.registerLateLoopOptimizationsEPCallback(
+      [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
+        passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
+      });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(callGraph);
   builder.registerFunctionAnalyses(functions);

@@ -41,6 +41,9 @@ namespace weir {
 
 using namespace mlir;
 
+/// Multiply-adds in one pass of a loop, beside which its counting is cheap.
+static constexpr int64_t MultipliesPerPass = 64;
+
 namespace {
 /// A factor of the product: a matrix and which of its axes is summed over.
 struct Factor {
@@ -118,6 +121,10 @@ private:
   /// A loop over the tiles of `span` that hands on a tensor.
   Value forEach(const Span &span, Value tensor,
                 llvm::function_ref<Value(Value first, Value tensor)> body);
+  /// What `sums` are after all steps along the summed axis, some to a pass.
+  using StepFn =
+      llvm::function_ref<SmallVector<Value>(Value k, ArrayRef<Value> sums)>;
+  SmallVector<Value> sumOver(ArrayRef<Value> sums, StepFn step);
   /// A number by which row `row` of the tensor to update is multiplied.
   Value getScale(Value row);
   /// All columns of `rowCount` rows from `row` on.
@@ -182,6 +189,29 @@ Value ContractionEmitter::forEach(
   return loop.getResult(0);
 }
 
+SmallVector<Value> ContractionEmitter::sumOver(ArrayRef<Value> sums,
+                                               StepFn step) {
+  int64_t extent =
+      cast<RankedTensorType>(c.lhs.tensor.getType()).getDimSize(c.lhs.summed);
+  int64_t pass = std::max<int64_t>(1, MultipliesPerPass / sums.size());
+  SmallVector<Value> carried(sums);
+  for (const Span &span :
+       cut(extent, getDim(c.lhs.tensor, c.lhs.summed), pass)) {
+    auto loop = scf::ForOp::create(
+        builder, loc, span.first, span.last, constant(span.size), carried,
+        [&](OpBuilder &b, Location, Value first, ValueRange args) {
+          OpBuilder::InsertionGuard guard(builder);
+          builder.setInsertionPointToEnd(b.getInsertionBlock());
+          SmallVector<Value> next(args);
+          for (int64_t i = 0; i != span.size; ++i)
+            next = step(add(first, i), next);
+          scf::YieldOp::create(builder, loc, next);
+        });
+    carried.assign(loop.result_begin(), loop.result_end());
+  }
+  return carried;
+}
+
 Value ContractionEmitter::emitOuterTile(Value tensor, Value row,
                                         int64_t rowCount, Value column,
                                         ArrayRef<int64_t> widths) {
@@ -208,34 +238,27 @@ Value ContractionEmitter::emitOuterTile(Value tensor, Value row,
       accumulators.push_back(begin);
     }
   }
-  auto loop = scf::ForOp::create(
-      builder, loc, constant(0), getDim(c.lhs.tensor, c.lhs.summed),
-      constant(1), accumulators,
-      [&](OpBuilder &b, Location l, Value k, ValueRange args) {
-        OpBuilder::InsertionGuard guard(builder);
-        builder.setInsertionPointToEnd(b.getInsertionBlock());
-        SmallVector<Value> factors, sums;
-        for (auto [at, width] : llvm::zip(columnIndices, widths))
-          factors.push_back(widen(load(c.rhs.tensor, k, at, width)));
-        for (auto [i, r] : llvm::enumerate(rowIndices)) {
-          SmallVector<Value> place{r, k};
-          if (c.lhs.summed == 0)
-            std::swap(place[0], place[1]);
-          Value element =
-              widen(tensor::ExtractOp::create(builder, l, c.lhs.tensor, place));
-          for (auto [j, width] : llvm::enumerate(widths)) {
-            Value splat = vector::BroadcastOp::create(
-                builder, l, VectorType::get({width}, c.element), element);
-            sums.push_back(vector::FMAOp::create(builder, l, splat, factors[j],
-                                                 args[i * widths.size() + j]));
-          }
-        }
-        scf::YieldOp::create(builder, l, sums);
-      });
+  accumulators = sumOver(accumulators, [&](Value k, ArrayRef<Value> sums) {
+    SmallVector<Value> factors, next;
+    for (auto [at, width] : llvm::zip(columnIndices, widths))
+      factors.push_back(widen(load(c.rhs.tensor, k, at, width)));
+    for (auto [i, r] : llvm::enumerate(rowIndices)) {
+      SmallVector<Value> place{r, k};
+      if (c.lhs.summed == 0)
+        std::swap(place[0], place[1]);
+      Value element =
+          widen(tensor::ExtractOp::create(builder, loc, c.lhs.tensor, place));
+      for (auto [j, width] : llvm::enumerate(widths))
+        next.push_back(vector::FMAOp::create(builder, loc,
+                                             splat(element, width), factors[j],
+                                             sums[i * widths.size() + j]));
+    }
+    return next;
+  });
   unsigned next = 0;
   for (Value r : rowIndices)
     for (Value at : columnIndices)
-      tensor = store(loop.getResult(next++), tensor, r, at);
+      tensor = store(accumulators[next++], tensor, r, at);
   return tensor;
 }
 
