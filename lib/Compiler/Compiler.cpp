@@ -360,11 +360,11 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
     break;
   }
   case Stage::Bufferized:
-    buildBufferizePipeline(pm, {hasKernels(options)});
+    buildBufferizePipeline(pm, {hasKernels(options), target});
     pm.addPass(createVerifyBufferized());
     break;
   case Stage::Lowered:
-    buildLowerPipeline(pm, {hasKernels(options)});
+    buildLowerPipeline(pm, {hasKernels(options), target});
     pm.addPass(createVerifyLowered());
     break;
   }

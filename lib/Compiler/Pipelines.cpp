@@ -85,6 +85,11 @@ static constexpr unsigned GPUProcessors = 64;
 /// Elements of a tile that a block takes.
 static constexpr int64_t GPUElements = 2048;
 
+/// Whether `target` has an instruction that rounds floats to bf16.
+static bool roundsToBF16(const CPUTarget &target) {
+  return target.has("avx512bf16") || target.has("avxneconvert");
+}
+
 void weir::buildSchedulePipeline(OpPassManager &pm,
                                  const ScheduleOptions &options) {
   if (options.lowering == Lowering::ReferenceF64)
@@ -246,7 +251,10 @@ void weir::buildLowerPipeline(OpPassManager &pm, const LowerOptions &options) {
   pm.addPass(createLowerAffinePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass());
+  // LLVM would call a function of compiler-rt that older systems lack.
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = !roundsToBF16(options.target);
+  pm.addNestedPass<func::FuncOp>(arith::createArithExpandOpsPass(expand));
   // Functions of the mathematical library take the elements of a vector one by
   // one, by operations on vectors.
   pm.addPass(createConvertMathToLLVMPass());

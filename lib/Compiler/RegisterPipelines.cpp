@@ -52,14 +52,18 @@ struct TargetArguments : LoweringArguments<Derived> {
 
   /// Options of a stage with what was given. A pipeline has no way to fail
   /// while it is built, so an unknown CPU ends the program.
-  template <typename Options>
-  Options getOptions() const {
+  CPUTarget getTarget() const {
     llvm::Expected<CPUTarget> target = resolveCPUTarget(cpu);
     if (!target)
       llvm::report_fatal_error(target.takeError(), /*gen_crash_diag=*/false);
+    return *target;
+  }
+
+  template <typename Options>
+  Options getOptions() const {
     Options options;
     options.lowering = this->lowering;
-    options.target = *target;
+    options.target = getTarget();
     options.threads = threads;
     options.gpu = gpu;
     return options;
@@ -79,11 +83,7 @@ struct ScheduleArguments : TargetArguments<ScheduleArguments> {
 
 struct TileArguments : TargetArguments<TileArguments> {};
 
-struct LowerArguments : PassPipelineOptions<LowerArguments> {
-  detail::PassOptions::Option<bool> gpu{
-      *this, "gpu", llvm::cl::desc("Whether kernels of a GPU run the tiles"),
-      llvm::cl::init(false)};
-};
+struct LowerArguments : TargetArguments<LowerArguments> {};
 } // namespace
 
 void weir::registerPipelines() {
@@ -111,11 +111,11 @@ void weir::registerPipelines() {
       "weir-bufferized-pipeline",
       "Bufferise and place all buffers in one arena",
       [](OpPassManager &pm, const LowerArguments &arguments) {
-        buildBufferizePipeline(pm, {arguments.gpu});
+        buildBufferizePipeline(pm, {arguments.gpu, arguments.getTarget()});
       });
   PassPipelineRegistration<LowerArguments>(
       "weir-lowered-pipeline", "Lower to the LLVM dialect",
       [](OpPassManager &pm, const LowerArguments &arguments) {
-        buildLowerPipeline(pm, {arguments.gpu});
+        buildLowerPipeline(pm, {arguments.gpu, arguments.getTarget()});
       });
 }

@@ -77,6 +77,7 @@ struct TileOptions {
 /// Options of the stages behind `tiled`.
 struct LowerOptions {
   bool gpu = false;
+  CPUTarget target;
 };
 
 void buildFormPipeline(mlir::OpPassManager &pm, const FormOptions &options);

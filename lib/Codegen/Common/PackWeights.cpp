@@ -136,8 +136,8 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
     return part_;
   };
   // A product of bf16 needs both: what is multiplied is the same as stored.
-  if (compute == "bf16" && result.storage.element.isBF16() &&
-      reduction % 2 == 0) {
+  bool isBF16 = bits >= 16 && result.storage.element.isBF16();
+  if (compute == "bf16" && isBF16 && reduction % 2 == 0) {
     result.values = create(PackPart::Pairs, "pairs", {reduction / 2, panel, 2},
                            result.storage.element);
     return result;
@@ -147,9 +147,8 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
         param.getLoc(),
         remark::RemarkOpts::name("ComputeBF16").category("weir-pack-weights"))
         << "@" << param.getSymName() << " is multiplied in f32: "
-        << (bits >= 16 && result.storage.element.isBF16()
-                ? "an odd number of input features"
-                : "weights that are not stored as bf16");
+        << (isBF16 ? "an odd number of input features"
+                   : "weights that are not stored as bf16");
   if (bits >= 16) {
     result.values = create(PackPart::Values, "values", {reduction, panel},
                            result.storage.element);

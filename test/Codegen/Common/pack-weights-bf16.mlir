@@ -1,7 +1,12 @@
 // RUN: weir-opt %s --weir-pack-weights="panel=4 compute=bf16" | FileCheck %s
+// RUN: weir-opt %s --weir-pack-weights="panel=4 compute=bf16 quantize=int8 group=8" \
+// RUN:   | FileCheck %s --check-prefix=INT8
 
 // Weights stored as bf16 are packed in pairs, and inputs are rounded.
 // CHECK: weir.param @even_pairs : tensor<2x4x4x2xbf16> = #weir.pack<@even, pairs, panel = 4, bits = 16, group = 32>
+// Quantised weights are not, whatever products of floats are computed in.
+// INT8: weir.param @even_quants
+// INT8-NOT: _pairs
 weir.param @even : tensor<8x8xbf16> = #weir.checkpoint<"even">
 // An odd number of input features is multiplied in f32.
 // CHECK: weir.param @odd_values : tensor<2x7x4xbf16>
