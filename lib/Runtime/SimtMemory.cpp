@@ -13,8 +13,8 @@ using namespace weir::rt;
 
 /// Bytes between buffers: an index that is off by a row or two finds none.
 static constexpr int64_t kApart = 4096;
-/// What the hardware aligns shared buffers to.
-static constexpr int64_t kAlignment = 128;
+/// What weir-lower-kernels has shared buffers aligned to.
+static constexpr int64_t kAlignment = 16;
 
 void SimtMemory::beginKernel(const int64_t *sizes, int32_t count) {
   starts.clear();

@@ -21,6 +21,10 @@
 
 namespace weir {
 
+/// Bytes that shared buffers are aligned to: what a thread's widest access
+/// wants.
+inline constexpr int64_t SharedAlignment = 16;
+
 #define GEN_PASS_DECL
 #include "weir/Codegen/GPUPasses.h.inc"
 

@@ -187,6 +187,11 @@ LogicalResult KernelEmulator::rewriteShared(LLVM::AddressOfOp address) {
   auto global = kernels.lookupSymbol<LLVM::GlobalOp>(address.getGlobalName());
   if (!global)
     return address.emitOpError("refers to nothing in its module");
+  int64_t alignment = global.getAlignment().value_or(1);
+  if (alignment < SharedAlignment)
+    return global.emitOpError("is aligned to ")
+           << alignment << " bytes, expected " << SharedAlignment
+           << " of a shared buffer; weir-lower-kernels says so of its own";
   Location loc = address.getLoc();
   StringAttr name = global.getSymNameAttr();
   auto index = std::distance(shared.begin(), shared.find(name));

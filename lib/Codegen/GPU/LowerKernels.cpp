@@ -52,6 +52,15 @@ static LogicalResult checkFunctions(gpu::GPUModuleOp module) {
   return failure(walk.wasInterrupted());
 }
 
+/// Says what shared buffers are aligned to: their bytes hold wider elements.
+static void alignShared(gpu::GPUFuncOp kernel) {
+  Builder builder(kernel.getContext());
+  for (unsigned i = 0; i != kernel.getNumWorkgroupAttributions(); ++i)
+    kernel.setWorkgroupAttributionAttr(
+        i, LLVM::LLVMDialect::getAlignAttrName(),
+        builder.getI64IntegerAttr(SharedAlignment));
+}
+
 namespace {
 struct LowerKernelsPass : weir::impl::LowerKernelsBase<LowerKernelsPass> {
   void runOnOperation() override {
@@ -59,6 +68,7 @@ struct LowerKernelsPass : weir::impl::LowerKernelsBase<LowerKernelsPass> {
     MLIRContext *context = &getContext();
     if (failed(checkFunctions(module)))
       return signalPassFailure();
+    module.walk(alignShared);
     LowerToLLVMOptions options(context);
     options.overrideIndexBitwidth(64);
     LLVMTypeConverter converter(context, options);

@@ -24,9 +24,6 @@ namespace weir {
 using namespace mlir;
 using namespace weir;
 
-/// Alignment of shared buffers: what the widest access of a thread wants.
-static constexpr int64_t SharedAlignment = 16;
-
 /// The bytes `buffer` takes at most, or failure behind an error.
 static FailureOr<int64_t> boundBytes(memref::AllocOp buffer) {
   MemRefType type = buffer.getType();

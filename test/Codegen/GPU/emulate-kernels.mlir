@@ -15,7 +15,7 @@
 //       CHECK:   llvm.call @weir_simt_shuffle(%[[BLOCK]]
 //   CHECK-NOT:   nvvm
 gpu.module @kernels {
-  llvm.mlir.global internal @s() {addr_space = 3 : i32} : !llvm.array<64 x f32>
+  llvm.mlir.global internal @s() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<64 x f32>
   llvm.func @k(%x: !llvm.ptr) attributes {gpu.kernel, nvvm.kernel} {
     %all = llvm.mlir.constant(-1 : i32) : i32
     %one = llvm.mlir.constant(1 : i32) : i32
@@ -40,6 +40,17 @@ gpu.module @kernels {
     // expected-error @below {{has no emulation; expected loads and stores of shared memory, barriers of a block, shuffles}}
     %t = nvvm.read.ptx.sreg.tid.y : i32
     llvm.store %t, %x : i32, !llvm.ptr
+    llvm.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  // expected-error @below {{is aligned to 1 bytes, expected 16 of a shared buffer}}
+  llvm.mlir.global internal @s() {addr_space = 3 : i32} : !llvm.array<64 x i8>
+  llvm.func @k() attributes {gpu.kernel, nvvm.kernel} {
+    %s = llvm.mlir.addressof @s : !llvm.ptr<3>
     llvm.return
   }
 }

@@ -2,7 +2,7 @@
 
 // Functions are LLVM's own: no device library is called.
 // CHECK-LABEL: gpu.module @m
-//       CHECK:   llvm.mlir.global internal @{{.*}}() {addr_space = 3 : i32}
+//       CHECK:   llvm.mlir.global internal @{{.*}}() {addr_space = 3 : i32, alignment = 16 : i64}
 //       CHECK:   llvm.func @f({{.*}}nvvm.kernel
 //       CHECK:     nvvm.read.ptx.sreg.tid.x
 //       CHECK:     llvm.intr.sqrt
