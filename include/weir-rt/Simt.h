@@ -21,6 +21,9 @@
 extern "C" {
 #endif
 
+/// Bytes that shared buffers are aligned to.
+#define WEIR_SIMT_ALIGNMENT 16
+
 /// Numbers that a thread knows of itself, all along x.
 enum weir_simt_number {
   WEIR_SIMT_TID = 0,    ///< of the thread in its block

@@ -95,8 +95,7 @@ static llvm::Error setOther(CompileOptions &options, StringRef name,
         "unknown option '" + name +
         "', expected emit, reference, target, target-cpu, gpu-arch, threads, "
         "quantize, compute, max-length, entry, weights, stop-after, "
-        "dump-stages or "
-        "runtime-dir");
+        "dump-stages or runtime-dir");
   }
   return llvm::Error::success();
 }

@@ -22,6 +22,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "weir-rt/ModelDesc.h"
 #include "weir/Codegen/VerifyStages.h"
 #include "weir/Frontend/Import.h"
 #include "weir/Target/Link.h"
@@ -479,22 +480,21 @@ Compilation::translate(llvm::LLVMContext &llvmContext,
     complete.device = std::move(*device);
   }
   for (FunctionInterface &function : complete.functions) {
-    for (int32_t role : {3, 4}) {
-      ValueInterface hidden;
-      hidden.name = role == 3 ? "weights" : "arena";
-      hidden.shape = {INT64_MIN};
-      hidden.axes = {0};
-      hidden.dtype = 7;
+    auto addHidden = [&](StringRef name, int32_t role) -> ValueInterface & {
+      ValueInterface &hidden = function.args.emplace_back();
+      hidden.name = name.str();
+      hidden.dtype = WEIR_I8;
       hidden.role = role;
-      function.args.push_back(std::move(hidden));
+      return hidden;
+    };
+    for (auto [name, role] : {std::pair("weights", WEIR_ROLE_WEIGHTS),
+                              std::pair("arena", WEIR_ROLE_ARENA)}) {
+      ValueInterface &bytes = addHidden(name, role);
+      bytes.shape = {WEIR_DYNAMIC};
+      bytes.axes = {0};
     }
-    if (!complete.device)
-      continue;
-    ValueInterface queue;
-    queue.name = "queue";
-    queue.dtype = 7;
-    queue.role = 5;
-    function.args.push_back(std::move(queue));
+    if (complete.device)
+      addHidden("queue", WEIR_ROLE_QUEUE);
   }
 
   report("translating");

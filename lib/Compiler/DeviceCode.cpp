@@ -44,11 +44,11 @@ static LogicalResult emulate(ModuleOp module, DeviceInterface &device) {
     return failure();
   for (KernelInterface &kernel : device.kernels) {
     auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(kernel.name);
-    auto shared = function->getAttrOfType<DenseI64ArrayAttr>("weir.shared");
+    auto shared = function->getAttrOfType<DenseI64ArrayAttr>(SharedAttrName);
     kernel.emulated = true;
     kernel.shared.assign(shared.asArrayRef().begin(),
                          shared.asArrayRef().end());
-    function->removeAttr("weir.shared");
+    function->removeAttr(SharedAttrName);
   }
   return success();
 }

@@ -218,7 +218,9 @@ static void buildKernelPipeline(OpPassManager &pm) {
   kernels.addPass(createLowerAffinePass());
   kernels.addPass(createCanonicalizerPass());
   kernels.addPass(createCSEPass());
-  kernels.addPass(arith::createArithExpandOpsPass());
+  // With arithmetic for rounding to bf16 whatever the GPU, so that the emulator
+  // computes the same on any host.
+  kernels.addPass(arith::createArithExpandOpsPass({/*includeBf16=*/true}));
   kernels.addPass(createLowerKernels());
   kernels.addPass(createReconcileUnrealizedCastsPass());
   kernels.addPass(createCanonicalizerPass());

@@ -50,8 +50,8 @@ struct TargetArguments : LoweringArguments<Derived> {
       *this, "gpu", llvm::cl::desc("Whether kernels of a GPU run the tiles"),
       llvm::cl::init(false)};
 
-  /// Options of a stage with what was given. A pipeline has no way to fail
-  /// while it is built, so an unknown CPU ends the program.
+  /// A pipeline has no way to fail while it is built, so an unknown CPU ends
+  /// the program.
   CPUTarget getTarget() const {
     llvm::Expected<CPUTarget> target = resolveCPUTarget(cpu);
     if (!target)
@@ -59,6 +59,7 @@ struct TargetArguments : LoweringArguments<Derived> {
     return *target;
   }
 
+  /// Options of a stage with what was given.
   template <typename Options>
   Options getOptions() const {
     Options options;

@@ -1,5 +1,4 @@
-//===- CudaDevice.cpp - Kernels on an NVIDIA GPU
-//---------------------------===//
+//===- CudaDevice.cpp - Kernels on an NVIDIA GPU ----------------*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -366,9 +366,8 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
     return false;
   if (arenaArg >= 0) {
     std::string reason;
-    if (static_cast<size_t>(bytes) > arena.size() &&
-        !arena.allocateOn(program->device(), static_cast<size_t>(bytes),
-                          Reach::Kernels, reason)) {
+    if (!arena.ensureOn(program->device(), static_cast<size_t>(bytes),
+                        Reach::Kernels, reason)) {
       error = "cannot allocate " + std::to_string(bytes) +
               " bytes of scratch memory: run a smaller batch or length";
       if (program->device())

@@ -44,8 +44,11 @@ public:
   bool allocateOn(std::shared_ptr<Device> owner, size_t bytes, Reach who,
                   std::string &error, bool sparse = false);
 
-  /// Like allocate, but keeps a buffer that is already large enough as it is.
-  bool ensure(size_t bytes) { return bytes <= length || allocate(bytes); }
+  /// The same, but keeps a buffer that is already large enough as it is.
+  bool ensureOn(std::shared_ptr<Device> owner, size_t bytes, Reach who,
+                std::string &error) {
+    return bytes <= length || allocateOn(std::move(owner), bytes, who, error);
+  }
 
   uint8_t *data() const { return static_cast<uint8_t *>(ptr); }
   size_t size() const { return length; }

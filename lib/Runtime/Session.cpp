@@ -302,9 +302,8 @@ bool Session::sizeArena(std::string &error) {
       largest = std::max(largest, bytes);
   }
   std::string reason;
-  if (static_cast<size_t>(largest) > arena.size() &&
-      !arena.allocateOn(owner->device(), static_cast<size_t>(largest),
-                        Reach::Kernels, reason)) {
+  if (!arena.ensureOn(owner->device(), static_cast<size_t>(largest),
+                      Reach::Kernels, reason)) {
     error = "cannot allocate " + std::to_string(largest) +
             " bytes of scratch memory: choose a smaller largest block or batch";
     if (owner->device())

@@ -344,20 +344,24 @@ extern "C" void *weir_simt_shared(void *block, int32_t index) {
   return static_cast<Block *>(block)->memory.buffer(index);
 }
 
+using Access = decltype(&SimtMemory::load);
+
+static void checkAccess(Access access, void *block, const void *address,
+                        int32_t bytes, int32_t alignment, const char *where) {
+  auto &here = *static_cast<Block *>(block);
+  if (!(here.memory.*access)(here.current->number, address, bytes, alignment,
+                             here.problem))
+    here.failHere(here.problem, where);
+}
+
 extern "C" void weir_simt_load(void *block, const void *address, int32_t bytes,
                                int32_t alignment, const char *where) {
-  auto &here = *static_cast<Block *>(block);
-  if (!here.memory.load(here.current->number, address, bytes, alignment,
-                        here.problem))
-    here.failHere(here.problem, where);
+  checkAccess(&SimtMemory::load, block, address, bytes, alignment, where);
 }
 
 extern "C" void weir_simt_store(void *block, const void *address, int32_t bytes,
                                 int32_t alignment, const char *where) {
-  auto &here = *static_cast<Block *>(block);
-  if (!here.memory.store(here.current->number, address, bytes, alignment,
-                         here.problem))
-    here.failHere(here.problem, where);
+  checkAccess(&SimtMemory::store, block, address, bytes, alignment, where);
 }
 
 extern "C" void weir_simt_barrier(void *block, int32_t site,

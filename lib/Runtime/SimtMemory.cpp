@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SimtMemory.h"
+#include "weir-rt/Simt.h"
 
 #include <algorithm>
 
@@ -13,8 +14,7 @@ using namespace weir::rt;
 
 /// Bytes between buffers: an index that is off by a row or two finds none.
 static constexpr int64_t kApart = 4096;
-/// What weir-lower-kernels has shared buffers aligned to.
-static constexpr int64_t kAlignment = 16;
+static constexpr int64_t kAlignment = WEIR_SIMT_ALIGNMENT;
 
 void SimtMemory::beginKernel(const int64_t *sizes, int32_t count) {
   starts.clear();

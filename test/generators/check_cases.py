@@ -12,23 +12,14 @@ the first one whose margin is a tie. Ends with `N passed, N failed`.
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 from safetensors.numpy import load_file
 
-
-class Failed(Exception):
-    """A check that did not hold; its text says why."""
-
-
-def run(*command):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"{command[0]}: status {done.returncode}: {done.stderr.strip()[-400:]}")
-    return done.stdout
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "Execution" / "Inputs"))
+from checks import Failed, Tally, run
 
 
 def compare(got, reference, limit, keep):
@@ -91,19 +82,7 @@ def main():
     parser.add_argument("--flags", default="")
     options = parser.parse_intermixed_args()
     names = options.names or sorted(p.parent.name for p in options.folder.glob("*/meta.json"))
-    passed = failed = 0
-
-    def check(what, action):
-        nonlocal passed, failed
-        try:
-            print(f"{what:44s} ok    {action() or ''}", flush=True)
-            passed += 1
-            return True
-        except Failed as reason:
-            print(f"{what:44s} FAIL  {reason}", flush=True)
-            failed += 1
-            return False
-
+    tally = Tally(width=44)
     for name in names:
         folder = options.folder / name
         meta = json.loads((folder / "meta.json").read_text())
@@ -113,7 +92,7 @@ def main():
             flags = options.flags.split() + meta["flags"]
             file = folder / "model.gguf"
             model = file if file.exists() else folder
-            compiles = check(
+            compiles = tally.attempt(
                 f"{name} compile",
                 lambda: run(options.weirc, model, *flags, "--quiet", "-o", program),
             )
@@ -121,14 +100,15 @@ def main():
                 continue
             for suffix in ("", "_long"):
                 if (folder / f"inputs{suffix}.safetensors").exists():
-                    check(
+                    tally.attempt(
                         f"{name} forward{suffix}",
                         lambda: check_forward(program, folder, suffix, meta, work),
                     )
             if (folder / "generate.json").exists():
-                check(f"{name} generate", lambda: check_generation(program, folder, meta))
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+                tally.attempt(
+                    f"{name} generate", lambda: check_generation(program, folder, meta)
+                )
+    return tally.finish()
 
 
 if __name__ == "__main__":

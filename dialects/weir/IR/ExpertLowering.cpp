@@ -394,11 +394,7 @@ Value ExpertSorter::clampExpert(OpBuilder &b, Value expert) {
 /// Zeros to add the terms of one token to.
 static Value buildZeroSum(OpBuilder &builder, Location loc, Type type,
                           int64_t features) {
-  SmallVector<int64_t> shape{1, features};
-  Value empty = tensor::EmptyOp::create(builder, loc, shape, type);
-  return linalg::FillOp::create(builder, loc, buildFloat(builder, loc, type, 0),
-                                empty)
-      .getResult(0);
+  return buildFilled(builder, loc, {1, features}, type, 0);
 }
 
 Value ExpertSorter::buildSlots() {

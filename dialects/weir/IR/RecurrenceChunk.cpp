@@ -81,8 +81,7 @@ Value ChunkBuilder::empty(ArrayRef<int64_t> shape) {
 }
 
 Value ChunkBuilder::zeros(ArrayRef<int64_t> shape) {
-  return linalg::FillOp::create(builder, loc, zero(), empty(shape))
-      .getResult(0);
+  return buildFilled(builder, loc, shape, type, 0);
 }
 
 Value ChunkBuilder::update(ArrayRef<Operand> inputs, const Operand &output,

@@ -150,35 +150,38 @@ Value ChunkBuilder::apply(ValueRange transfer, Value state) {
 // Points
 //===----------------------------------------------------------------------===//
 
-/// Entry `number` of the first axis of `tensor`.
+/// Where entry `number` of the first axis of a tensor of `type` lies.
+static TilePlace getEntryPlace(OpBuilder &builder, RankedTensorType type,
+                               OpFoldResult number) {
+  TilePlace place{{number}, {builder.getIndexAttr(1)}};
+  for (int64_t extent : type.getShape().drop_front()) {
+    place.offsets.push_back(builder.getIndexAttr(0));
+    place.sizes.push_back(builder.getIndexAttr(extent));
+  }
+  return place;
+}
+
+/// That entry of `tensor`.
 static Value takeEntry(OpBuilder &builder, Location loc, Value tensor,
                        OpFoldResult number) {
   auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<OpFoldResult> offsets{number}, sizes{builder.getIndexAttr(1)};
-  for (int64_t extent : type.getShape().drop_front()) {
-    offsets.push_back(builder.getIndexAttr(0));
-    sizes.push_back(builder.getIndexAttr(extent));
-  }
+  TilePlace place = getEntryPlace(builder, type, number);
   return tensor::ExtractSliceOp::create(
       builder, loc,
       RankedTensorType::get(type.getShape().drop_front(),
                             type.getElementType()),
-      tensor, offsets, sizes,
-      SmallVector<OpFoldResult>(sizes.size(), builder.getIndexAttr(1)));
+      tensor, place.offsets, place.sizes,
+      SmallVector<OpFoldResult>(type.getRank(), builder.getIndexAttr(1)));
 }
 
 /// `tensor` with `part` in place of that entry.
 static Value putEntry(OpBuilder &builder, Location loc, Value part,
                       Value tensor, OpFoldResult number) {
   auto type = cast<RankedTensorType>(tensor.getType());
-  SmallVector<OpFoldResult> offsets{number}, sizes{builder.getIndexAttr(1)};
-  for (int64_t extent : type.getShape().drop_front()) {
-    offsets.push_back(builder.getIndexAttr(0));
-    sizes.push_back(builder.getIndexAttr(extent));
-  }
+  TilePlace place = getEntryPlace(builder, type, number);
   return tensor::InsertSliceOp::create(
-      builder, loc, part, tensor, offsets, sizes,
-      SmallVector<OpFoldResult>(sizes.size(), builder.getIndexAttr(1)));
+      builder, loc, part, tensor, place.offsets, place.sizes,
+      SmallVector<OpFoldResult>(type.getRank(), builder.getIndexAttr(1)));
 }
 
 /// What `body` makes of `carried`, head by head.
@@ -238,13 +241,9 @@ SmallVector<Value> RecurrenceOp::buildTransferInit(OpBuilder &builder,
                                                    ValueRange, ValueRange) {
   Location loc = getLoc();
   SmallVector<Value> transfer;
-  for (RankedTensorType type : getTransferTypes(schedule)) {
-    Value empty = tensor::EmptyOp::create(builder, loc, type.getShape(),
-                                          type.getElementType());
-    Value zero = buildFloat(builder, loc, type.getElementType(), 0);
+  for (RankedTensorType type : getTransferTypes(schedule))
     transfer.push_back(
-        linalg::FillOp::create(builder, loc, zero, empty).getResult(0));
-  }
+        buildFilled(builder, loc, type.getShape(), type.getElementType(), 0));
   if (!hasCorrection())
     return transfer;
   // [I | 0].

@@ -46,6 +46,13 @@ Value weir::buildFloat(OpBuilder &builder, Location loc, Type type,
                                    builder.getFloatAttr(type, number));
 }
 
+Value weir::buildFilled(OpBuilder &builder, Location loc,
+                        ArrayRef<int64_t> shape, Type element, double number) {
+  Value empty = tensor::EmptyOp::create(builder, loc, shape, element);
+  Value all = buildFloat(builder, loc, element, number);
+  return linalg::FillOp::create(builder, loc, all, empty).getResult(0);
+}
+
 Value weir::buildIndex(OpBuilder &builder, Location loc, int64_t number) {
   return arith::ConstantIndexOp::create(builder, loc, number);
 }

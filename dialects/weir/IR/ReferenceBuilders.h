@@ -39,6 +39,11 @@ mlir::Value convertFloat(mlir::OpBuilder &builder, mlir::Location loc,
 mlir::Value buildFloat(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::Type type, double number);
 
+/// A tensor of extents `shape` whose elements of type `element` are `number`.
+mlir::Value buildFilled(mlir::OpBuilder &builder, mlir::Location loc,
+                        llvm::ArrayRef<int64_t> shape, mlir::Type element,
+                        double number);
+
 /// A constant of type `index`.
 mlir::Value buildIndex(mlir::OpBuilder &builder, mlir::Location loc,
                        int64_t number);

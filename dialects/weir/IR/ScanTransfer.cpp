@@ -58,7 +58,6 @@ private:
   /// The operations in the body of `inner` that its needed results take.
   llvm::SetVector<Operation *> getNeededBody(linalg::LinalgOp inner);
   void emitStructured(linalg::LinalgOp inner, IRMapping &mapping);
-  Value buildZero(RankedTensorType type);
 
   ScanOp op;
   OpBuilder &builder;
@@ -317,13 +316,6 @@ void SummaryBuilder::emitStructured(linalg::LinalgOp inner,
   }
 }
 
-Value SummaryBuilder::buildZero(RankedTensorType type) {
-  Value empty = tensor::EmptyOp::create(builder, loc, type.getShape(),
-                                        type.getElementType());
-  Value zero = buildFloat(builder, loc, type.getElementType(), 0);
-  return linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
-}
-
 SmallVector<Value> SummaryBuilder::build(IRMapping &mapping,
                                          const StatePairs &pairs,
                                          ValueRange factors) {
@@ -371,7 +363,10 @@ SmallVector<Value> SummaryBuilder::build(IRMapping &mapping,
         tiler.getOperand(tiler.getYielded(outputs + number), mapping));
   for (auto [i, j] : pairs) {
     Value change = columns[j].lookup(tiler.getYielded(outputs + i).get());
-    next.push_back(change ? change : buildZero(tiler.getTileType(states[i])));
+    RankedTensorType type = tiler.getTileType(states[i]);
+    next.push_back(change ? change
+                          : buildFilled(builder, loc, type.getShape(),
+                                        type.getElementType(), 0));
   }
   return next;
 }
@@ -418,11 +413,8 @@ SmallVector<Value> ScanOp::buildTransferInit(OpBuilder &builder,
       auto [i, j] = pairs[number - getStates().size()];
       isOne = i == j;
     }
-    Value empty = tensor::EmptyOp::create(builder, loc, type.getShape(),
-                                          type.getElementType());
-    Value start = buildFloat(builder, loc, type.getElementType(), isOne);
-    transfer.push_back(
-        linalg::FillOp::create(builder, loc, start, empty).getResult(0));
+    transfer.push_back(buildFilled(builder, loc, type.getShape(),
+                                   type.getElementType(), isOne));
   }
   return transfer;
 }

@@ -25,6 +25,10 @@ namespace weir {
 /// wants.
 inline constexpr int64_t SharedAlignment = 16;
 
+/// The attribute of an emulated kernel that lists the bytes of its shared
+/// buffers.
+inline constexpr llvm::StringLiteral SharedAttrName = "weir.shared";
+
 #define GEN_PASS_DECL
 #include "weir/Codegen/GPUPasses.h.inc"
 

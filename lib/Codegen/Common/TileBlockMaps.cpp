@@ -84,8 +84,11 @@ private:
   SmallVector<Value> buildRangeOutputs(int64_t others);
   /// Where range `number` of `point` has its tile of each result.
   SmallVector<TilePlace> getRangePlaces(ValueRange point, Value number);
-  SmallVector<Value> extractTiles(ValueRange tensors,
-                                  ArrayRef<TilePlace> places);
+  /// The type of the tile of result `number` at `place`, without the axis of
+  /// ranges.
+  RankedTensorType getRangeTileType(unsigned number, Value tensor,
+                                    const TilePlace &place);
+  Value extractRangeTile(unsigned number, Value tensor, const TilePlace &place);
   /// Where a range computes its tile of each result: what blocks write in its
   /// place, and the rest apart, so that threads do not write to one line of a
   /// cache at every block.
@@ -109,6 +112,9 @@ private:
   /// Where the transfer of `part` of `point` lies in `transfers`.
   TilePlace getTransferPlace(ValueRange point, Value part,
                              RankedTensorType type);
+  /// That transfer.
+  SmallVector<Value> extractTransfer(ValueRange transfers, ValueRange point,
+                                     Value part);
   SmallVector<OpFoldResult> getStrides(const TilePlace &place) {
     return SmallVector<OpFoldResult>(place.sizes.size(),
                                      builder.getIndexAttr(1));
@@ -143,6 +149,20 @@ TilePlace BlockMapTiler::getTransferPlace(ValueRange point, Value part,
   for (int64_t extent : type.getShape())
     place.sizes.push_back(builder.getIndexAttr(extent));
   return place;
+}
+
+SmallVector<Value> BlockMapTiler::extractTransfer(ValueRange transfers,
+                                                  ValueRange point,
+                                                  Value part) {
+  SmallVector<Value> transfer;
+  for (auto [tensor, type] :
+       llvm::zip_equal(transfers, map.getTransferTypes(schedule))) {
+    TilePlace place = getTransferPlace(point, part, type);
+    transfer.push_back(tensor::ExtractSliceOp::create(
+        builder, loc, type, tensor, place.offsets, place.sizes,
+        getStrides(place)));
+  }
+  return transfer;
 }
 
 SmallVector<Value> BlockMapTiler::buildTransfer(ValueRange point,
@@ -226,19 +246,12 @@ SmallVector<Value> BlockMapTiler::buildCarry(ValueRange point,
                                   carry);
     });
   }
-  SmallVector<RankedTensorType> types = map.getTransferTypes(schedule);
   SmallVector<Value> whole = buildFold(
       constant(0), constant(parts),
       map.buildTransferInit(builder, schedule, point, invariants),
       [&](Value part, ValueRange earlier) {
-        SmallVector<Value> later;
-        for (auto [tensor, type] : llvm::zip_equal(transfers, types)) {
-          TilePlace place = getTransferPlace(point, part, type);
-          later.push_back(tensor::ExtractSliceOp::create(
-              builder, loc, type, tensor, place.offsets, place.sizes,
-              getStrides(place)));
-        }
-        return map.buildComposition(builder, schedule, earlier, later);
+        return map.buildComposition(builder, schedule, earlier,
+                                    extractTransfer(transfers, point, part));
       });
   return map.buildApplication(builder, schedule, whole, init);
 }
@@ -315,36 +328,35 @@ SmallVector<TilePlace> BlockMapTiler::getRangePlaces(ValueRange point,
   return places;
 }
 
-SmallVector<Value> BlockMapTiler::extractTiles(ValueRange tensors,
-                                               ArrayRef<TilePlace> places) {
-  SmallVector<Value> tiles;
-  for (auto [number, pair] : llvm::enumerate(llvm::zip(tensors, places))) {
-    auto [tensor, place] = pair;
-    // The axis of ranges goes.
-    SmallVector<int64_t> shape;
-    for (OpFoldResult size :
-         ArrayRef(place.sizes)
-             .drop_front(map.isWrittenByBlocks(number) ? 0 : 1))
-      shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
-    auto type = cast<RankedTensorType>(tensor.getType());
-    tiles.push_back(tensor::ExtractSliceOp::create(
-        builder, loc, RankedTensorType::get(shape, type.getElementType()),
-        tensor, place.offsets, place.sizes, getStrides(place)));
-  }
-  return tiles;
+RankedTensorType BlockMapTiler::getRangeTileType(unsigned number, Value tensor,
+                                                 const TilePlace &place) {
+  SmallVector<int64_t> shape;
+  for (OpFoldResult size :
+       ArrayRef(place.sizes).drop_front(map.isWrittenByBlocks(number) ? 0 : 1))
+    shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+  return RankedTensorType::get(
+      shape, cast<RankedTensorType>(tensor.getType()).getElementType());
+}
+
+Value BlockMapTiler::extractRangeTile(unsigned number, Value tensor,
+                                      const TilePlace &place) {
+  return tensor::ExtractSliceOp::create(
+      builder, loc, getRangeTileType(number, tensor, place), tensor,
+      place.offsets, place.sizes, getStrides(place));
 }
 
 SmallVector<Value> BlockMapTiler::buildRangeTiles(ValueRange tensors,
                                                   ArrayRef<TilePlace> places) {
-  SmallVector<Value> tiles = extractTiles(tensors, places);
-  for (auto [number, tile] : llvm::enumerate(tiles)) {
+  SmallVector<Value> tiles;
+  for (unsigned number = 0; number < places.size(); ++number)
     if (map.isWrittenByBlocks(number))
-      continue;
-    auto type = cast<RankedTensorType>(tile.getType());
-    tile.getDefiningOp()->erase();
-    tile =
-        bufferization::AllocTensorOp::create(builder, loc, type, ValueRange());
-  }
+      tiles.push_back(
+          extractRangeTile(number, tensors[number], places[number]));
+    else
+      tiles.push_back(bufferization::AllocTensorOp::create(
+          builder, loc,
+          getRangeTileType(number, tensors[number], places[number]),
+          ValueRange()));
   return tiles;
 }
 
@@ -436,26 +448,18 @@ SmallVector<Value> BlockMapTiler::buildOtherRanges(const BlockDomain &domain,
       map.buildInvariants(builder, schedule, ranged);
 
   // The carry behind the first range, then behind those between.
-  SmallVector<Value> tiles =
-      extractTiles(firsts, getRangePlaces(ranged, constant(0)));
-  for (auto [result, tile] : llvm::enumerate(tiles))
-    if (map.isWrittenByBlocks(result)) {
-      tile.getDefiningOp()->erase();
-      tile = {};
-    }
+  SmallVector<TilePlace> begun = getRangePlaces(ranged, constant(0));
+  SmallVector<Value> tiles(begun.size());
+  for (unsigned result = 0; result < begun.size(); ++result)
+    if (!map.isWrittenByBlocks(result))
+      tiles[result] = extractRangeTile(result, firsts[result], begun[result]);
   SmallVector<Value> carry = map.buildResume(builder, schedule, ranged,
                                              invariants, destinations, tiles);
-  SmallVector<RankedTensorType> types = map.getTransferTypes(schedule);
   carry = buildFold(
       constant(1), next, carry, [&](Value earlier, ValueRange carried) {
-        SmallVector<Value> transfer;
-        for (auto [tensor, type] : llvm::zip_equal(transfers, types)) {
-          TilePlace place = getTransferPlace(point, earlier, type);
-          transfer.push_back(tensor::ExtractSliceOp::create(
-              builder, loc, type, tensor, place.offsets, place.sizes,
-              getStrides(place)));
-        }
-        return map.buildApplication(builder, schedule, transfer, carried);
+        return map.buildApplication(builder, schedule,
+                                    extractTransfer(transfers, point, earlier),
+                                    carried);
       });
   auto [first, last] =
       map.buildCarriedRange(builder, schedule, ranged, invariants);

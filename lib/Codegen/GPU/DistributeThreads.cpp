@@ -1,5 +1,4 @@
-//===- DistributeThreads.cpp - Divide what a block does among threads -*- C++
-//-*-===//
+//===- DistributeThreads.cpp - Deal out a block to threads ------*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-//===- EmulateKernels.cpp - Compile kernels for the SIMT emulator -*- C++
-//-*-===//
+//===- EmulateKernels.cpp - Kernels for the emulator ------------*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -188,9 +187,9 @@ LogicalResult KernelEmulator::rewriteShared(LLVM::AddressOfOp address) {
   if (!global)
     return address.emitOpError("refers to nothing in its module");
   int64_t alignment = global.getAlignment().value_or(1);
-  if (alignment < SharedAlignment)
+  if (alignment < WEIR_SIMT_ALIGNMENT)
     return global.emitOpError("is aligned to ")
-           << alignment << " bytes, expected " << SharedAlignment
+           << alignment << " bytes, expected " << WEIR_SIMT_ALIGNMENT
            << " of a shared buffer; weir-lower-kernels says so of its own";
   Location loc = address.getLoc();
   StringAttr name = global.getSymNameAttr();

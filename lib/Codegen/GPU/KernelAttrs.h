@@ -20,10 +20,6 @@ inline constexpr int64_t WarpSize = 32;
 /// operation.
 inline constexpr llvm::StringLiteral SharedByAttrName = "weir.shared_by";
 
-/// The attribute of an emulated kernel that lists the bytes of its shared
-/// buffers.
-inline constexpr llvm::StringLiteral SharedAttrName = "weir.shared";
-
 } // namespace weir
 
 #endif // WEIR_LIB_CODEGEN_GPU_KERNELATTRS_H

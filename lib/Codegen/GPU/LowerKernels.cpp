@@ -1,5 +1,4 @@
-//===- LowerKernels.cpp - Kernels become the LLVM and NVVM dialects -*- C++
-//-*-===//
+//===- LowerKernels.cpp - Kernels in LLVM and NVVM --------------*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -14,7 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelAttrs.h"
-#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/MemRef/Utils/MemRefUtils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "weir/Codegen/GPUPasses.h"
@@ -234,17 +234,6 @@ LogicalResult KernelMapper::mapBlock(Block &block) {
   return success();
 }
 
-/// The buffer that `view` is a part of.
-static Value getBase(Value view) {
-  while (Operation *op = view.getDefiningOp()) {
-    auto viewLike = dyn_cast<ViewLikeOpInterface>(op);
-    if (!viewLike)
-      break;
-    view = viewLike.getViewSource();
-  }
-  return view;
-}
-
 /// Whether `op` loads an element of a constant, which the host has too: the
 /// order of layers, say.
 static bool readsConstant(Operation *op) {
@@ -254,18 +243,20 @@ static bool readsConstant(Operation *op) {
 
 /// A launch behind `load` in its block that writes the buffer it reads, which
 /// would make a load inside of a launch behind that see another value.
-static gpu::LaunchOp findWriter(memref::LoadOp load, Operation *user) {
-  Value base = getBase(load.getMemRef());
-  for (Operation *op = load->getNextNode(); op && op != user;
-       op = op->getNextNode()) {
+static gpu::LaunchOp findWriter(memref::LoadOp load) {
+  MemrefValue base =
+      memref::skipViewLikeOps(cast<MemrefValue>(load.getMemRef()));
+  for (Operation *op = load->getNextNode(); op; op = op->getNextNode()) {
     gpu::LaunchOp found;
     op->walk([&](gpu::LaunchOp launch) {
       launch.walk([&](MemoryEffectOpInterface inner) {
         SmallVector<MemoryEffects::EffectInstance> effects;
         inner.getEffects<MemoryEffects::Write>(effects);
-        for (const MemoryEffects::EffectInstance &effect : effects)
-          if (!effect.getValue() || getBase(effect.getValue()) == base)
+        for (const MemoryEffects::EffectInstance &effect : effects) {
+          auto written = dyn_cast_or_null<MemrefValue>(effect.getValue());
+          if (!written || memref::skipViewLikeOps(written) == base)
             found = launch;
+        }
       });
     });
     if (found)
@@ -339,7 +330,7 @@ LogicalResult KernelMapper::sinkLoads(func::FuncOp function) {
   });
   for (Operation *op : loaded)
     if (auto load = dyn_cast<memref::LoadOp>(op))
-      if (gpu::LaunchOp writer = findWriter(load, nullptr)) {
+      if (gpu::LaunchOp writer = findWriter(load)) {
         InFlightDiagnostic diagnostic = load.emitOpError(
             "reads an element that a kernel writes later on, and has no GPU "
             "form outside of a kernel; expected it inside of the loop that "

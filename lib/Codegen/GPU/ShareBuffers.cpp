@@ -1,5 +1,4 @@
-//===- ShareBuffers.cpp - Keep the buffers of a tile in shared memory -*- C++
-//-*-===//
+//===- ShareBuffers.cpp - Buffers in shared memory --------------*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -19,10 +19,10 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
-#include <numeric>
 
 using namespace mlir;
 using namespace weir;
@@ -57,25 +57,6 @@ static SmallVector<Value> split(OpBuilder &builder, Location loc, Value number,
   if (!extents.empty())
     indices[0] = number;
   return indices;
-}
-
-static void copyElements(OpBuilder &builder, memref::CopyOp copy,
-                         const ThreadPlace &place) {
-  Location loc = copy.getLoc();
-  auto type = cast<MemRefType>(copy.getTarget().getType());
-  SmallVector<Value> extents;
-  for (int64_t axis = 0; axis < type.getRank(); ++axis)
-    extents.push_back(
-        builder.createOrFold<memref::DimOp>(loc, copy.getTarget(), axis));
-  scf::ForOp::create(
-      builder, loc, place.thread, multiply(builder, loc, extents),
-      place.threads, ValueRange(),
-      [&](OpBuilder &b, Location l, Value number, ValueRange) {
-        SmallVector<Value> at = split(b, l, number, extents);
-        Value moved = memref::LoadOp::create(b, l, copy.getSource(), at);
-        memref::StoreOp::create(b, l, moved, copy.getTarget(), at);
-        scf::YieldOp::create(b, l);
-      });
 }
 
 namespace {
@@ -393,8 +374,11 @@ LogicalResult LinalgLoops::build() {
 LogicalResult weir::buildThreadLoops(OpBuilder &builder, Operation *op,
                                      const ThreadPlace &place) {
   if (auto copy = dyn_cast<memref::CopyOp>(op)) {
-    copyElements(builder, copy, place);
-    return success();
+    linalg::GenericOp generic = linalg::makeMemRefCopyOp(
+        builder, copy.getLoc(), copy.getSource(), copy.getTarget());
+    LogicalResult result = LinalgLoops(builder, generic, place).build();
+    generic.erase();
+    return result;
   }
   return LinalgLoops(builder, cast<linalg::LinalgOp>(op), place).build();
 }

@@ -8,6 +8,8 @@
 // RUN: %python %S/../../Driver/Inputs/tensors.py print %t.out.safetensors | FileCheck %s
 // RUN: weirc %s --quiet --target-cpu=portable -o %t && %t --inputs %t.in.safetensors --outputs %t.out.safetensors
 // RUN: %python %S/../../Driver/Inputs/tensors.py print %t.out.safetensors | FileCheck %s
+// RUN: weirc %s --quiet --target=simt -o %t && %t --inputs %t.in.safetensors --outputs %t.out.safetensors
+// RUN: %python %S/../../Driver/Inputs/tensors.py print %t.out.safetensors | FileCheck %s
 
 // CHECK: y 1x6: 1 1.01562 -2.5 0.100098 inf -7
 func.func @round(%x: tensor<1x6xf32> {weir.name = "x"})

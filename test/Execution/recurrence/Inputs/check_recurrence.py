@@ -7,8 +7,8 @@ random tensors with the op's description, followed in float64.
 
 Each variant is compiled once and run on batches of several lengths, with decays
 of every kind: none to speak of, exactly 1, exactly 0, and exp(-20) for 64
-tokens in a row, or those that --decays names. --schedules compiles some with forms written by
-hand instead, --ranges some with ranges of time side by side.
+tokens in a row, or those that --decays names. --schedules compiles some with
+forms written by hand instead, --ranges some with ranges of time side by side.
 A line per variant; ends with `N passed, N failed`.
 """
 
@@ -23,6 +23,9 @@ import tempfile
 
 import numpy as np
 from safetensors.numpy import save_file
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
+from checks import Failed, Tally, run
 
 LENGTHS = (0, 1, 2, 37, 131)
 DECAYS = ("mild", "one", "zero", "hard")
@@ -89,10 +92,6 @@ RANGES = {
     "updates_delta": (4, 20, 4, 9),
 }
 RANGED_LENGTHS = (1, 2, 37, 131, 1000)
-
-
-class Failed(Exception):
-    """A check that did not hold; its text says why."""
 
 
 def load(path):
@@ -313,10 +312,7 @@ def compare(variant, got, expected):
 def check(variant, schedule, options, work):
     source, program = work / "run.mlir", work / "run"
     source.write_text(write_module(variant, schedule))
-    command = ["weirc", source, *options.flags.split(), "--quiet", "-o", program]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"weirc: {done.stderr.strip()[:400]}")
+    run("weirc", source, *options.flags.split(), "--quiet", "-o", program)
     random = np.random.default_rng(options.seed)
     decays = options.decays if variant.get("decay") else ("mild",)
     worst, count = 0.0, 0
@@ -353,7 +349,7 @@ def main():
     parser.add_argument("--ranges", action="store_true")
     options = parser.parse_intermixed_args()
     chosen = RANGES if options.ranges else SCHEDULED if options.schedules else VARIANTS
-    passed = failed = 0
+    tally = Tally(width=40)
     for name in options.names or chosen:
         schedules = SCHEDULES if options.schedules else (None,)
         if options.ranges:
@@ -363,16 +359,11 @@ def main():
             if schedule:
                 label += f" {schedule[0]} {'x'.join(map(str, schedule[1:]))}"
             with tempfile.TemporaryDirectory() as work:
-                try:
-                    variant = {**SIZES, **VARIANTS[name]}
-                    figure = check(variant, schedule, options, pathlib.Path(work))
-                    print(f"{label:40s} ok    {figure}", flush=True)
-                    passed += 1
-                except Failed as reason:
-                    print(f"{label:40s} FAIL  {reason}", flush=True)
-                    failed += 1
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+                variant = {**SIZES, **VARIANTS[name]}
+                tally.attempt(
+                    label, lambda: check(variant, schedule, options, pathlib.Path(work))
+                )
+    return tally.finish()
 
 
 if __name__ == "__main__":

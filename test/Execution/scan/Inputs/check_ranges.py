@@ -12,12 +12,14 @@ step; ends with `N passed, N failed`.
 import argparse
 import itertools
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
+from checks import Failed, Tally, run
 
 LENGTHS = (1, 2, 37, 131, 1000)
 FACTORS = ("mild", "one", "zero", "hard")
@@ -140,16 +142,6 @@ STEPS = {
 }
 
 
-class Failed(Exception):
-    """A check that did not hold; its text says why."""
-
-
-def run(*command):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"{command[0]}: {done.stderr.strip()[:400]}")
-
-
 def make_factors(random, kind, shape):
     """Logarithms of factors."""
     logs = random.uniform(-0.3, 0.0, shape)
@@ -208,17 +200,11 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    passed = failed = 0
+    tally = Tally(width=12)
     for name in options.names or STEPS:
         with tempfile.TemporaryDirectory() as work:
-            try:
-                print(f"{name:12s} ok    {check(name, options, pathlib.Path(work))}", flush=True)
-                passed += 1
-            except Failed as reason:
-                print(f"{name:12s} FAIL  {reason}", flush=True)
-                failed += 1
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+            tally.attempt(name, lambda: check(name, options, pathlib.Path(work)))
+    return tally.finish()
 
 
 if __name__ == "__main__":
