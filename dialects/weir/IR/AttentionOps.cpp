@@ -9,6 +9,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "weir/IR/ConstantOperands.h"
 #include "weir/IR/ShapeChecks.h"
+#include "weir/IR/TileClasses.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -18,6 +19,20 @@ int64_t AttentionOp::getGroupSize() {
   auto query = cast<RankedTensorType>(getQuery().getType());
   auto key = cast<RankedTensorType>(getKey().getType());
   return query.getDimSize(2) / key.getDimSize(2);
+}
+
+MaskReach AttentionOp::getReach() {
+  MaskReach reach = getMask().getExpression().getReach();
+  if (getWhere().empty())
+    return reach;
+  Block &body = getWhere().front();
+  return getReachOfBoth(
+      reach, weir::getReach(body.getTerminator()->getOperand(0),
+                            body.getArgument(2), body.getArgument(3)));
+}
+
+bool AttentionOp::isReachExact() {
+  return getWhere().empty() && getBand(getMask().getExpression());
 }
 
 LogicalResult AttentionOp::verify() {
@@ -81,10 +96,39 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("has sinks of type ")
              << type << ", expected " << expected;
   }
+  // attention_c9
+  if (getKeyBias()) {
+    auto type = cast<RankedTensorType>(getKeyBias().getType());
+    bool matches = type.getRank() == 3 &&
+                   mayBeEqual(type.getDimSize(0), query.getDimSize(0)) &&
+                   mayBeEqual(type.getDimSize(1), key.getDimSize(1)) &&
+                   type.getDimSize(2) == query.getDimSize(2) &&
+                   (type.getElementType() == query.getElementType() ||
+                    type.getElementType().isF32());
+    if (!matches)
+      return emitOpError("has a key bias of type ")
+             << type << ", expected [batch, key time, " << query.getDimSize(2)
+             << " query heads] of " << query.getElementType() << " or f32";
+  }
   return success();
 }
 
 LogicalResult AttentionOp::verifyRegions() {
+  // attention_c10
+  if (!getWhere().empty()) {
+    Block &body = getWhere().front();
+    bool matches = body.getNumArguments() == 4 &&
+                   llvm::all_of(body.getArgumentTypes(),
+                                [](Type type) { return type.isIndex(); });
+    if (!matches)
+      return emitOpError("has a region where with arguments (")
+             << body.getArgumentTypes()
+             << "), expected (index, index, index, index)";
+    auto yield = dyn_cast<YieldOp>(body.getTerminator());
+    if (!yield || yield.getNumOperands() != 1 ||
+        !yield.getOperand(0).getType().isInteger(1))
+      return emitOpError("has a region where that does not yield one i1");
+  }
   // attention_c7
   if (getScore().empty())
     return success();
@@ -142,6 +186,13 @@ static bool isScoreIdle(AttentionOp op) {
           body.getArgument(0).getType().isF64());
 }
 
+/// Whether the region `where` shows every pair.
+static bool isWhereIdle(AttentionOp op) {
+  return !op.getWhere().empty() &&
+         matchPattern(op.getWhere().front().getTerminator()->getOperand(0),
+                      m_One());
+}
+
 LogicalResult AttentionOp::canonicalize(AttentionOp op,
                                         PatternRewriter &rewriter) {
   MaskAttrInterface mask = op.getMask().getExpression();
@@ -154,6 +205,11 @@ LogicalResult AttentionOp::canonicalize(AttentionOp op,
   if (isScoreIdle(op)) {
     rewriter.modifyOpInPlace(
         op, [&] { rewriter.eraseBlock(&op.getScore().front()); });
+    return success();
+  }
+  if (isWhereIdle(op)) {
+    rewriter.modifyOpInPlace(
+        op, [&] { rewriter.eraseBlock(&op.getWhere().front()); });
     return success();
   }
   int64_t queries =

@@ -68,11 +68,27 @@ static PositionPair buildPositions(OpBuilder &builder, Location loc,
   return {arith::AddIOp::create(builder, loc, offset, q), key, present};
 }
 
+/// Copies one of the op's regions to the insertion point.
+static Value inlineRegion(OpBuilder &builder, Region &region,
+                          ValueRange arguments) {
+  Block &body = region.front();
+  IRMapping mapping;
+  mapping.map(body.getArguments(), arguments);
+  for (Operation &nested : body.without_terminator())
+    builder.clone(nested, mapping);
+  return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
+}
+
 /// Whether the query sees the key, as an i1.
 static Value buildVisible(OpBuilder &builder, Location loc, AttentionOp op,
-                          Value batch, const PositionPair &pair) {
+                          Value batch, Value head, const PositionPair &pair) {
   Value visible = op.getMask().getExpression().buildPredicate(
       builder, loc, pair.query, pair.key);
+  if (!op.getWhere().empty())
+    visible = arith::AndIOp::create(
+        builder, loc, visible,
+        inlineRegion(builder, op.getWhere(),
+                     {batch, head, pair.query, pair.key}));
   if (pair.present)
     visible = arith::AndIOp::create(builder, loc, visible, pair.present);
   if (op.getKeyLengths()) {
@@ -82,17 +98,6 @@ static Value buildVisible(OpBuilder &builder, Location loc, AttentionOp op,
     visible = arith::AndIOp::create(builder, loc, visible, isKey);
   }
   return visible;
-}
-
-/// Copies the op's score region to the insertion point.
-static Value inlineScore(OpBuilder &builder, AttentionOp op,
-                         ValueRange arguments) {
-  Block &body = op.getScore().front();
-  IRMapping mapping;
-  mapping.map(body.getArguments(), arguments);
-  for (Operation &nested : body.without_terminator())
-    builder.clone(nested, mapping);
-  return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
 }
 
 /// `input` `[batch, time, heads, dim]` with its heads in groups:
@@ -163,18 +168,25 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
         Value score = arith::MulFOp::create(
             b, l, arguments[0],
             buildFloat(b, l, type, getScale().convertToDouble()));
+        Value head = arith::AddIOp::create(
+            b, l,
+            arith::MulIOp::create(b, l, linalg::IndexOp::create(b, l, 1),
+                                  buildIndex(b, l, group)),
+            linalg::IndexOp::create(b, l, 2));
+        if (getKeyBias()) {
+          Value bias = tensor::ExtractOp::create(
+              b, l, getKeyBias(),
+              ValueRange{batch, linalg::IndexOp::create(b, l, 4), head});
+          score = arith::AddFOp::create(b, l, score,
+                                        convertFloat(b, l, bias, type));
+        }
         if (!getScore().empty()) {
-          Value head = arith::AddIOp::create(
-              b, l,
-              arith::MulIOp::create(b, l, linalg::IndexOp::create(b, l, 1),
-                                    buildIndex(b, l, group)),
-              linalg::IndexOp::create(b, l, 2));
-          score = inlineScore(b, *this,
-                              {convertFloat(b, l, score, element), batch, head,
-                               pair.query, pair.key});
+          score = inlineRegion(b, getScore(),
+                               {convertFloat(b, l, score, element), batch, head,
+                                pair.query, pair.key});
           score = convertFloat(b, l, score, type);
         }
-        Value visible = buildVisible(b, l, *this, batch, pair);
+        Value visible = buildVisible(b, l, *this, batch, head, pair);
         return arith::SelectOp::create(b, l, visible, score, hidden);
       });
 

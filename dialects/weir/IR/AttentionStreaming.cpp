@@ -19,7 +19,9 @@ HistoryNeed AttentionOp::getHistoryNeed(OpOperand &operand) {
   std::string mask;
   llvm::raw_string_ostream os(mask);
   getMask().getExpression().printMask(os);
-  MaskReach reach = getMask().getExpression().getReach();
+  if (!getWhere().empty())
+    os << ", where a region holds";
+  MaskReach reach = getReach();
   if (!reach.ahead || *reach.ahead > 0)
     return HistoryNeed::refused(
         "this attention sees later positions (mask: " + mask + ")");
@@ -36,6 +38,14 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
       context.getHistory(getValue(), getHistoryNeed(getValueMutable()));
   if (failed(key) || failed(value))
     return failure();
+  Value keyBias;
+  if (getKeyBias()) {
+    FailureOr<Value> bias = context.getHistory(
+        getKeyBias(), getHistoryNeed(getKeyBiasMutable()[0]));
+    if (failed(bias))
+      return failure();
+    keyBias = *bias;
+  }
   Value query = context.lookup(getQuery());
   auto queryType = cast<RankedTensorType>(query.getType());
   SmallVector<int64_t> shape(queryType.getShape());
@@ -45,15 +55,18 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
   auto step = AttentionOp::create(
       builder, getLoc(),
       RankedTensorType::get(shape, queryType.getElementType()), query, *key,
-      *value, context.getOffset(), /*key_lengths=*/Value(), sinks,
+      *value, context.getOffset(), /*key_lengths=*/Value(), sinks, keyBias,
       getMaskAttr(), getScaleAttr(), getScheduleAttr());
-  // The region may use values from above: they take their streaming form.
-  IRMapping mapping;
-  getScore().walk([&](Operation *op) {
-    for (Value operand : op->getOperands())
-      if (!getScore().isAncestor(operand.getParentRegion()))
-        mapping.map(operand, context.lookup(operand));
-  });
-  getScore().cloneInto(&step.getScore(), mapping);
+  // The regions may use values from above: they take their streaming form.
+  for (auto [from, to] : {std::pair(&getWhere(), &step.getWhere()),
+                          std::pair(&getScore(), &step.getScore())}) {
+    IRMapping mapping;
+    from->walk([&, from = from](Operation *op) {
+      for (Value operand : op->getOperands())
+        if (!from->isAncestor(operand.getParentRegion()))
+          mapping.map(operand, context.lookup(operand));
+    });
+    from->cloneInto(to, mapping);
+  }
   return SmallVector<Value>{step.getResult()};
 }

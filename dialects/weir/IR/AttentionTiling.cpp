@@ -24,8 +24,8 @@
 // Keys are visited from the first to the last one that the mask's reach, the
 // key lengths and the fill of the buffer allow. The number of keys in a block
 // is exact, so that its outer extent is dynamic and no tail needs a mask. A
-// block evaluates the mask only if a test of its corners does not prove it
-// visible as a whole.
+// block evaluates the mask only if its class (TileClasses.h) does not prove it
+// visible as a whole; one whose class proves it hidden is left at once.
 //
 // A row without keys has the sum 0 and gives zeros. Maxima start at the lowest
 // finite number instead of -inf, hidden scores are -inf: no difference of
@@ -39,6 +39,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "weir/IR/TileClasses.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
@@ -176,8 +177,23 @@ struct AttentionTiler {
   Value updateScores(Value scores, Value count, ValueRange point,
                      Value firstKey, ValueRange invariants,
                      llvm::function_ref<Value(Value, ValueRange)> update);
-  Value buildMasked(Value scores, Value count, ValueRange point, Value firstKey,
-                    ValueRange invariants);
+  /// The scores of a block with the bias of its keys.
+  Value addKeyBias(Value scores, Value count, ValueRange point, Value firstKey);
+  /// What the mask says of a block as a whole.
+  TileClass classify(Value count, ValueRange point, Value firstKey,
+                     ValueRange invariants);
+  /// Hides what the mask does, in a block that is not `isFull`.
+  Value buildMasked(Value scores, Value isFull, Value count, ValueRange point,
+                    Value firstKey, ValueRange invariants);
+  /// The carry behind a block of which some pair may be visible; without
+  /// `isFull` all are.
+  SmallVector<Value> buildVisit(ValueRange point, Value first, Value count,
+                                Value isFull, ValueRange invariants,
+                                ValueRange carry);
+  /// Copies a region of the op to `builder`'s place.
+  Value inlineRegion(Region &region, ValueRange arguments);
+  /// Key lengths that hide keys inside the range of entries visited.
+  bool hidesByLength() { return op.getOffset() && op.getKeyLengths(); }
   /// What each column's accumulator is multiplied with in the end; `sum` is
   /// [M].
   Value buildInverse(Value sum);
@@ -197,7 +213,7 @@ struct AttentionTiler {
 /// Under a causal mask later tiles cost more. Taking tiles from both ends in
 /// turn gives threads that get consecutive points equal work.
 Value AttentionTiler::getTileIndex(Value ordinal) {
-  MaskReach reach = op.getMask().getExpression().getReach();
+  MaskReach reach = op.getReach();
   if (!reach.ahead || reach.behind)
     return ordinal;
   Value count = arith::CeilDivSIOp::create(
@@ -341,43 +357,97 @@ Value AttentionTiler::updateScores(
   return collapseScores(updated.getResult(0));
 }
 
-Value AttentionTiler::buildMasked(Value scores, Value count, ValueRange point,
-                                  Value firstKey, ValueRange invariants) {
+Value AttentionTiler::addKeyBias(Value scores, Value count, ValueRange point,
+                                 Value firstKey) {
+  Type type =
+      cast<RankedTensorType>(op.getKeyBias().getType()).getElementType();
+  Value bias = tensor::ExtractSliceOp::create(
+      builder, loc, RankedTensorType::get({ShapedType::kDynamic, group}, type),
+      op.getKeyBias(),
+      SmallVector<OpFoldResult>{point[0], firstKey, mul(point[1], group)},
+      SmallVector<OpFoldResult>{builder.getIndexAttr(1), count,
+                                builder.getIndexAttr(group)},
+      SmallVector<OpFoldResult>(3, builder.getIndexAttr(1)));
+  auto sum =
+      generic(bias, expandScores(scores, count),
+              {flash ? map(3, {0, 1}) : map(3, {2, 0}), map(3, {0, 1, 2})},
+              SmallVector<IteratorType>(3, IteratorType::parallel),
+              [&](OpBuilder &b, Location l, ValueRange args) {
+                Value sum = arith::AddFOp::create(b, l, args[1],
+                                                  convert(b, args[0], compute));
+                linalg::YieldOp::create(b, l, sum);
+              });
+  return collapseScores(sum.getResult(0));
+}
+
+Value AttentionTiler::inlineRegion(Region &region, ValueRange arguments) {
+  Block &body = region.front();
+  IRMapping mapping;
+  mapping.map(body.getArguments(), arguments);
+  for (Operation &inner : body.without_terminator())
+    builder.clone(inner, mapping);
+  return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
+}
+
+TileClass AttentionTiler::classify(Value count, ValueRange point,
+                                   Value firstKey, ValueRange invariants) {
   MaskAttrInterface mask = op.getMask().getExpression();
-  // In a buffer that has wrapped the key lengths are no range of entries.
-  bool byLength = op.getOffset() && op.getKeyLengths();
-  if (isa<FullMaskAttr>(mask) && !byLength)
-    return scores;
-  Value length = byLength ? getRowEntry(op.getKeyLengths(), point[0]) : Value();
-  Value lastKey = sub(add(firstKey, count), constant(1));
-  Value covered = mask.buildCoverTest(builder, loc, invariants[FirstQuery],
-                                      invariants[LastQuery], firstKey, lastKey);
+  TileRange queryRange{invariants[FirstQuery], invariants[LastQuery]};
+  TileRange keyRange{firstKey, sub(add(firstKey, count), constant(1))};
+  TileClass all = buildTileClass(builder, loc, mask, queryRange, keyRange);
+  if (!op.getWhere().empty()) {
+    Block &body = op.getWhere().front();
+    Value firstHead = mul(point[1], group);
+    TileRange headRange{firstHead, add(firstHead, constant(group - 1))};
+    all = buildBoth(builder, loc, all,
+                    buildTileClass(builder, loc,
+                                   body.getTerminator()->getOperand(0),
+                                   {{body.getArgument(0), {point[0], point[0]}},
+                                    {body.getArgument(1), headRange},
+                                    {body.getArgument(2), queryRange},
+                                    {body.getArgument(3), keyRange}}));
+  }
   if (op.getOffset()) {
-    // The test is about positions, which are those of the entries only while
+    // Classes are about positions, which are those of the entries only while
     // the buffer has not wrapped.
+    Value wrapped =
+        compare(arith::CmpIPredicate::ne, invariants[RingBase], constant(0));
     Value plain =
         compare(arith::CmpIPredicate::eq, invariants[RingBase], constant(0));
-    covered = arith::AndIOp::create(builder, loc, covered, plain);
+    all.any = arith::OrIOp::create(builder, loc, all.any, wrapped);
+    all.all = arith::AndIOp::create(builder, loc, all.all, plain);
   }
-  auto choice = scf::IfOp::create(builder, loc, scores.getType(), covered,
+  return all;
+}
+
+Value AttentionTiler::buildMasked(Value scores, Value isFull, Value count,
+                                  ValueRange point, Value firstKey,
+                                  ValueRange invariants) {
+  MaskAttrInterface mask = op.getMask().getExpression();
+  // In a buffer that has wrapped the key lengths are no range of entries.
+  Value length =
+      hidesByLength() ? getRowEntry(op.getKeyLengths(), point[0]) : Value();
+  auto choice = scf::IfOp::create(builder, loc, scores.getType(), isFull,
                                   /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(choice.thenBlock());
   scf::YieldOp::create(builder, loc, scores);
   builder.setInsertionPointToStart(choice.elseBlock());
   Value hidden = minusInfinity();
-  Value masked =
-      updateScores(scores, count, point, firstKey, invariants,
-                   [&](Value score, ValueRange at) {
-                     Value visible =
-                         mask.buildPredicate(builder, loc, at[2], at[3]);
-                     if (length)
-                       // attention_c4
-                       visible = arith::AndIOp::create(
-                           builder, loc, visible,
-                           compare(arith::CmpIPredicate::slt, at[3], length));
-                     return select(visible, score, hidden);
-                   });
+  Value masked = updateScores(
+      scores, count, point, firstKey, invariants,
+      [&](Value score, ValueRange at) {
+        Value visible = mask.buildPredicate(builder, loc, at[2], at[3]);
+        if (!op.getWhere().empty())
+          visible = arith::AndIOp::create(builder, loc, visible,
+                                          inlineRegion(op.getWhere(), at));
+        if (length)
+          // attention_c4
+          visible = arith::AndIOp::create(
+              builder, loc, visible,
+              compare(arith::CmpIPredicate::slt, at[3], length));
+        return select(visible, score, hidden);
+      });
   scf::YieldOp::create(builder, loc, masked);
   return choice.getResult(0);
 }
@@ -466,7 +536,7 @@ SmallVector<Value> AttentionOp::buildInvariants(OpBuilder &builder,
     Value shorter = t.min(end, length);
     end = wrapped ? t.select(wrapped, end, shorter) : shorter;
   }
-  MaskReach reach = getMask().getExpression().getReach();
+  MaskReach reach = getReach();
   Value begin = zero;
   // A buffer that has wrapped is as long as the mask reaches: visit all of it.
   if (reach.behind) {
@@ -513,90 +583,105 @@ SmallVector<Value> AttentionOp::buildStepOnBlock(OpBuilder &builder,
                                                  ValueRange invariants,
                                                  ValueRange carry) {
   AttentionTiler t(*this, builder, schedule);
-  Location loc = getLoc();
-  constexpr auto parallel = IteratorType::parallel;
-  constexpr auto reduction = IteratorType::reduction;
   Value first = t.add(invariants[FirstKey], t.mul(index, t.keys));
   Value count = t.min(t.constant(t.keys), t.sub(invariants[EndKey], first));
-  Value key = t.getBlock(getKey(), point, first, count);
-  Value value = t.getBlock(getValue(), point, first, count);
+  bool isMasked = !isa<FullMaskAttr>(getMask().getExpression()) ||
+                  !getWhere().empty() || t.hidesByLength();
+  if (!isMasked)
+    return t.buildVisit(point, first, count, /*isFull=*/Value(), invariants,
+                        carry);
+  TileClass tile = t.classify(count, point, first, invariants);
+  if (isReachExact())
+    return t.buildVisit(point, first, count, tile.all, invariants, carry);
+  auto visit = scf::IfOp::create(builder, getLoc(), carry.getTypes(), tile.any,
+                                 /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(visit.thenBlock());
+  scf::YieldOp::create(
+      builder, getLoc(),
+      t.buildVisit(point, first, count, tile.all, invariants, carry));
+  builder.setInsertionPointToStart(visit.elseBlock());
+  scf::YieldOp::create(builder, getLoc(), carry);
+  return SmallVector<Value>(visit.getResults());
+}
+
+SmallVector<Value> AttentionTiler::buildVisit(ValueRange point, Value first,
+                                              Value count, Value isFull,
+                                              ValueRange invariants,
+                                              ValueRange carry) {
+  constexpr auto parallel = IteratorType::parallel;
+  constexpr auto reduction = IteratorType::reduction;
+  Value key = getBlock(op.getKey(), point, first, count);
+  Value value = getBlock(op.getValue(), point, first, count);
   auto multiplyAdd = [&](OpBuilder &b, Location l, ValueRange args) {
-    Value product =
-        arith::MulFOp::create(b, l, t.convert(b, args[0], t.compute),
-                              t.convert(b, args[1], t.compute));
+    Value product = arith::MulFOp::create(b, l, convert(b, args[0], compute),
+                                          convert(b, args[1], compute));
     linalg::YieldOp::create(
         b, l, ValueRange{arith::AddFOp::create(b, l, args[2], product)});
   };
 
   // Scores, in a buffer of static size.
-  SmallVector<int64_t> shape{t.keys, t.columns};
-  SmallVector<OpFoldResult> sizes{count, builder.getIndexAttr(t.columns)};
-  if (!t.flash) {
+  SmallVector<int64_t> shape{keys, columns};
+  SmallVector<OpFoldResult> sizes{count, builder.getIndexAttr(columns)};
+  if (!flash) {
     std::swap(shape[0], shape[1]);
     std::swap(sizes[0], sizes[1]);
   }
   SmallVector<OpFoldResult> zeros(2, builder.getIndexAttr(0));
   SmallVector<OpFoldResult> ones(2, builder.getIndexAttr(1));
-  Value scores = tensor::ExtractSliceOp::create(builder, loc, t.empty(shape),
+  Value scores = tensor::ExtractSliceOp::create(builder, loc, empty(shape),
                                                 zeros, sizes, ones);
-  scores = t.fill(t.zero(), scores);
-  if (t.flash)
-    scores = t.generic({key, invariants[QueryTile]}, scores,
-                       {t.map(3, {0, 2}), t.map(3, {2, 1}), t.map(3, {0, 1})},
-                       {parallel, parallel, reduction}, multiplyAdd)
+  scores = fill(zero(), scores);
+  if (flash)
+    scores = generic({key, invariants[QueryTile]}, scores,
+                     {map(3, {0, 2}), map(3, {2, 1}), map(3, {0, 1})},
+                     {parallel, parallel, reduction}, multiplyAdd)
                  .getResult(0);
   else
-    scores = t.generic({invariants[QueryTile], key}, scores,
-                       {t.map(3, {0, 2}), t.map(3, {1, 2}), t.map(3, {0, 1})},
-                       {parallel, parallel, reduction}, multiplyAdd)
+    scores = generic({invariants[QueryTile], key}, scores,
+                     {map(3, {0, 2}), map(3, {1, 2}), map(3, {0, 1})},
+                     {parallel, parallel, reduction}, multiplyAdd)
                  .getResult(0);
-  if (!getScore().empty())
-    scores = t.updateScores(
+  if (op.getKeyBias())
+    scores = addKeyBias(scores, count, point, first);
+  if (!op.getScore().empty())
+    scores = updateScores(
         scores, count, point, first, invariants,
         [&](Value score, ValueRange at) {
-          Block &body = getScore().front();
-          IRMapping mapping;
-          mapping.map(body.getArgument(0),
-                      t.convert(builder, score, t.element));
-          for (auto [argument, value] :
-               llvm::zip(body.getArguments().drop_front(), at))
-            mapping.map(argument, value);
-          for (Operation &inner : body.without_terminator())
-            builder.clone(inner, mapping);
-          return t.convert(
-              builder,
-              mapping.lookupOrDefault(body.getTerminator()->getOperand(0)),
-              t.compute);
+          SmallVector<Value> arguments{convert(builder, score, element)};
+          llvm::append_range(arguments, at);
+          return convert(builder, inlineRegion(op.getScore(), arguments),
+                         compute);
         });
-  scores = t.buildMasked(scores, count, point, first, invariants);
+  if (isFull)
+    scores = buildMasked(scores, isFull, count, point, first, invariants);
 
-  AffineMap all = t.map(2, {0, 1});
-  AffineMap stat = t.flash ? t.map(2, {1}) : t.map(2, {0});
+  AffineMap all = map(2, {0, 1});
+  AffineMap stat = flash ? map(2, {1}) : map(2, {0});
   SmallVector<IteratorType> alongKeys{reduction, parallel};
-  if (!t.flash)
+  if (!flash)
     std::swap(alongKeys[0], alongKeys[1]);
-  AffineMap one = t.map(1, {0});
+  AffineMap one = map(1, {0});
 
   // Along the outer axis a comparison and a choice are one instruction; within
   // a vector the reduction must be an operation that may be reordered.
   Value blockMaximum =
-      t.generic(scores, t.fill(t.lowest(), t.empty(t.columns)), {all, stat},
-                alongKeys,
-                [&](OpBuilder &b, Location l, ValueRange args) {
-                  Value larger;
-                  if (t.flash) {
-                    Value above = arith::CmpFOp::create(
-                        b, l, arith::CmpFPredicate::OGT, args[0], args[1]);
-                    larger =
-                        arith::SelectOp::create(b, l, above, args[0], args[1]);
-                  } else {
-                    larger = arith::MaximumFOp::create(b, l, args[1], args[0]);
-                  }
-                  linalg::YieldOp::create(b, l, larger);
-                })
+      generic(scores, fill(lowest(), empty(columns)), {all, stat}, alongKeys,
+              [&](OpBuilder &b, Location l, ValueRange args) {
+                Value larger;
+                if (flash) {
+                  Value above = arith::CmpFOp::create(
+                      b, l, arith::CmpFPredicate::OGT, args[0], args[1]);
+                  larger =
+                      arith::SelectOp::create(b, l, above, args[0], args[1]);
+                } else {
+                  larger = arith::MaximumFOp::create(b, l, args[1], args[0]);
+                }
+                linalg::YieldOp::create(b, l, larger);
+              })
           .getResult(0);
-  auto stats = t.generic(
-      blockMaximum, {t.empty(t.columns), carry[Maximum], carry[Sum]},
+  auto stats = generic(
+      blockMaximum, {empty(columns), carry[Maximum], carry[Sum]},
       {one, one, one, one}, {parallel},
       [&](OpBuilder &b, Location l, ValueRange args) {
         Value above = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OGT,
@@ -609,37 +694,35 @@ SmallVector<Value> AttentionOp::buildStepOnBlock(OpBuilder &builder,
       });
   Value rescale = stats.getResult(0), maximum = stats.getResult(1);
   auto weights =
-      t.generic(maximum, {scores, stats.getResult(2)}, {stat, all, stat},
-                alongKeys, [&](OpBuilder &b, Location l, ValueRange args) {
-                  Value weight = math::ExpOp::create(
-                      b, l, arith::SubFOp::create(b, l, args[1], args[0]));
-                  // The order of the sum is free, so that it may run in
-                  // vectors.
-                  Value sum = arith::AddFOp::create(
-                      b, l, args[2], weight, arith::FastMathFlags::reassoc);
-                  linalg::YieldOp::create(b, l, ValueRange{weight, sum});
-                });
+      generic(maximum, {scores, stats.getResult(2)}, {stat, all, stat},
+              alongKeys, [&](OpBuilder &b, Location l, ValueRange args) {
+                Value weight = math::ExpOp::create(
+                    b, l, arith::SubFOp::create(b, l, args[1], args[0]));
+                // The order of the sum is free, so that it may run in
+                // vectors.
+                Value sum = arith::AddFOp::create(
+                    b, l, args[2], weight, arith::FastMathFlags::reassoc);
+                linalg::YieldOp::create(b, l, ValueRange{weight, sum});
+              });
   Value accumulator =
-      t.generic(rescale, carry[Accumulator], {stat, all}, {parallel, parallel},
-                [&](OpBuilder &b, Location l, ValueRange args) {
-                  linalg::YieldOp::create(b, l,
-                                          ValueRange{arith::MulFOp::create(
-                                              b, l, args[1], args[0])});
-                })
+      generic(rescale, carry[Accumulator], {stat, all}, {parallel, parallel},
+              [&](OpBuilder &b, Location l, ValueRange args) {
+                linalg::YieldOp::create(
+                    b, l,
+                    ValueRange{arith::MulFOp::create(b, l, args[1], args[0])});
+              })
           .getResult(0);
   Value weighted = weights.getResult(0);
-  if (t.flash)
-    accumulator =
-        t.generic({value, weighted}, accumulator,
-                  {t.map(3, {2, 0}), t.map(3, {2, 1}), t.map(3, {0, 1})},
-                  {parallel, parallel, reduction}, multiplyAdd)
-            .getResult(0);
+  if (flash)
+    accumulator = generic({value, weighted}, accumulator,
+                          {map(3, {2, 0}), map(3, {2, 1}), map(3, {0, 1})},
+                          {parallel, parallel, reduction}, multiplyAdd)
+                      .getResult(0);
   else
-    accumulator =
-        t.generic({weighted, value}, accumulator,
-                  {t.map(3, {0, 2}), t.map(3, {2, 1}), t.map(3, {0, 1})},
-                  {parallel, parallel, reduction}, multiplyAdd)
-            .getResult(0);
+    accumulator = generic({weighted, value}, accumulator,
+                          {map(3, {0, 2}), map(3, {2, 1}), map(3, {0, 1})},
+                          {parallel, parallel, reduction}, multiplyAdd)
+                      .getResult(0);
   return {maximum, weights.getResult(1), accumulator};
 }
 

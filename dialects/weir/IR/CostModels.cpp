@@ -131,7 +131,7 @@ struct AttentionCost
     double heads = getExtent(attention.getQuery(), 2);
     double features = getExtent(attention.getQuery(), 3);
     double outputs = getExtent(attention.getValue(), 3);
-    MaskReach reach = attention.getMask().getExpression().getReach();
+    MaskReach reach = attention.getReach();
 
     // Pairs of a query and a key it sees, and keys that some query sees.
     double pairs = 0;

@@ -1,5 +1,4 @@
-//===- MaskAttrs.cpp - The mask algebra, and the other attributes -*- C++
-//-*-===//
+//===- MaskAttrs.cpp - The mask algebra, and other attributes ---*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,13 +7,15 @@
 
 //
 // Each leaf of the algebra is a few lines here: its predicate for a pair of
-// numbers, the same predicate as IR, and how far it reaches. `#weir.mask<...>`
-// holds the text form, a small expression grammar:
+// numbers, the same predicate as IR, and its text. What a mask says of tiles
+// and how far it reaches follow from the predicate (TileClasses.h). The text of
+// `#weir.mask<...>` is a small expression grammar:
 //
 //   or    := and (`or` and)*
 //   and   := unary (`and` unary)*
 //   unary := `not` unary | `(` or `)` | leaf
 //   leaf  := `full` | `causal` | `window` `<` int (`,` int)? `>`
+//          | (`first` | `dilated` | `chunk`) `<` int `>`
 //
 // The connectives are words because MLIR's lexer has no `&`.
 //
@@ -22,6 +23,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/raw_ostream.h"
@@ -58,11 +60,6 @@ Value FullMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value,
                                    Value) const {
   return buildTrue(builder, loc);
 }
-Value FullMaskAttr::buildCoverTest(OpBuilder &builder, Location loc, Value,
-                                   Value, Value, Value) const {
-  return buildTrue(builder, loc);
-}
-MaskReach FullMaskAttr::getReach() const { return {}; }
 void FullMaskAttr::printMask(raw_ostream &os) const { os << "full"; }
 
 bool CausalMaskAttr::isVisible(int64_t q, int64_t k) const { return k <= q; }
@@ -70,12 +67,6 @@ Value CausalMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
                                      Value k) const {
   return buildCompare(builder, loc, arith::CmpIPredicate::sle, k, q);
 }
-Value CausalMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
-                                     Value firstQuery, Value, Value,
-                                     Value lastKey) const {
-  return buildPredicate(builder, loc, firstQuery, lastKey);
-}
-MaskReach CausalMaskAttr::getReach() const { return {std::nullopt, 0}; }
 void CausalMaskAttr::printMask(raw_ostream &os) const { os << "causal"; }
 
 /// Keys behind the query that a window shows: `window<n>` counts the query's
@@ -101,24 +92,52 @@ Value WindowMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
       builder, loc, visible,
       buildCompare(builder, loc, arith::CmpIPredicate::sge, behind, right));
 }
-Value WindowMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
-                                     Value firstQuery, Value lastQuery,
-                                     Value firstKey, Value lastKey) const {
-  // The two corners farthest from the diagonal, one on each side of it.
-  Value behind = buildPredicate(builder, loc, lastQuery, firstKey);
-  if (!getRight())
-    return behind;
-  return arith::AndIOp::create(
-      builder, loc, behind, buildPredicate(builder, loc, firstQuery, lastKey));
-}
-MaskReach WindowMaskAttr::getReach() const {
-  return {getKeysBehind(*this), getRight()};
-}
 void WindowMaskAttr::printMask(raw_ostream &os) const {
   os << "window<" << getLeft();
   if (getRight())
     os << ", " << *getRight();
   os << '>';
+}
+
+bool FirstMaskAttr::isVisible(int64_t, int64_t k) const {
+  return k < getCount();
+}
+Value FirstMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value,
+                                    Value k) const {
+  return buildCompare(builder, loc, arith::CmpIPredicate::slt, k,
+                      buildIndex(builder, loc, getCount()));
+}
+void FirstMaskAttr::printMask(raw_ostream &os) const {
+  os << "first<" << getCount() << '>';
+}
+
+bool DilatedMaskAttr::isVisible(int64_t q, int64_t k) const {
+  return (q - k) % getStep() == 0;
+}
+Value DilatedMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
+                                      Value k) const {
+  Value behind = arith::SubIOp::create(builder, loc, q, k);
+  Value rest = arith::RemSIOp::create(builder, loc, behind,
+                                      buildIndex(builder, loc, getStep()));
+  return buildCompare(builder, loc, arith::CmpIPredicate::eq, rest,
+                      buildIndex(builder, loc, 0));
+}
+void DilatedMaskAttr::printMask(raw_ostream &os) const {
+  os << "dilated<" << getStep() << '>';
+}
+
+bool ChunkMaskAttr::isVisible(int64_t q, int64_t k) const {
+  return q / getLength() == k / getLength();
+}
+Value ChunkMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
+                                    Value k) const {
+  Value length = buildIndex(builder, loc, getLength());
+  return buildCompare(builder, loc, arith::CmpIPredicate::eq,
+                      arith::DivSIOp::create(builder, loc, q, length),
+                      arith::DivSIOp::create(builder, loc, k, length));
+}
+void ChunkMaskAttr::printMask(raw_ostream &os) const {
+  os << "chunk<" << getLength() << '>';
 }
 
 //===----------------------------------------------------------------------===//
@@ -133,23 +152,6 @@ Value AndMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
   return arith::AndIOp::create(builder, loc,
                                getLhs().buildPredicate(builder, loc, q, k),
                                getRhs().buildPredicate(builder, loc, q, k));
-}
-Value AndMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
-                                  Value firstQuery, Value lastQuery,
-                                  Value firstKey, Value lastKey) const {
-  return arith::AndIOp::create(
-      builder, loc,
-      getLhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
-                              lastKey),
-      getRhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
-                              lastKey));
-}
-MaskReach AndMaskAttr::getReach() const {
-  auto nearer = [](std::optional<int64_t> a, std::optional<int64_t> b) {
-    return a && b ? std::min(*a, *b) : a ? a : b;
-  };
-  MaskReach lhs = getLhs().getReach(), rhs = getRhs().getReach();
-  return {nearer(lhs.behind, rhs.behind), nearer(lhs.ahead, rhs.ahead)};
 }
 
 /// Prints an operand of `and` or `not`, in brackets when it binds less tightly.
@@ -175,23 +177,6 @@ Value OrMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
                               getLhs().buildPredicate(builder, loc, q, k),
                               getRhs().buildPredicate(builder, loc, q, k));
 }
-Value OrMaskAttr::buildCoverTest(OpBuilder &builder, Location loc,
-                                 Value firstQuery, Value lastQuery,
-                                 Value firstKey, Value lastKey) const {
-  return arith::OrIOp::create(
-      builder, loc,
-      getLhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
-                              lastKey),
-      getRhs().buildCoverTest(builder, loc, firstQuery, lastQuery, firstKey,
-                              lastKey));
-}
-MaskReach OrMaskAttr::getReach() const {
-  auto farther = [](std::optional<int64_t> a, std::optional<int64_t> b) {
-    return a && b ? std::optional<int64_t>(std::max(*a, *b)) : std::nullopt;
-  };
-  MaskReach lhs = getLhs().getReach(), rhs = getRhs().getReach();
-  return {farther(lhs.behind, rhs.behind), farther(lhs.ahead, rhs.ahead)};
-}
 void OrMaskAttr::printMask(raw_ostream &os) const {
   getLhs().printMask(os);
   os << " or ";
@@ -209,20 +194,6 @@ Value NotMaskAttr::buildPredicate(OpBuilder &builder, Location loc, Value q,
   return arith::XOrIOp::create(builder, loc,
                                getMask().buildPredicate(builder, loc, q, k),
                                buildTrue(builder, loc));
-}
-Value NotMaskAttr::buildCoverTest(OpBuilder &builder, Location loc, Value,
-                                  Value, Value, Value) const {
-  // What a mask hides is not known by tiles, only by pairs.
-  return arith::ConstantIntOp::create(builder, loc, 0, 1);
-}
-MaskReach NotMaskAttr::getReach() const {
-  // A complement reaches as far as positions go, except where the mask shows
-  // one whole side: what is not causal lies ahead, and causal shows all behind.
-  if (isa<FullMaskAttr>(getMask()))
-    return {-1, -1};
-  if (isa<CausalMaskAttr>(getMask()))
-    return {-1, std::nullopt};
-  return {};
 }
 void NotMaskAttr::printMask(raw_ostream &os) const {
   os << "not ";
@@ -264,8 +235,25 @@ static FailureOr<MaskAttrInterface> parseLeaf(AsmParser &parser) {
     }
     return cast<MaskAttrInterface>(WindowMaskAttr::get(context, left, bound));
   }
+  if (keyword == "first" || keyword == "dilated" || keyword == "chunk") {
+    int64_t number;
+    if (parser.parseLess() || parser.parseInteger(number) ||
+        parser.parseGreater())
+      return failure();
+    if (number < 1) {
+      parser.emitError(loc) << keyword << " takes a number from 1, found "
+                            << keyword << '<' << number << '>';
+      return failure();
+    }
+    if (keyword == "first")
+      return cast<MaskAttrInterface>(FirstMaskAttr::get(context, number));
+    if (keyword == "dilated")
+      return cast<MaskAttrInterface>(DilatedMaskAttr::get(context, number));
+    return cast<MaskAttrInterface>(ChunkMaskAttr::get(context, number));
+  }
   parser.emitError(loc) << "unknown mask '" << keyword
-                        << "', expected full, causal or window";
+                        << "', expected full, causal, window, first, dilated "
+                           "or chunk";
   return failure();
 }
 

@@ -18,8 +18,8 @@
 //   l        0        causal and window<l + 1>
 //   l        r        window<l, r>
 //
-// What is no band, a `not` of one, stays an operand of its connective, behind
-// the band that all bands beside it were merged into.
+// What is no band, a `not` of one or another leaf, stays an operand of its
+// connective, behind the band that all bands beside it were merged into.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,8 +40,7 @@ static std::optional<int64_t> getFarther(std::optional<int64_t> a,
   return a && b ? std::optional<int64_t>(std::max(*a, *b)) : std::nullopt;
 }
 
-/// The bounds of `mask` if it is a band, which its reach then describes.
-static std::optional<MaskReach> getBand(MaskAttrInterface mask) {
+std::optional<MaskReach> weir::getBand(MaskAttrInterface mask) {
   if (isa<FullMaskAttr, CausalMaskAttr, WindowMaskAttr>(mask))
     return mask.getReach();
   if (auto both = dyn_cast<AndMaskAttr>(mask))

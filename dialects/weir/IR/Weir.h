@@ -66,6 +66,9 @@ enum SequenceAxis : unsigned { BatchAxis = 0, TimeAxis = 1 };
 MaskAttrInterface simplifyMask(MaskAttrInterface mask,
                                const MaskReach &extent = {});
 
+/// The bounds of `mask` if it shows all keys within them and no other.
+std::optional<MaskReach> getBand(MaskAttrInterface mask);
+
 /// Angular frequencies of `weir.rope_frequencies`, in radians per position, or
 /// none with `error` set when `scaling` lacks a parameter its kind needs.
 std::optional<llvm::SmallVector<double>>

@@ -21,14 +21,25 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     For query head h, which reads key/value head `h / (H / Hkv)`:
 
     ```
-    s[q, k]   = score(scale * sum_d query[b, q, h, d] * key[b, k, hkv, d])
+    s[q, k]   = score(scale * sum_d query[b, q, h, d] * key[b, k, hkv, d]
+                      + key_bias[b, k, h])
     result[q] = sum_k softmax_k(s[q, k] where mask(q, k)) * value[b, k, hkv]
     ```
 
     The head counts alone say multi-head, grouped-query or multi-query
-    attention. The region, where given, maps a score to a score; it sees the
-    score and the batch row, query head, and absolute positions of query and
+    attention. The region `score`, where given, maps a score to a score; it sees
+    the score and the batch row, query head, and absolute positions of query and
     key, as index values, and may use values from above.
+
+    Masks. The pairs that `mask` shows are those of the result; the region
+    `where`, where given, is one more condition on them, a predicate over the
+    batch row, query head, and positions of query and key. Of its operations on
+    numbers the compiler proves which tiles of pairs are empty, and never visits
+    them, and which are full; what reads tensors is evaluated for every pair.
+
+    `key_bias` is added to the scores of a key, whatever the query: the slopes
+    of ALiBi (arXiv:2108.12409), or the log of what a forgetting gate keeps
+    (arXiv:2503.02130), for terms of the query alone drop out of the softmax.
 
     Positions. Query i of row b stands at position `offset[b] + i`, offset 0
     unless given. Key j stands at position j. With `offset`, the key axis is a
@@ -52,19 +63,25 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     - (C7) The region has arguments (element type, index x 4) and yields the
       element type.
     - (C8) `sinks`, where given, is `[H]` of the element type.
+    - (C9) `key_bias`, where given, is `[B, Tk, H]` of the element type or f32.
+    - (C10) The region `where` has arguments (index x 4) and yields an i1.
   }];
   let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key,
     AnyRankedTensor:$value, Optional<AnyRankedTensor>:$offset,
     Optional<AnyRankedTensor>:$key_lengths,
-    Optional<AnyRankedTensor>:$sinks, Weir_MaskAttr:$mask, F64Attr:$scale, OptionalAttr<Weir_ScheduleAttr>:$schedule);
+    Optional<AnyRankedTensor>:$sinks, Optional<AnyRankedTensor>:$key_bias,
+    Weir_MaskAttr:$mask, F64Attr:$scale,
+    OptionalAttr<Weir_ScheduleAttr>:$schedule);
   let results = (outs AnyRankedTensor:$result);
-  let regions = (region MaxSizedRegion<1>:$score);
+  let regions = (region MaxSizedRegion<1>:$where, MaxSizedRegion<1>:$score);
   let assemblyFormat = [{
     $query `,` $key `,` $value `mask` `(` $mask `)` `scale` `(` $scale `)`
     oilist(`offset` `(` $offset `:` type($offset) `)`
            | `key_lengths` `(` $key_lengths `:` type($key_lengths) `)`
-           | `sinks` `(` $sinks `:` type($sinks) `)`)
-    (`schedule` `(` $schedule^ `)`)? (`score` $score^)? attr-dict
+           | `sinks` `(` $sinks `:` type($sinks) `)`
+           | `key_bias` `(` $key_bias `:` type($key_bias) `)`)
+    (`schedule` `(` $schedule^ `)`)? (`where` $where^)? (`score` $score^)?
+    attr-dict
     `:` type($query) `,` type($key) `,` type($value) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -73,6 +90,13 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
   let extraClassDeclaration = [{
     /// Query heads that share one key/value head.
     int64_t getGroupSize();
+
+    /// How far keys lie that the mask and the region `where` show.
+    ::weir::MaskReach getReach();
+
+    /// Whether every key within the reach is shown, so that no block of keys
+    /// within it is empty.
+    bool isReachExact();
   }];
 }
 

@@ -152,6 +152,35 @@ def Weir_WindowMaskAttr : Weir_MaskLeaf<"WindowMask", "window_mask"> {
   let assemblyFormat = "`<` $left (`,` $right^)? `>`";
 }
 
+def Weir_FirstMaskAttr : Weir_MaskLeaf<"FirstMask", "first_mask"> {
+  let summary = "the first keys of the sequence: k < count";
+  let description = [{
+    Attention sinks and global tokens. `causal and (window<256> or first<4>)` is
+    the mask of StreamingLLM (arXiv:2309.17453).
+  }];
+  let parameters = (ins "int64_t":$count);
+  let assemblyFormat = "`<` $count `>`";
+}
+
+def Weir_DilatedMaskAttr : Weir_MaskLeaf<"DilatedMask", "dilated_mask"> {
+  let summary = "every key a multiple of step away: (q - k) mod step = 0";
+  let description = [{
+    With a window, the dilated one of Longformer (arXiv:2004.05150); beside one,
+    the strided pattern of sparse transformers (arXiv:1904.10509).
+  }];
+  let parameters = (ins "int64_t":$step);
+  let assemblyFormat = "`<` $step `>`";
+}
+
+def Weir_ChunkMaskAttr : Weir_MaskLeaf<"ChunkMask", "chunk_mask"> {
+  let summary = "keys in the query's chunk: q / length = k / length";
+  let description = [{
+    Block-diagonal attention; with `causal`, the chunked layers of Llama 4.
+  }];
+  let parameters = (ins "int64_t":$length);
+  let assemblyFormat = "`<` $length `>`";
+}
+
 def Weir_AndMaskAttr : Weir_MaskLeaf<"AndMask", "and_mask"> {
   let summary = "pairs visible in both masks";
   let parameters = (ins "::weir::MaskAttrInterface":$lhs,
@@ -179,6 +208,7 @@ def Weir_MaskAttr : Weir_Attr<"Mask", "mask"> {
     #weir.mask<causal>
     #weir.mask<causal and window<256>>
     #weir.mask<not (causal or window<4, 4>)>
+    #weir.mask<causal and (window<256> or first<4>)>
     ```
     `and` binds tighter than `or`, and `not` tightest.
   }];

@@ -103,6 +103,11 @@ struct MaskReach {
   std::optional<int64_t> ahead;
 };
 
+class MaskAttrInterface;
+
+/// The reach that the predicate of `mask` has.
+MaskReach getReach(MaskAttrInterface mask);
+
 } // namespace weir
 
 #include "weir/IR/WeirAttrInterfaces.h.inc"

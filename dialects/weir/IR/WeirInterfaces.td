@@ -274,7 +274,8 @@ def Weir_MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
   let description = [{
     A set of visible (query, key) position pairs. Positions are absolute and
     count from 0 in each row of the batch. New leaves of the mask algebra
-    implement this interface and nothing else.
+    implement this interface and nothing else; what a mask says of tiles is
+    derived (docs/adr/011-masks.md).
   }];
   let methods = [
     InterfaceMethod<[{ Whether query position `q` sees key position `k`. }],
@@ -286,20 +287,13 @@ def Weir_MaskAttrInterface : AttrInterface<"MaskAttrInterface"> {
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
            "::mlir::Value":$q, "::mlir::Value":$k)>,
     InterfaceMethod<[{
-        How far behind (`first`) and ahead (`second`) of the query the farthest
-        visible key may lie; no value means unbounded. A causal mask is
-        `(none, 0)`, a causal window of n keys `(n - 1, 0)`.
+        How far behind and ahead of the query the farthest visible key may lie;
+        no value means unbounded. A causal mask is `(none, 0)`, a causal window
+        of n keys `(n - 1, 0)`. It follows from the predicate.
       }],
-      "::weir::MaskReach", "getReach", (ins)>,
-    InterfaceMethod<[{
-        Emits a test whether all queries of [`firstQuery`, `lastQuery`] see all
-        keys of [`firstKey`, `lastKey`], index values. It may be false where
-        they do, never true where they do not.
-      }],
-      "::mlir::Value", "buildCoverTest",
-      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
-           "::mlir::Value":$firstQuery, "::mlir::Value":$lastQuery,
-           "::mlir::Value":$firstKey, "::mlir::Value":$lastKey)>,
+      "::weir::MaskReach", "getReach", (ins), "", [{
+        return ::weir::getReach(::llvm::cast<::weir::MaskAttrInterface>($_attr));
+      }]>,
     InterfaceMethod<[{ Prints the mask as it stands inside `#weir.mask<>`. }],
       "void", "printMask", (ins "::llvm::raw_ostream &":$os)>,
   ];

@@ -190,3 +190,29 @@ func.func @constant_rows(%q: tensor<2x3x2x4xf32>, %k: tensor<2x4x2x4xf32>)
   return %0, %1, %2, %3 : tensor<2x3x2x4xf32>, tensor<2x3x2x4xf32>,
       tensor<2x3x2x4xf32>, tensor<2x3x2x4xf32>
 }
+
+// A condition that always holds is none.
+// CHECK-LABEL: func.func @idle_where
+// CHECK: weir.attention
+// CHECK-NOT: where
+// CHECK: return
+func.func @idle_where(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x4xf32> {
+  %0 = weir.attention %q, %q, %q mask(<causal>) scale(0.5) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %yes = arith.constant true
+    weir.yield %yes : i1
+  } : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+      -> tensor<?x?x2x4xf32>
+  return %0 : tensor<?x?x2x4xf32>
+}
+
+// Bands beside other leaves merge, and these stay.
+// CHECK-LABEL: func.func @leaves
+// CHECK: mask(<causal and window<8> and chunk<4>>)
+func.func @leaves(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x4xf32> {
+  %0 = weir.attention %q, %q, %q
+      mask(<window<8> and (chunk<4> and chunk<4> and causal)>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %0 : tensor<?x?x2x4xf32>
+}

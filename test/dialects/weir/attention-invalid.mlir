@@ -160,8 +160,66 @@ func.func @attention_c8_element(%q: tensor<?x?x4x16xf32>,
 
 // -----
 
+func.func @attention_c9_heads(%q: tensor<?x?x4x16xf32>,
+                              %k: tensor<?x?x2x16xf32>,
+                              %b: tensor<?x?x2xf32>) {
+  // expected-error @below {{has a key bias of type 'tensor<?x?x2xf32>', expected [batch, key time, 4 query heads] of 'f32' or f32}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      key_bias(%b : tensor<?x?x2xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c9_time(%q: tensor<?x?x4x16xf32>,
+                             %k: tensor<?x8x2x16xf32>,
+                             %b: tensor<?x9x4xf32>) {
+  // expected-error @below {{has a key bias of type 'tensor<?x9x4xf32>'}}
+  weir.attention %q, %k, %k mask(<full>) scale(1.0)
+      key_bias(%b : tensor<?x9x4xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x8x2x16xf32>, tensor<?x8x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c10_arguments(%q: tensor<?x?x4x16xf32>) {
+  // expected-error @below {{has a region where with arguments ('index', 'index'), expected (index, index, index, index)}}
+  weir.attention %q, %q, %q mask(<full>) scale(1.0) where {
+  ^bb0(%i: index, %j: index):
+    %c = arith.cmpi ne, %i, %j : index
+    weir.yield %c : i1
+  } : tensor<?x?x4x16xf32>, tensor<?x?x4x16xf32>, tensor<?x?x4x16xf32>
+      -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c10_yield(%q: tensor<?x?x4x16xf32>) {
+  // expected-error @below {{has a region where that does not yield one i1}}
+  weir.attention %q, %q, %q mask(<full>) scale(1.0) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    weir.yield %i : index
+  } : tensor<?x?x4x16xf32>, tensor<?x?x4x16xf32>, tensor<?x?x4x16xf32>
+      -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func private @mask_no_step() attributes {
+  // expected-error @below {{dilated takes a number from 1, found dilated<0>}}
+  m = #weir.mask<dilated<0>>
+}
+
+// -----
+
 func.func private @mask_unknown_leaf() attributes {
-  // expected-error @below {{unknown mask 'diagonal', expected full, causal or window}}
+  // expected-error @below {{unknown mask 'diagonal', expected full, causal, window, first, dilated or chunk}}
   m = #weir.mask<diagonal>
 }
 

@@ -44,6 +44,31 @@ func.func @sinks(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
   return %0 : tensor<?x?x4x16xf32>
 }
 
+// CHECK-LABEL: func.func @key_bias_and_where
+// CHECK: weir.attention
+// CHECK-SAME: mask(<causal>)
+// CHECK-SAME: key_bias(%{{[^ ]+}} : tensor<?x?x4xf32>)
+// CHECK-SAME: where {
+// CHECK-NEXT: ^bb0(%{{.*}}: index, %{{.*}}: index, %[[Q:[^:]+]]: index, %[[K:[^:]+]]: index):
+// CHECK-NEXT: %[[C:.*]] = arith.cmpi ne, %[[Q]], %[[K]] : index
+// CHECK-NEXT: weir.yield %[[C]] : i1
+// CHECK-NEXT: } score {
+func.func @key_bias_and_where(%q: tensor<?x?x4x16xbf16>,
+    %k: tensor<?x?x2x16xbf16>, %bias: tensor<?x?x4xf32>)
+    -> tensor<?x?x4x16xbf16> {
+  %0 = weir.attention %q, %k, %k mask(<causal>) scale(0.25)
+      key_bias(%bias : tensor<?x?x4xf32>) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %c = arith.cmpi ne, %i, %j : index
+    weir.yield %c : i1
+  } score {
+  ^bb0(%s: bf16, %b: index, %h: index, %i: index, %j: index):
+    weir.yield %s : bf16
+  } : tensor<?x?x4x16xbf16>, tensor<?x?x2x16xbf16>, tensor<?x?x2x16xbf16>
+      -> tensor<?x?x4x16xbf16>
+  return %0 : tensor<?x?x4x16xbf16>
+}
+
 // The mask algebra prints with the brackets it needs and no others.
 // CHECK-LABEL: func.func private @masks
 // CHECK-SAME: m0 = #weir.mask<full>
@@ -51,10 +76,14 @@ func.func @sinks(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
 // CHECK-SAME: m2 = #weir.mask<(causal or full) and window<8>>
 // CHECK-SAME: m3 = #weir.mask<not (causal or window<4, 0>)>
 // CHECK-SAME: m4 = #weir.mask<not not causal>
+// CHECK-SAME: m5 = #weir.mask<causal and (window<256> or first<4>)>
+// CHECK-SAME: m6 = #weir.mask<causal and chunk<8192> or dilated<64>>
 func.func private @masks() attributes {
   m0 = #weir.mask<full>,
   m1 = #weir.mask<window<4, 4> or (causal and (not window<2>))>,
   m2 = #weir.mask<(causal or full) and window<8>>,
   m3 = #weir.mask<not (causal or window<4, 0>)>,
-  m4 = #weir.mask<not not causal>
+  m4 = #weir.mask<not not causal>,
+  m5 = #weir.mask<causal and (window<256> or first<4>)>,
+  m6 = #weir.mask<causal and chunk<8192> or dilated<64>>
 }

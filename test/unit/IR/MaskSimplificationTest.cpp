@@ -5,52 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/IR/MLIRContext.h"
-#include "weir/IR/Weir.h"
-#include "gtest/gtest.h"
-#include <random>
+#include "RandomMasks.h"
 
 using namespace weir;
 
 namespace {
 
 /// Simplifies random masks and compares them with what they were.
-struct MaskSimplificationTest : public testing::Test {
-  MaskSimplificationTest() { context.loadDialect<WeirDialect>(); }
-
-  int64_t draw(int64_t below) {
-    return static_cast<int64_t>(generator() % static_cast<uint64_t>(below));
-  }
-
-  /// A mask of connectives nested at most `depth` deep.
-  MaskAttrInterface makeMask(int depth) {
-    switch (draw(depth == 0 ? 4 : 8)) {
-    case 0:
-      return FullMaskAttr::get(&context);
-    case 1:
-      return CausalMaskAttr::get(&context);
-    case 2:
-      return WindowMaskAttr::get(&context, 1 + draw(6), std::nullopt);
-    case 3:
-      return WindowMaskAttr::get(&context, draw(6), draw(6));
-    case 4:
-      return NotMaskAttr::get(&context, makeMask(depth - 1));
-    case 5:
-    case 6:
-      return AndMaskAttr::get(&context, makeMask(depth - 1),
-                              makeMask(depth - 1));
-    default:
-      return OrMaskAttr::get(&context, makeMask(depth - 1),
-                             makeMask(depth - 1));
-    }
-  }
-
-  static std::string toText(MaskAttrInterface mask) {
-    std::string text;
-    llvm::raw_string_ostream os(text);
-    mask.printMask(os);
-    return text;
-  }
+struct MaskSimplificationTest : public RandomMasks {
+  MaskSimplificationTest() : RandomMasks(7) {}
 
   /// Compares masks over `queries` x `keys` pairs.
   static void expectSame(MaskAttrInterface mask, MaskAttrInterface simple,
@@ -61,9 +24,6 @@ struct MaskSimplificationTest : public testing::Test {
             << toText(mask) << " became " << toText(simple) << ", which differ "
             << "at query " << q << " and key " << k;
   }
-
-  mlir::MLIRContext context;
-  std::mt19937_64 generator{7};
 };
 
 } // namespace

@@ -29,6 +29,46 @@ func.func @window_ahead(
 
 // -----
 
+func.func @where_ahead(
+    %x: tensor<?x?x2x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{this attention sees later positions (mask: full, where a region holds)}}
+  %y = weir.attention %x, %x, %x mask(<full>) scale(0.5) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %one = arith.constant 1 : index
+    %limit = arith.addi %i, %one : index
+    %c = arith.cmpi sle, %j, %limit : index
+    weir.yield %c : i1
+  } : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @where_reads_time(
+    // expected-note @below {{the axis comes from this argument}}
+    %x: tensor<?x?x2x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{the region of this op reads a value with time from above}}
+  %y = weir.attention %x, %x, %x mask(<causal>) scale(0.5) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %zero = arith.constant 0 : index
+    %number = tensor.extract %x[%b, %j, %h, %zero] : tensor<?x?x2x4xf32>
+    %none = arith.constant 0.0 : f32
+    %c = arith.cmpf ogt, %number, %none : f32
+    weir.yield %c : i1
+  } : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
 func.func @reduction_over_time(
     // expected-note @below {{the axis comes from this argument}}
     %x: tensor<?x?x4xf32> {weir.name = "x"},

@@ -211,3 +211,36 @@ func.func @forward(%x: tensor<4xf32> {weir.name = "no_time"})
   %y = weir.rms_norm %x eps(1.0e-5) : tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// -----
+
+// A bias of the keys is remembered as they are, and a predicate tells how far
+// back.
+
+// CHECK: weir.slot @history0 history lookback(4) : tensor<?x?x2x4xf32>
+// CHECK: weir.slot @history1 history lookback(4) : tensor<?x?x2xf32>
+// CHECK: func.func @extend(
+// CHECK-DAG: %[[K:.*]] = weir.append %{{.*}} into %{{.*}} : {{.*}}tensor<?x?x2x4xf32>
+// CHECK-DAG: %[[B:.*]] = weir.append %{{.*}} into %{{.*}} : {{.*}}tensor<?x?x2xf32>
+// CHECK: weir.attention %{{.*}}, %[[K]], %[[K]] mask(<causal>)
+// CHECK-SAME: offset(
+// CHECK-SAME: key_bias(%[[B]] : tensor<?x?x2xf32>)
+// CHECK-SAME: where {
+// CHECK: arith.cmpi slt
+func.func @forward(
+    %x: tensor<?x?x2x4xf32> {weir.name = "biased"},
+    %bias: tensor<?x?x2xf32> {weir.name = "bias"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %y = weir.attention %x, %x, %x mask(<causal>) scale(0.5)
+      key_bias(%bias : tensor<?x?x2xf32>) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %four = arith.constant 4 : index
+    %behind = arith.subi %i, %j : index
+    %c = arith.cmpi slt, %behind, %four : index
+    weir.yield %c : i1
+  } : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
