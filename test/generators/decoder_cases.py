@@ -83,6 +83,23 @@ def two_ropes(full, near):
     return {"full_attention": full, "sliding_attention": near}
 
 
+def old_modernbert(config):
+    """Rotations and kinds of layers in the keys of the first files."""
+    rope = config.pop("rope_parameters")
+    config["global_rope_theta"] = rope["full_attention"]["rope_theta"]
+    config["local_rope_theta"] = rope["sliding_attention"]["rope_theta"]
+    config["global_attn_every_n_layers"] = 2
+    del config["layer_types"]
+
+
+def encoder(model, *, eps="layer_norm_eps", spell=None, pad="right", **options):
+    """A case of an encoder, which has nothing to decode."""
+    config = neox(**options)
+    if eps != "layer_norm_eps":
+        config[eps] = config.pop("layer_norm_eps")
+    return Case(model, config, spell=spell, pad=pad, generate=False)
+
+
 GEMMA = dict(head_dim=16, query_pre_attn_scalar=24)
 
 DECODER_CASES = {
@@ -453,5 +470,34 @@ DECODER_CASES = {
             rope_parameters=dict(rope_theta=1e3, partial_rotary_factor=0.5),
         ),
         gguf="F32",
+    ),
+    "modernbert_old_spelling_biases": encoder(
+        "ModernBertForMaskedLM",
+        eps="norm_eps",
+        spell=old_modernbert,
+        attention_bias=True,
+        mlp_bias=True,
+        norm_bias=True,
+        classifier_bias=True,
+        decoder_bias=False,
+        tie_word_embeddings=False,
+        local_attention=13,
+        pad_token_id=3,
+        hidden_activation="silu",
+        classifier_activation="relu",
+        layer_types=["full_attention", "sliding_attention"],
+        rope_parameters=two_ropes(
+            dict(rope_type="default", rope_theta=5e4),
+            dict(rope_type="default", rope_theta=2e3),
+        ),
+    ),
+    "bert": encoder("BertForMaskedLM", hidden_act="gelu_new", pad_token_id=0),
+    "roberta_causal_untied": encoder(
+        "RobertaForMaskedLM",
+        pad="",
+        is_decoder=True,
+        pad_token_id=5,
+        tie_word_embeddings=False,
+        type_vocab_size=1,
     ),
 }

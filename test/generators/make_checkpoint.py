@@ -140,11 +140,18 @@ def make(name, case, folder):
 
     vocab = config.vocab_size
     time, long_time = case.lengths
-    ids = torch.randint(0, vocab, (2, time), generator=generator)
+    pad = getattr(config, "pad_token_id", None)
+
+    def draw(*shape):
+        """Tokens, none of which stands for padding: some models skip that."""
+        ids = torch.randint(0, vocab, shape, generator=generator)
+        return ids if pad is None else torch.where(ids == pad, (pad + 1) % vocab, ids)
+
+    ids = draw(2, time)
     lengths = [time, time - 11 if case.pad else time]
     std = write_run(folder, "", model, ids, lengths, case.pad)
     if long_time:
-        ids = torch.randint(0, vocab, (1, long_time), generator=generator)
+        ids = draw(1, long_time)
         write_run(folder, "_long", model, ids, [long_time], "")
     if case.generate:
         # Long enough for what depends on the length (longrope).

@@ -42,6 +42,13 @@ struct DecoderKeys {
   std::string positions, embedNorm;
   /// Matrices between tables of other features than the layers', and these.
   std::string projectIn, projectOut;
+  /// The head's bias, the whole key, where it is not the head's own.
+  std::string headBias;
+  /// A matrix in front of the head, behind it an activation, and a norm.
+  std::string transform, transformNorm;
+  /// Added to what is embedded: the first row of this table, which stands for
+  /// texts in one segment.
+  std::string segments;
 };
 
 /// The keys of a Hugging Face checkpoint, with "model." in front or, as base
@@ -124,6 +131,9 @@ struct DecoderConfig {
 
   bool queryBias = false, keyBias = false, valueBias = false;
   bool outputBias = false, mlpBias = false, headBias = false;
+  bool transformBias = false;
+  /// The activation behind `transform`.
+  std::string transformActivation;
   NormSpec norm;
   QueryKeyNorm queryKeyNorm = QueryKeyNorm::None;
   /// Norms of query and key, and whether they come behind the rotation.
@@ -150,6 +160,10 @@ struct DecoderConfig {
   std::optional<RotarySpec> windowRotary;
   /// Layers that do not rotate; none: all do.
   std::vector<bool> unrotated;
+  /// Layers whose attention has no norm in front; none: all have one.
+  std::vector<bool> unnormed;
+  /// Rows of the table of segments.
+  int64_t segments = 0;
   /// Rows of the table of learned positions in front of the first one's.
   int64_t positionOffset = 0;
   /// Features of the tables where `projectIn` leads from them.

@@ -36,11 +36,11 @@ namespace {
 /// that do not.
 struct LayerKind {
   std::optional<int64_t> window;
-  bool sparse, rotates;
+  bool sparse, rotates, normsInput;
 
   bool operator==(const LayerKind &other) const {
     return window == other.window && sparse == other.sparse &&
-           rotates == other.rotates;
+           rotates == other.rotates && normsInput == other.normsInput;
   }
 };
 
@@ -255,7 +255,8 @@ Value DecoderGraph::addPart(Value to, Value part) {
 Value DecoderGraph::buildLayer(const LayerKind &kind, Value x) {
   b.setScope(keys.fused.empty() ? keys.query : keys.fused);
   bool before = !config.normsSums;
-  Value input = before ? buildNorm(x, keys.attentionNorm) : x;
+  Value input =
+      before && kind.normsInput ? buildNorm(x, keys.attentionNorm) : x;
   Value mixed = buildNorm(buildAttention(input, kind), keys.attentionPostNorm);
   if (!config.parallel) {
     x = addPart(config.addsToNorms ? input : x, mixed);
@@ -283,7 +284,6 @@ Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
   x = b.scale(x, config.embeddingScale);
   if (!keys.projectIn.empty())
     x = b.linear(x, keys.projectIn, config.hidden);
-  x = buildNorm(x, keys.embedNorm);
   positions = b.positions(ids);
   if (!keys.positions.empty()) {
     int64_t offset = config.positionOffset, rows = config.trainedLength;
@@ -293,6 +293,13 @@ Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
       all = b.slice(all, 0, offset, rows, "rows");
     x = b.add(x, b.embedding(positions, b.read(all)));
   }
+  if (!keys.segments.empty()) {
+    Param all =
+        b.param(keys.segments + ".weight", {config.segments, config.hidden});
+    x = b.add(
+        x, b.read(b.reshape(b.slice(all, 0, 0, 1, "first"), {config.hidden})));
+  }
+  x = buildNorm(x, keys.embedNorm);
   if (config.rotates)
     frequencies = b.frequencies(config.rotary);
   if (config.rotates && config.windowRotary)
@@ -310,9 +317,15 @@ Value DecoderGraph::buildHead(Value x, const std::string &table) {
   }
   if (table.empty())
     return x;
-  Value bias = config.headBias
-                   ? b.weight(keys.head + ".bias", {config.vocabSize})
-                   : Value();
+  if (!keys.transform.empty()) {
+    x = b.linear(x, keys.transform, features, config.transformBias);
+    x = buildNorm(b.activation(x, config.transformActivation),
+                  keys.transformNorm);
+  }
+  std::string biasKey =
+      keys.headBias.empty() ? keys.head + ".bias" : keys.headBias;
+  Value bias =
+      config.headBias ? b.weight(biasKey, {config.vocabSize}) : Value();
   x = b.linear(x, b.weight(table, {config.vocabSize, features}), bias);
   x = b.scale(x, config.logitScale);
   return config.logitCap == 0 ? x : b.softCap(x, config.logitCap);
@@ -338,7 +351,8 @@ ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
         config.experts && (config.sparse.empty() || config.sparse[layer]);
     bool rotates = config.rotates &&
                    (config.unrotated.empty() || !config.unrotated[layer]);
-    layers.push_back({window, sparse, rotates});
+    bool normsInput = config.unnormed.empty() || !config.unnormed[layer];
+    layers.push_back({window, sparse, rotates, normsInput});
   }
   SmallVector<int32_t> order = numberKinds<LayerKind>(layers, kinds);
 

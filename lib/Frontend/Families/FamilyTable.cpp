@@ -39,6 +39,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerArceeFamily(table);
   registerBailingHybridFamily(table);
   registerBambaFamily(table);
+  registerBertFamily(table);
   registerBloomFamily(table);
   registerCohere2Family(table);
   registerCohereFamily(table);
@@ -85,6 +86,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerLfm2MoeFamily(table);
   registerLightNetFamily(table);
   registerLinearAttentionFamily(table);
+  registerLladaFamily(table);
   registerLlamaFamily(table);
   registerMamba2Family(table);
   registerMambaFamily(table);
@@ -94,6 +96,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMinistralFamily(table);
   registerMistralFamily(table);
   registerMixtralFamily(table);
+  registerModernBertFamily(table);
   registerMptFamily(table);
   registerNemotronFamily(table);
   registerNemotronHFamily(table);
@@ -115,11 +118,13 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerRWKV7Family(table);
   registerRecurrentGemmaFamily(table);
   registerRetNetFamily(table);
+  registerRobertaFamily(table);
   registerRwkvFamily(table);
   registerSeedOssFamily(table);
   registerSmolLM3Family(table);
   registerStableLmFamily(table);
   registerStarcoder2Family(table);
+  registerXLMRobertaFamily(table);
   registerXlstmFamily(table);
   registerZamba2Family(table);
   registerZambaFamily(table);

@@ -179,10 +179,17 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   if (!options.slopes.empty())
     slopes = read(constant("attention.slopes", options.slopes,
                            {static_cast<int64_t>(options.slopes.size())}));
+  // Padding lies behind a row's tokens, where a query that sees no later keys
+  // does not get.
+  MaskReach reach = options.mask.getExpression().getReach();
+  bool looksAhead = !reach.ahead || *reach.ahead > 0;
   auto op = AttentionOp::create(
       builder, loc, withLastExtent(query, getFeatures(value)), query, key,
-      value, /*offset=*/Value(), /*key_lengths=*/Value(), options.sinks,
-      options.mask, constantFloat(options.scale), /*schedule=*/ScheduleAttr());
+      value, /*offset=*/Value(),
+      /*key_lengths=*/looksAhead ? function.getArgument(1) : Value(),
+      options.sinks,
+      /*key_bias=*/Value(), options.mask, constantFloat(options.scale),
+      /*schedule=*/ScheduleAttr());
   if (!slopes && options.softCap == 0)
     return op;
 

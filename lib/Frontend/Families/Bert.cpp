@@ -1,0 +1,145 @@
+//===- Bert.cpp - The BERT families -----------------------------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Encoders with norms behind their parts and learned positions
+// (arXiv:1810.04805). RoBERTa (arXiv:1907.11692) and XLM-RoBERTa count
+// positions from behind the number of the token for padding.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+
+using namespace mlir;
+using namespace weir;
+
+static constexpr ConfigAlias spellings[] = {{"rms_norm_eps", "layer_norm_eps"}};
+
+/// The sizes where the configuration does not say.
+static DecoderConfig getDefaults() {
+  DecoderConfig config;
+  config.hidden = 768;
+  config.inner = 3072;
+  config.layers = 12;
+  config.heads = 12;
+  config.trainedLength = 512;
+  config.eps = 1e-12;
+  config.activation = "gelu";
+  config.tied = true;
+  config.rotates = false;
+  config.readsKVHeads = false;
+  config.readsHeadDim = false;
+  config.norm.centred = true;
+  config.normsSums = true;
+  return config;
+}
+
+/// Reads what these families share; `model` is what keys of the base model
+/// begin with.
+static DecoderKeys readBert(ConfigReader &reader, ModelBuilder &builder,
+                            const FamilyRequest &request, DecoderConfig &config,
+                            const std::string &model) {
+  reader.setSpellings(spellings);
+  config.causal = reader.getBool("is_decoder", false);
+  readDecoder(reader, builder, request, config);
+  config.setAttentionBias(true);
+  config.mlpBias = config.headBias = config.transformBias = true;
+  config.transformActivation = config.activation;
+  config.segments = reader.getSize("type_vocab_size", 2);
+  reader.expect("position_embedding_type", "absolute",
+                "positions are those of pairs");
+  reader.ignore({"attention_probs_dropout_prob", "hidden_dropout_prob"});
+
+  DecoderKeys keys;
+  std::string prefix = getModelPrefix(builder.getCheckpoint(), model,
+                                      "embeddings.word_embeddings.weight");
+  std::string layer = keys.layer = prefix + "encoder.layer.*.";
+  keys.embed = prefix + "embeddings.word_embeddings";
+  keys.positions = prefix + "embeddings.position_embeddings";
+  keys.segments = prefix + "embeddings.token_type_embeddings";
+  keys.embedNorm = prefix + "embeddings.LayerNorm";
+  keys.query = layer + "attention.self.query";
+  keys.key = layer + "attention.self.key";
+  keys.value = layer + "attention.self.value";
+  keys.output = layer + "attention.output.dense";
+  keys.attentionNorm = layer + "attention.output.LayerNorm";
+  keys.mlp = {layer + "intermediate.dense", layer + "output.dense", ""};
+  keys.mlpNorm = layer + "output.LayerNorm";
+  return keys;
+}
+
+/// Names the parts of a head, `head` with a bias of its own or beside it.
+static void setHead(ModelBuilder &builder, DecoderKeys &keys,
+                    const std::string &transform, const std::string &norm,
+                    const std::string &head, const std::string &bias) {
+  keys.transform = transform;
+  keys.transformNorm = norm;
+  keys.head = head;
+  if (!builder.getCheckpoint().lookup(head + ".bias"))
+    keys.headBias = bias;
+}
+
+static ModelFacts buildBert(ModelBuilder &builder, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  DecoderConfig config = getDefaults();
+  config.vocabSize = 30522;
+  DecoderKeys keys = readBert(reader, builder, request, config, "bert.");
+  setHead(builder, keys, "cls.predictions.transform.dense",
+          "cls.predictions.transform.LayerNorm", "cls.predictions.decoder",
+          "cls.predictions.bias");
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
+static ModelFacts buildWithOffset(ModelBuilder &builder, ConfigReader &reader,
+                                  const FamilyRequest &request,
+                                  int64_t vocabSize) {
+  DecoderConfig config = getDefaults();
+  config.vocabSize = vocabSize;
+  config.bos = 0;
+  config.eos = 2;
+  DecoderKeys keys = readBert(reader, builder, request, config, "roberta.");
+  config.positionOffset = reader.getInt("pad_token_id", 1) + 1;
+  if (config.positionOffset < 0 ||
+      config.positionOffset >= config.trainedLength)
+    reader.emitError("pad_token_id")
+        << "key 'pad_token_id' is " << config.positionOffset - 1
+        << ", expected less than 'max_position_embeddings'";
+  else
+    config.trainedLength -= config.positionOffset;
+  setHead(builder, keys, "lm_head.dense", "lm_head.layer_norm",
+          "lm_head.decoder", "lm_head.bias");
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
+static ModelFacts buildRoberta(ModelBuilder &builder, ConfigReader &reader,
+                               const FamilyRequest &request) {
+  return buildWithOffset(builder, reader, request, 50265);
+}
+
+static ModelFacts buildXLMRoberta(ModelBuilder &builder, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  return buildWithOffset(builder, reader, request, 30522);
+}
+
+/// Numbers of positions, the bias that a head has twice, and a summary of the
+/// first token, another model's.
+static constexpr llvm::StringLiteral ignorable[] = {
+    "embeddings.position_ids", "cls.predictions.bias", "lm_head.bias",
+    "pooler.dense.weight", "pooler.dense.bias"};
+
+void weir::registerBertFamily(FamilyTable &table) {
+  table.add({"bert", "BertForMaskedLM", "BertModel", "", ignorable, buildBert});
+}
+
+void weir::registerRobertaFamily(FamilyTable &table) {
+  table.add({"roberta", "RobertaForMaskedLM", "RobertaModel", "", ignorable,
+             buildRoberta});
+}
+
+void weir::registerXLMRobertaFamily(FamilyTable &table) {
+  table.add({"xlm-roberta", "XLMRobertaForMaskedLM", "XLMRobertaModel", "",
+             ignorable, buildXLMRoberta});
+}
