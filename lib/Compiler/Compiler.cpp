@@ -512,7 +512,8 @@ Compilation::translate(llvm::LLVMContext &llvmContext,
   if (!library.empty())
     emitModelAccessor(*code, library);
   report("optimizing");
-  optimizeModule(*code, machine);
+  optimizeModule(*code, machine,
+                 /*isPlain=*/options.lowering != Lowering::Optimized);
   return code;
 }
 

@@ -103,7 +103,8 @@ weir::createTargetMachine(const CPUTarget &target) {
   return machine;
 }
 
-void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
+void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine,
+                          bool isPlain) {
   module.setTargetTriple(machine.getTargetTriple());
   module.setDataLayout(machine.createDataLayout());
   for (llvm::Function &function : module) {
@@ -119,24 +120,27 @@ void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::CGSCCAnalysisManager callGraph;
   llvm::ModuleAnalysisManager modules;
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
-  tuning.SLPVectorization = true;
+  tuning.LoopVectorization = !isPlain;
+  tuning.SLPVectorization = !isPlain;
   // Loops of a few passes are unrolled whole, further down, and kernels where
   // they are emitted. LLVM would unroll every other loop until it fills the
   // buffer of micro-operations, thousands on Zen: twice the code and half as
   // long again to compile, for no speed.
   tuning.LoopUnrolling = false;
   llvm::PassBuilder builder(&machine, tuning);
-  builder.registerLateLoopOptimizationsEPCallback(
-      [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
-        passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
-      });
+  if (!isPlain)
+    builder.registerLateLoopOptimizationsEPCallback(
+        [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
+          passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
+        });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(callGraph);
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, callGraph, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
+  builder
+      .buildPerModuleDefaultPipeline(isPlain ? llvm::OptimizationLevel::O1
+                                             : llvm::OptimizationLevel::O3)
       .run(module, modules);
 }
 

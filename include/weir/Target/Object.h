@@ -45,8 +45,10 @@ llvm::Error checkHostRuns(const CPUTarget &target);
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 createTargetMachine(const CPUTarget &target);
 
-/// Optimises `module` for speed, in place.
-void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine);
+/// Optimises `module` for speed, in place; `isPlain` is for code whose speed
+/// matters less than the time to compile it: its loops stay as they are.
+void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine,
+                    bool isPlain = false);
 
 /// Machine code or assembly text of `module`.
 llvm::Expected<llvm::SmallVector<char, 0>>
