@@ -182,6 +182,7 @@ void weir::buildBufferizePipeline(OpPassManager &pm,
   pm.addPass(createInlinerPass());
   pm.addPass(createBindWeights());
   pm.addPass(createCarryInPlace());
+  pm.addPass(createKeepPartialWrites());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
   bufferize.functionBoundaryTypeConversion =

@@ -500,6 +500,26 @@ def ExpandMath : Pass<"weir-expand-math"> {
     "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
 
+def KeepPartialWrites : Pass<"weir-keep-partial-writes"> {
+  let summary = "have bufferisation copy what a write of vectors leaves alone";
+  let description = [{
+    One-shot bufferisation of LLVM 22 holds a write of a vector at the origin for
+    one of the whole tensor if the vector is as long as the tensor's first axis,
+    whatever further axes there are, and does not copy the rest of a tensor that
+    it cannot write in place. Such writes get an index that is no constant, for
+    which it makes no such claim; canonicalisation folds it later on.
+
+    ```mlir
+    // old: rows from 1 on of the result are lost where %t is not writable.
+    %r = vector.transfer_write %v, %t[%c0, %c0] : vector<8xf32>, tensor<7x8xf32>
+    // new:
+    %i = arith.addi %c0, %c0 : index
+    %r = vector.transfer_write %v, %t[%i, %c0] : vector<8xf32>, tensor<7x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def InlineScopes : Pass<"weir-inline-scopes"> {
   let summary = "remove scopes of stack memory that hold none";
   let description = [{
