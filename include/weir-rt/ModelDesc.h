@@ -59,7 +59,9 @@ enum weir_role {
   WEIR_ROLE_ARENA = 4,   ///< i8[bytes]: scratch memory
   /// Where kernels are launched: `argv` holds the runtime's own pointer in
   /// place of a descriptor's. Last, of functions with kernels alone.
-  WEIR_ROLE_QUEUE = 5
+  WEIR_ROLE_QUEUE = 5,
+  /// The caller, by name, or zeros; of functions that do not extend.
+  WEIR_ROLE_OPTIONAL = 6
 };
 
 /// How a state slot remembers.

@@ -7,6 +7,7 @@
 
 #include "CallFrame.h"
 #include "DType.h"
+#include "Program.h"
 
 #include <cstring>
 
@@ -96,7 +97,7 @@ CallFrame::CallFrame(const weir_function_desc &function,
 bool CallFrame::uploadArguments(std::string &error) {
   for (size_t i = 0; i < mirrors.size(); ++i) {
     const weir_value_desc &arg = desc->args[i];
-    if (arg.role != WEIR_ROLE_DATA && arg.role != WEIR_ROLE_LENGTHS)
+    if (!isInput(arg) && arg.role != WEIR_ROLE_LENGTHS)
       continue;
     int64_t *at = &words[argAt[i]];
     size_t bytes = dtypeSize(arg.dtype);

@@ -144,8 +144,11 @@ int CommandLine::info() {
       text += ", blocks of " + std::to_string(function.time);
     text += ")\n";
     for (int32_t a = 0; a < function.num_args; ++a)
-      if (function.args[a].role == WEIR_ROLE_DATA)
-        appendValue(text, "takes", function.args[a]);
+      if (isInput(function.args[a]))
+        appendValue(text,
+                    function.args[a].role == WEIR_ROLE_OPTIONAL ? "may take"
+                                                                : "takes",
+                    function.args[a]);
     for (int32_t r = 0; r < function.num_results; ++r)
       appendValue(text, "gives", function.results[r]);
   }

@@ -26,7 +26,7 @@ struct ForwardRunner::Binding {
   const weir_function_desc *function = nullptr;
   int64_t batch = WEIR_DYNAMIC, time = WEIR_DYNAMIC;
   std::vector<std::vector<int64_t>> shapes; ///< per argument
-  std::vector<Buffer> data;                 ///< per DATA argument
+  std::vector<Buffer> data;                 ///< per input
   std::vector<int32_t> lengths;             ///< per row, if rows are known
   bool compacted = false;
   TimeMap gather, scatter; ///< set when compacted
@@ -74,11 +74,11 @@ static void moveTime(const uint8_t *from, uint8_t *to,
   }
 }
 
-/// The DATA arguments of a function, for messages.
+/// The inputs of a function, for messages.
 static std::string listArguments(const weir_function_desc &function) {
   std::string text;
   for (int32_t i = 0; i < function.num_args; ++i) {
-    if (function.args[i].role != WEIR_ROLE_DATA)
+    if (!isInput(function.args[i]))
       continue;
     text += text.empty() ? "'" : ", '";
     text += function.args[i].name;
@@ -198,6 +198,32 @@ static bool checkTokens(const weir_value_desc &arg, const uint8_t *data,
   return true;
 }
 
+/// Binds an optional input that was not given to zeros.
+static bool bindZeros(const weir_value_desc &arg, int64_t batch, int64_t time,
+                      std::vector<int64_t> &shape, Buffer &data,
+                      std::string &error) {
+  shape.assign(arg.shape, arg.shape + arg.rank);
+  for (int32_t d = 0; d < arg.rank; ++d) {
+    if (shape[d] == WEIR_DYNAMIC && arg.axes[d] == WEIR_AXIS_BATCH)
+      shape[d] = batch;
+    if (shape[d] == WEIR_DYNAMIC && arg.axes[d] == WEIR_AXIS_TIME)
+      shape[d] = time;
+    if (shape[d] == WEIR_DYNAMIC) {
+      error = std::string("input '") + arg.name +
+              "' is missing, and other inputs do not tell its extents";
+      return false;
+    }
+  }
+  int64_t bytes;
+  if (!byteSize(shape, dtypeSize(arg.dtype), bytes) ||
+      !data.allocate(static_cast<size_t>(bytes))) {
+    error = std::string("cannot allocate input '") + arg.name + "'";
+    return false;
+  }
+  std::memset(data.data(), 0, static_cast<size_t>(bytes));
+  return true;
+}
+
 bool ForwardRunner::bind(const weir_function_desc &function,
                          const std::vector<TensorView> &inputs,
                          Binding &binding, std::string &error) const {
@@ -207,8 +233,7 @@ bool ForwardRunner::bind(const weir_function_desc &function,
   for (const TensorView &input : inputs) {
     bool known = false;
     for (int32_t i = 0; i < function.num_args; ++i)
-      known |= function.args[i].role == WEIR_ROLE_DATA &&
-               input.name == function.args[i].name;
+      known |= isInput(function.args[i]) && input.name == function.args[i].name;
     if (known)
       continue;
     if (input.name != kMaskName) {
@@ -229,9 +254,11 @@ bool ForwardRunner::bind(const weir_function_desc &function,
   binding.data.resize(static_cast<size_t>(function.num_args));
   for (int32_t i = 0; i < function.num_args; ++i) {
     const weir_value_desc &arg = function.args[i];
-    if (arg.role != WEIR_ROLE_DATA)
+    if (!isInput(arg))
       continue;
     const TensorView *input = findInput(inputs, arg.name);
+    if (!input && arg.role == WEIR_ROLE_OPTIONAL)
+      continue;
     if (!input) {
       error = std::string("input '") + arg.name + "' is missing: " + where +
               " takes " + listArguments(function);
@@ -275,9 +302,16 @@ bool ForwardRunner::bind(const weir_function_desc &function,
 
   for (int32_t i = 0; i < function.num_args; ++i) {
     const weir_value_desc &arg = function.args[i];
-    if (arg.role != WEIR_ROLE_DATA)
+    if (!isInput(arg))
       continue;
-    const TensorView &input = *findInput(inputs, arg.name);
+    const TensorView *given = findInput(inputs, arg.name);
+    if (!given) {
+      if (!bindZeros(arg, binding.batch, binding.time, binding.shapes[i],
+                     binding.data[i], error))
+        return false;
+      continue;
+    }
+    const TensorView &input = *given;
     size_t elementBytes = dtypeSize(arg.dtype);
     int64_t bytes, count;
     if (!byteSize(input.shape, elementBytes, bytes) ||

@@ -179,6 +179,13 @@ static bool checkFunction(const weir_model_desc &model,
     switch (arg.role) {
     case WEIR_ROLE_DATA:
       break;
+    case WEIR_ROLE_OPTIONAL:
+      if (isExtend(function)) {
+        error = name + " is optional, which inputs of extending functions "
+                       "cannot be";
+        return false;
+      }
+      break;
     case WEIR_ROLE_LENGTHS:
       fits = arg.rank == 1 && arg.dtype == WEIR_I32;
       break;

@@ -57,6 +57,11 @@ private:
 bool checkModel(const weir_model_desc &model, std::string &error);
 
 /// Whether `function` appends to the state.
+/// Whether the caller provides `arg` by its name, or may.
+inline bool isInput(const weir_value_desc &arg) {
+  return arg.role == WEIR_ROLE_DATA || arg.role == WEIR_ROLE_OPTIONAL;
+}
+
 inline bool isExtend(const weir_function_desc &function) {
   return function.method == WEIR_METHOD_EXTEND ||
          function.method == WEIR_METHOD_EXTEND_LAST;

@@ -122,6 +122,8 @@ static void printDescription(raw_ostream &os, const ModelInterface &interface) {
     for (const ValueInterface &value : function->args)
       if (value.role == WEIR_ROLE_DATA)
         os << "//     takes " << describe(value) << '\n';
+      else if (value.role == WEIR_ROLE_OPTIONAL)
+        os << "//     may take " << describe(value) << '\n';
     for (const ValueInterface &value : function->results)
       os << "//     gives " << describe(value) << '\n';
   }

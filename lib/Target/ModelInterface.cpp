@@ -115,10 +115,11 @@ LogicalResult FunctionReader::readValue(func::FuncOp function, Type type,
   }
   if (auto role =
           attributes.getAs<StringAttr>(WeirDialect::getRoleAttrName())) {
-    if (role.getValue() != "lengths")
+    if (role.getValue() != "lengths" && role.getValue() != "optional")
       return function.emitOpError("has an argument of role ")
-             << role << ", expected \"lengths\"";
-    value.role = WEIR_ROLE_LENGTHS;
+             << role << ", expected \"lengths\" or \"optional\"";
+    value.role =
+        role.getValue() == "lengths" ? WEIR_ROLE_LENGTHS : WEIR_ROLE_OPTIONAL;
   }
   if (auto method =
           function->getAttrOfType<StringAttr>(WeirDialect::getMethodAttrName()))

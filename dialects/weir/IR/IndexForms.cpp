@@ -61,6 +61,10 @@ static std::optional<IndexBounds> add(const IndexBounds &lhs,
 }
 
 std::optional<IndexBounds> IndexForms::findBounds(Operation *op) {
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+    return isReadable(extract) && !extract.getType().isIndex()
+               ? getTypeBounds(extract.getType())
+               : std::nullopt;
   SmallVector<IndexBounds> operands;
   for (Value operand : op->getOperands()) {
     if (operand.getType().isInteger(1)) {
@@ -137,9 +141,27 @@ std::optional<IndexBounds> IndexForms::findBounds(Operation *op) {
 // Forms
 //===----------------------------------------------------------------------===//
 
-void IndexForms::addArgument(Value argument, IndexBounds bounds) {
+void IndexForms::addArgument(Value argument, IndexBounds bounds, bool isFixed) {
   symbols[argument] = bounds;
   forms[argument] = IndexForm{{{argument, 1}}, 0, bounds};
+  if (isFixed)
+    fixed.insert(argument);
+}
+
+bool IndexForms::isFixed(const IndexForm &form) const {
+  return llvm::all_of(
+      form.terms, [&](const auto &term) { return fixed.contains(term.first); });
+}
+
+bool IndexForms::isReadable(tensor::ExtractOp extract) {
+  unsigned numVarying = 0;
+  for (Value index : extract.getIndices()) {
+    std::optional<IndexForm> form = get(index);
+    if (!form)
+      return false;
+    numVarying += !isFixed(*form);
+  }
+  return numVarying <= 1;
 }
 
 std::optional<IndexForm> IndexForms::combine(const IndexForm &lhs,

@@ -8,17 +8,18 @@
 // What predicates compute with: integers as affine forms of symbols. A symbol
 // is an argument of the predicate, or the result of an operation that is not
 // affine but whose bounds follow from those of its operands: a division, a
-// remainder, a minimum, a choice. Everything has bounds known at compile time,
-// which prove that no arithmetic wraps around; what they cannot prove is
-// unknown.
+// remainder, a minimum, a choice, or what a tensor holds. Everything has bounds
+// known at compile time, which prove that no arithmetic wraps around; what they
+// cannot prove is unknown.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef WEIR_IR_INDEXFORMS_H
 #define WEIR_IR_INDEXFORMS_H
 
-#include "mlir/IR/Value.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallVector.h"
 #include <optional>
 
@@ -45,14 +46,22 @@ struct IndexForm {
 /// Finds the forms of values, each once.
 class IndexForms {
 public:
-  /// Makes `argument` a symbol.
-  void addArgument(mlir::Value argument, IndexBounds bounds);
+  /// Makes `argument` a symbol; a fixed one is the same in all of a tile.
+  void addArgument(mlir::Value argument, IndexBounds bounds,
+                   bool isFixed = false);
 
   /// The form of `value`, or none where it is unknown.
   std::optional<IndexForm> get(mlir::Value value);
 
   /// The form of `lhs - rhs`.
   std::optional<IndexForm> getDifference(mlir::Value lhs, mlir::Value rhs);
+
+  /// Whether `form` is the same in all of a tile.
+  bool isFixed(const IndexForm &form) const;
+
+  /// Whether `extract` reads a tensor along one axis at most in a tile, so that
+  /// what it reads there is soon looked through.
+  bool isReadable(mlir::tensor::ExtractOp extract);
 
 private:
   std::optional<IndexForm> find(mlir::Value value);
@@ -64,6 +73,7 @@ private:
 
   llvm::DenseMap<mlir::Value, std::optional<IndexForm>> forms;
   llvm::DenseMap<mlir::Value, IndexBounds> symbols;
+  llvm::DenseSet<mlir::Value> fixed;
 };
 
 } // namespace weir

@@ -7,6 +7,7 @@
 
 #include "weir/IR/TileClasses.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -23,7 +24,8 @@ public:
       : builder(builder), loc(loc) {}
 
   void addArgument(Value argument, TileRange range) {
-    forms.addArgument(argument, {0, GreatestPosition});
+    forms.addArgument(argument, {0, GreatestPosition},
+                      /*isFixed=*/range.least == range.greatest);
     ranges[argument] = range;
   }
   TileClass classify(Value predicate);
@@ -43,6 +45,8 @@ private:
   /// The range of a symbol, which is an argument or has bounds.
   TileRange getRange(Value symbol);
   TileRange findRange(Operation *op);
+  /// The least and the greatest of what `extract`, which is readable, reads.
+  TileRange readRange(tensor::ExtractOp extract);
   TileRange getRange(const IndexForm &form);
   TileRange getOperandRange(Operation *op, unsigned number) {
     return getRange(*forms.get(op->getOperand(number)));
@@ -128,6 +132,44 @@ TileRange TileClassifier::getRange(Value symbol) {
   return range;
 }
 
+TileRange TileClassifier::readRange(tensor::ExtractOp extract) {
+  SmallVector<Value> indices;
+  std::optional<unsigned> varying;
+  TileRange along;
+  for (auto [axis, index] : llvm::enumerate(extract.getIndices())) {
+    IndexForm form = *forms.get(index);
+    TileRange range = getRange(form);
+    indices.push_back(range.least);
+    if (!forms.isFixed(form)) {
+      varying = axis;
+      along = range;
+    }
+  }
+  Type type = builder.getIndexType();
+  auto read = [&](OpBuilder &b, Location l) -> Value {
+    Value entry = tensor::ExtractOp::create(b, l, extract.getTensor(), indices);
+    if (entry.getType().isInteger(1))
+      return arith::IndexCastUIOp::create(b, l, type, entry);
+    return arith::IndexCastOp::create(b, l, type, entry);
+  };
+  if (!varying) {
+    Value entry = read(builder, loc);
+    return {entry, entry};
+  }
+  Value end = make<arith::AddIOp>(along.greatest, index(1));
+  auto loop = scf::ForOp::create(
+      builder, loc, along.least, end, index(1),
+      ValueRange{index(INT64_MAX), index(INT64_MIN)},
+      [&](OpBuilder &b, Location l, Value at, ValueRange extremes) {
+        indices[*varying] = at;
+        Value entry = read(b, l);
+        Value least = arith::MinSIOp::create(b, l, extremes[0], entry);
+        Value greatest = arith::MaxSIOp::create(b, l, extremes[1], entry);
+        scf::YieldOp::create(b, l, ValueRange{least, greatest});
+      });
+  return {loop.getResult(0), loop.getResult(1)};
+}
+
 /// `op` is one of those that IndexForms has bounds for.
 TileRange TileClassifier::findRange(Operation *op) {
   return llvm::TypeSwitch<Operation *, TileRange>(op)
@@ -172,6 +214,7 @@ TileRange TileClassifier::findRange(Operation *op) {
             choose(lhs.greatest, rhs.greatest,
                    make<arith::MaxSIOp>(lhs.greatest, rhs.greatest))};
       })
+      .Case([&](tensor::ExtractOp extract) { return readRange(extract); })
       .Case([&](arith::MulIOp) {
         TileRange lhs = getOperandRange(op, 0), rhs = getOperandRange(op, 1);
         Value ends[] = {make<arith::MulIOp>(lhs.least, rhs.least),
@@ -294,6 +337,13 @@ TileClass TileClassifier::find(Value predicate) {
             make<arith::OrIOp>(negate(condition.any), lhs.all),
             make<arith::OrIOp>(condition.all, rhs.all));
         return TileClass{any, all};
+      })
+      .Case([&](tensor::ExtractOp extract) {
+        if (!forms.isReadable(extract))
+          return unknown;
+        TileRange range = readRange(extract);
+        return TileClass{compare(Predicate::ne, range.greatest, index(0)),
+                         compare(Predicate::ne, range.least, index(0))};
       })
       .Default([&](Operation *) { return unknown; });
 }

@@ -34,8 +34,9 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     Masks. The pairs that `mask` shows are those of the result; the region
     `where`, where given, is one more condition on them, a predicate over the
     batch row, query head, and positions of query and key. Of its operations on
-    numbers the compiler proves which tiles of pairs are empty, and never visits
-    them, and which are full; what reads tensors is evaluated for every pair.
+    numbers, and of tensors read by query or by key, the code proves which tiles
+    of pairs are empty, and leaves them, and which are full; what reads tensors
+    by both is evaluated for every pair.
 
     `key_bias` is added to the scores of a key, whatever the query: the slopes
     of ALiBi (arXiv:2108.12409), or the log of what a forgetting gate keeps

@@ -213,6 +213,7 @@ void registerLightNetFamily(FamilyTable &table);
 void registerLinearAttentionFamily(FamilyTable &table);
 void registerLladaFamily(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);
+void registerLongformerFamily(FamilyTable &table);
 void registerMamba2Family(FamilyTable &table);
 void registerMambaFamily(FamilyTable &table);
 void registerMesaNetFamily(FamilyTable &table);

@@ -98,6 +98,9 @@ struct AttentionOptions {
   bool roundsSlopes = false;
   /// A logit per query head that takes weight from the keys, or null.
   mlir::Value sinks;
+  /// Numbers of `[batch, time]`, of i32: where they are not zero, keys are seen
+  /// whatever the mask says, or only there queries see any. Or null.
+  mlir::Value shownKeys, onlyQueries;
 };
 
 /// Keys of a multi-layer perceptron's matrices, without ".weight".
@@ -129,6 +132,9 @@ public:
 
   /// Begins `@forward` and gives the token ids, `[batch, time]` of i32.
   mlir::Value beginForward();
+  /// Another input like these, of zeros where it is not given; right behind
+  /// `beginForward`.
+  mlir::Value addOptionalInput(llvm::StringRef name);
   /// Ends it; `name` is what Hugging Face calls the result.
   void endForward(llvm::StringRef name, mlir::Value result);
   /// Hands the module over; null when `hasFailed`.
@@ -254,6 +260,10 @@ public:
   mlir::Value add(mlir::Value lhs, mlir::Value rhs);
   mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
   mlir::Value scale(mlir::Value input, double factor);
+  /// Tokens of `[batch, time, features]`: those of `set` where `numbers`,
+  /// `[batch, time]` of i32, is not zero, and those of `other` elsewhere.
+  mlir::Value chooseRows(mlir::Value numbers, mlir::Value set,
+                         mlir::Value other);
   /// `cap * tanh(input / cap)`.
   mlir::Value softCap(mlir::Value input, double cap);
   /// The activation that Hugging Face calls `name`; an unknown one is an error

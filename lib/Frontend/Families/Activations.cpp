@@ -183,6 +183,28 @@ Value ModelBuilder::mul(Value lhs, Value rhs) {
   });
 }
 
+Value ModelBuilder::chooseRows(Value numbers, Value set, Value other) {
+  auto type = cast<RankedTensorType>(set.getType());
+  AffineMap all = builder.getMultiDimIdentityMap(type.getRank());
+  Value empty = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, set),
+      type.getElementType());
+  auto generic = linalg::GenericOp::create(
+      builder, loc, TypeRange(type), ValueRange{numbers, set, other},
+      ValueRange(empty),
+      ArrayRef<AffineMap>{all.getMajorSubMap(2), all, all, all},
+      SmallVector<utils::IteratorType>(type.getRank(),
+                                       utils::IteratorType::parallel),
+      [](OpBuilder &b, Location at, ValueRange in) {
+        Value zero = arith::ConstantIntOp::create(b, at, 0, 32);
+        Value isSet =
+            arith::CmpIOp::create(b, at, arith::CmpIPredicate::ne, in[0], zero);
+        Value row = arith::SelectOp::create(b, at, isSet, in[1], in[2]);
+        linalg::YieldOp::create(b, at, row);
+      });
+  return generic.getResult(0);
+}
+
 Value ModelBuilder::scale(Value input, double factor) {
   if (factor == 1)
     return input;

@@ -11,15 +11,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Decoder.h"
+#include "Bert.h"
 
 using namespace mlir;
 using namespace weir;
 
 static constexpr ConfigAlias spellings[] = {{"rms_norm_eps", "layer_norm_eps"}};
 
-/// The sizes where the configuration does not say.
-static DecoderConfig getDefaults() {
+DecoderConfig weir::getBertDefaults() {
   DecoderConfig config;
   config.hidden = 768;
   config.inner = 3072;
@@ -37,11 +36,9 @@ static DecoderConfig getDefaults() {
   return config;
 }
 
-/// Reads what these families share; `model` is what keys of the base model
-/// begin with.
-static DecoderKeys readBert(ConfigReader &reader, ModelBuilder &builder,
-                            const FamilyRequest &request, DecoderConfig &config,
-                            const std::string &model) {
+DecoderKeys weir::readBert(ConfigReader &reader, ModelBuilder &builder,
+                           const FamilyRequest &request, DecoderConfig &config,
+                           const std::string &model) {
   reader.setSpellings(spellings);
   config.causal = reader.getBool("is_decoder", false);
   readDecoder(reader, builder, request, config);
@@ -82,35 +79,48 @@ static void setHead(ModelBuilder &builder, DecoderKeys &keys,
     keys.headBias = bias;
 }
 
-static ModelFacts buildBert(ModelBuilder &builder, ConfigReader &reader,
-                            const FamilyRequest &request) {
-  DecoderConfig config = getDefaults();
-  config.vocabSize = 30522;
-  DecoderKeys keys = readBert(reader, builder, request, config, "bert.");
+void weir::setBertHead(ModelBuilder &builder, DecoderKeys &keys) {
   setHead(builder, keys, "cls.predictions.transform.dense",
           "cls.predictions.transform.LayerNorm", "cls.predictions.decoder",
           "cls.predictions.bias");
+}
+
+void weir::setRobertaHead(ModelBuilder &builder, DecoderKeys &keys) {
+  setHead(builder, keys, "lm_head.dense", "lm_head.layer_norm",
+          "lm_head.decoder", "lm_head.bias");
+}
+
+void weir::readPositionOffset(ConfigReader &reader, DecoderConfig &config) {
+  int64_t pad = reader.getInt("pad_token_id", 1);
+  if (pad < 0 || pad + 1 >= config.trainedLength) {
+    reader.emitError("pad_token_id")
+        << "key 'pad_token_id' is " << pad
+        << ", expected less than 'max_position_embeddings'";
+    return;
+  }
+  config.positionOffset = pad + 1;
+  config.trainedLength -= config.positionOffset;
+}
+
+static ModelFacts buildBert(ModelBuilder &builder, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  DecoderConfig config = getBertDefaults();
+  config.vocabSize = 30522;
+  DecoderKeys keys = readBert(reader, builder, request, config, "bert.");
+  setBertHead(builder, keys);
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 static ModelFacts buildWithOffset(ModelBuilder &builder, ConfigReader &reader,
                                   const FamilyRequest &request,
                                   int64_t vocabSize) {
-  DecoderConfig config = getDefaults();
+  DecoderConfig config = getBertDefaults();
   config.vocabSize = vocabSize;
   config.bos = 0;
   config.eos = 2;
   DecoderKeys keys = readBert(reader, builder, request, config, "roberta.");
-  config.positionOffset = reader.getInt("pad_token_id", 1) + 1;
-  if (config.positionOffset < 0 ||
-      config.positionOffset >= config.trainedLength)
-    reader.emitError("pad_token_id")
-        << "key 'pad_token_id' is " << config.positionOffset - 1
-        << ", expected less than 'max_position_embeddings'";
-  else
-    config.trainedLength -= config.positionOffset;
-  setHead(builder, keys, "lm_head.dense", "lm_head.layer_norm",
-          "lm_head.decoder", "lm_head.bias");
+  readPositionOffset(reader, config);
+  setRobertaHead(builder, keys);
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -124,22 +134,24 @@ static ModelFacts buildXLMRoberta(ModelBuilder &builder, ConfigReader &reader,
   return buildWithOffset(builder, reader, request, 30522);
 }
 
-/// Numbers of positions, the bias that a head has twice, and a summary of the
-/// first token, another model's.
-static constexpr llvm::StringLiteral ignorable[] = {
-    "embeddings.position_ids", "cls.predictions.bias", "lm_head.bias",
-    "pooler.dense.weight", "pooler.dense.bias"};
+ArrayRef<StringLiteral> weir::getBertIgnorable() {
+  static constexpr llvm::StringLiteral endings[] = {
+      "embeddings.position_ids", "cls.predictions.bias", "lm_head.bias",
+      "pooler.dense.weight", "pooler.dense.bias"};
+  return endings;
+}
 
 void weir::registerBertFamily(FamilyTable &table) {
-  table.add({"bert", "BertForMaskedLM", "BertModel", "", ignorable, buildBert});
+  table.add({"bert", "BertForMaskedLM", "BertModel", "", getBertIgnorable(),
+             buildBert});
 }
 
 void weir::registerRobertaFamily(FamilyTable &table) {
-  table.add({"roberta", "RobertaForMaskedLM", "RobertaModel", "", ignorable,
-             buildRoberta});
+  table.add({"roberta", "RobertaForMaskedLM", "RobertaModel", "",
+             getBertIgnorable(), buildRoberta});
 }
 
 void weir::registerXLMRobertaFamily(FamilyTable &table) {
   table.add({"xlm-roberta", "XLMRobertaForMaskedLM", "XLMRobertaModel", "",
-             ignorable, buildXLMRoberta});
+             getBertIgnorable(), buildXLMRoberta});
 }

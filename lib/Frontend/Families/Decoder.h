@@ -46,6 +46,9 @@ struct DecoderKeys {
   std::string headBias;
   /// A matrix in front of the head, behind it an activation, and a norm.
   std::string transform, transformNorm;
+  /// Projections for tokens that see all and are seen by all, of their queries
+  /// and of keys and values as they see them; and the input that names them.
+  std::string globalQuery, globalKey, globalValue, globalTokens;
   /// Added to what is embedded: the first row of this table, which stands for
   /// texts in one segment.
   std::string segments;

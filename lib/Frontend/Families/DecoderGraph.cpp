@@ -52,6 +52,8 @@ public:
       : b(builder), config(config), keys(keys) {}
 
   Value buildEmbedding(Value ids, const std::string &table);
+  /// Names the tokens that see all.
+  void setGlobalTokens(Value tokens) { globalTokens = tokens; }
   Value buildLayer(const LayerKind &kind, Value x);
   /// Logits, or the last hidden state where `table` is empty.
   Value buildHead(Value x, const std::string &table);
@@ -68,6 +70,8 @@ private:
   Param sliceFused(Param all, unsigned part);
   Value rotate(Value heads, const LayerKind &kind);
   Value buildAttention(Value x, const LayerKind &kind);
+  /// What tokens that see all give in place of `mixed`, of all other tokens.
+  Value buildGlobal(Value x, Value mixed, const AttentionOptions &options);
   Value buildPerceptron(Value x, bool sparse);
   Value addPart(Value to, Value part);
   int64_t getHeads(unsigned part) const {
@@ -77,7 +81,7 @@ private:
   ModelBuilder &b;
   const DecoderConfig &config;
   const DecoderKeys &keys;
-  Value positions, frequencies, windowFrequencies;
+  Value positions, frequencies, windowFrequencies, globalTokens;
 };
 
 } // namespace
@@ -218,8 +222,28 @@ Value DecoderGraph::buildAttention(Value x, const LayerKind &kind) {
   options.roundsSlopes = config.roundsSlopes;
   if (!keys.sinks.empty())
     options.sinks = b.weight(keys.sinks, {config.heads});
+  options.shownKeys = globalTokens;
   Value mixed = b.mergeHeads(b.attention(query, key, value, options));
+  if (globalTokens)
+    mixed = buildGlobal(x, mixed, options);
   return b.linear(mixed, keys.output, config.hidden, config.outputBias);
+}
+
+Value DecoderGraph::buildGlobal(Value x, Value mixed,
+                                const AttentionOptions &options) {
+  AttentionOptions all;
+  all.mask = b.fullMask();
+  all.scale = options.scale;
+  all.onlyQueries = globalTokens;
+  auto project = [&](const std::string &key, bool bias) {
+    int64_t rows = config.heads * *config.headDim;
+    return b.splitHeads(b.linear(x, key, rows, bias), config.heads);
+  };
+  Value query = project(keys.globalQuery, config.queryBias);
+  Value key = project(keys.globalKey, config.keyBias);
+  Value value = project(keys.globalValue, config.valueBias);
+  Value seen = b.mergeHeads(b.attention(query, key, value, all));
+  return b.chooseRows(globalTokens, seen, mixed);
 }
 
 //===----------------------------------------------------------------------===//
@@ -360,7 +384,10 @@ ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
       resolveTables(b.getCheckpoint(), keys.embed + ".weight",
                     keys.head + ".weight", config.tied && request.hasHead);
   DecoderGraph graph(b, config, keys);
-  Value x = graph.buildEmbedding(b.beginForward(), tables.embedding);
+  Value ids = b.beginForward();
+  if (!keys.globalTokens.empty())
+    graph.setGlobalTokens(b.addOptionalInput(keys.globalTokens));
+  Value x = graph.buildEmbedding(ids, tables.embedding);
   x = b.stack(x, order, [&](int32_t kind, Value input) {
     return graph.buildLayer(kinds[kind], input);
   });

@@ -88,6 +88,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerLinearAttentionFamily(table);
   registerLladaFamily(table);
   registerLlamaFamily(table);
+  registerLongformerFamily(table);
   registerMamba2Family(table);
   registerMambaFamily(table);
   registerMesaNetFamily(table);

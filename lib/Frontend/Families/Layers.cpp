@@ -172,6 +172,33 @@ static Value roundToBF16(OpBuilder &builder, Location loc, Value value) {
   return arith::BitcastOp::create(builder, loc, value.getType(), kept);
 }
 
+/// Adds what `options` says of single keys and queries to `op` as a region.
+static void buildWhere(OpBuilder &builder, Location loc, AttentionOp op,
+                       const AttentionOptions &options) {
+  OpBuilder::InsertionGuard guard(builder);
+  Block *body = builder.createBlock(
+      &op.getWhere(), {}, SmallVector<Type>(4, builder.getIndexType()),
+      SmallVector<Location>(4, loc));
+  Value row = body->getArgument(0);
+  Value query = body->getArgument(2), key = body->getArgument(3);
+  Value zero = arith::ConstantIntOp::create(builder, loc, 0, 32);
+  auto isSet = [&](Value numbers, Value position) -> Value {
+    Value number = tensor::ExtractOp::create(builder, loc, numbers,
+                                             ValueRange{row, position});
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, number,
+                                 zero);
+  };
+  Value visible =
+      options.mask.getExpression().buildPredicate(builder, loc, query, key);
+  if (options.shownKeys)
+    visible = arith::OrIOp::create(builder, loc, visible,
+                                   isSet(options.shownKeys, key));
+  if (options.onlyQueries)
+    visible = arith::AndIOp::create(builder, loc, visible,
+                                    isSet(options.onlyQueries, query));
+  YieldOp::create(builder, loc, visible);
+}
+
 Value ModelBuilder::attention(Value query, Value key, Value value,
                               const AttentionOptions &options) {
   auto type = cast<RankedTensorType>(query.getType());
@@ -182,14 +209,17 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   // Padding lies behind a row's tokens, where a query that sees no later keys
   // does not get.
   MaskReach reach = options.mask.getExpression().getReach();
-  bool looksAhead = !reach.ahead || *reach.ahead > 0;
+  bool isAttrMask = !options.shownKeys && !options.onlyQueries;
+  bool looksAhead = !isAttrMask || !reach.ahead || *reach.ahead > 0;
   auto op = AttentionOp::create(
       builder, loc, withLastExtent(query, getFeatures(value)), query, key,
       value, /*offset=*/Value(),
       /*key_lengths=*/looksAhead ? function.getArgument(1) : Value(),
       options.sinks,
-      /*key_bias=*/Value(), options.mask, constantFloat(options.scale),
-      /*schedule=*/ScheduleAttr());
+      /*key_bias=*/Value(), isAttrMask ? options.mask : fullMask(),
+      constantFloat(options.scale), /*schedule=*/ScheduleAttr());
+  if (!isAttrMask)
+    buildWhere(builder, loc, op, options);
   if (!slopes && options.softCap == 0)
     return op;
 

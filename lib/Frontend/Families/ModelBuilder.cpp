@@ -64,6 +64,20 @@ Value ModelBuilder::beginForward() {
   return function.getArgument(0);
 }
 
+Value ModelBuilder::addOptionalInput(StringRef name) {
+  unsigned number = function.getNumArguments();
+  Type type = function.getArgument(0).getType();
+  auto attributes = builder.getDictionaryAttr(
+      {builder.getNamedAttr(WeirDialect::getNameAttrName(),
+                            builder.getStringAttr(name)),
+       builder.getNamedAttr(WeirDialect::getRoleAttrName(),
+                            builder.getStringAttr("optional"))});
+  // The lengths stay where they are.
+  if (mlir::failed(function.insertArgument(number, type, attributes, loc)))
+    return {};
+  return function.getArgument(number);
+}
+
 void ModelBuilder::endForward(StringRef name, Value result) {
   func::ReturnOp::create(builder, loc, result);
   function.setFunctionType(

@@ -39,7 +39,29 @@ func.func @sinks_and_window(%q: tensor<?x?x2x16xf32>) -> tensor<?x?x2x16xf32> {
   return %0 : tensor<?x?x2x16xf32>
 }
 
-// A predicate of tensors may be anything: every block is visited.
+// What each key has is looked through, once for a block.
+// CHECK-LABEL: func.func @of_keys
+// CHECK: scf.for
+// CHECK: %[[EXTREMES:.*]]:2 = scf.for %[[K:.*]] = %{{.*}} to %{{.*}} step
+// CHECK: tensor.extract %{{.*}}[%{{.*}}, %[[K]]] : tensor<?x?xi32>
+// CHECK: arith.minsi
+// CHECK: arith.maxsi
+// CHECK: scf.if
+func.func @of_keys(%q: tensor<?x?x2x16xf32>, %numbers: tensor<?x?xi32>)
+    -> tensor<?x?x2x16xf32> {
+  %0 = weir.attention %q, %q, %q mask(<full>) scale(0.25)
+      schedule(<form = "flash", tiles = [64, 96]>) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %two = arith.constant 2 : i32
+    %number = tensor.extract %numbers[%b, %j] : tensor<?x?xi32>
+    %c = arith.cmpi sgt, %number, %two : i32
+    weir.yield %c : i1
+  } : tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+      -> tensor<?x?x2x16xf32>
+  return %0 : tensor<?x?x2x16xf32>
+}
+
+// What is read by query and key may be anything: every block is visited.
 // CHECK-LABEL: func.func @of_a_tensor
 // CHECK: scf.for
 // CHECK-NOT: scf.if

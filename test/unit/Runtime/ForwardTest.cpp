@@ -191,6 +191,25 @@ TEST_F(ForwardTest, PlainFunctionsAreFoundByTheirInputs) {
   EXPECT_TRUE(output("y", {0, 3}).empty());
 }
 
+TEST_F(ForwardTest, OptionalInputsAreZeros) {
+  weir_function_desc function = forwardModel.functions[0];
+  std::vector<weir_value_desc> args(function.args,
+                                    function.args + function.num_args);
+  args[1].role = WEIR_ROLE_OPTIONAL;
+  function.args = args.data();
+  weir_model_desc model = forwardModel;
+  model.functions = &function;
+  add<int64_t>("input_ids", WEIR_I64, {2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
+  ASSERT_TRUE(run(model)) << error;
+  EXPECT_EQ(output("total", {2}), (std::vector<float>{10, 26}));
+  EXPECT_EQ(output("echo", {4, 2, 2}), std::vector<float>(16));
+  addForwardInputs();
+  ASSERT_TRUE(run(model)) << error;
+  EXPECT_EQ(output("echo", {4, 2, 2}),
+            (std::vector<float>{0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7,
+                                14, 15}));
+}
+
 TEST_F(ForwardTest, WrongInputsAreErrors) {
   add<int64_t>("input_ids", WEIR_I64, {1, 1}, {1});
   EXPECT_EQ(runError(forwardModel),

@@ -170,6 +170,10 @@ TEST(Program, RefusesBadTables) {
   functionError([](auto &, auto &args, auto &) { args[0].role = 9; },
                 "function 'extend': argument 'input_ids' has role 9, which is "
                 "not known");
+  functionError(
+      [](auto &, auto &args, auto &) { args[0].role = WEIR_ROLE_OPTIONAL; },
+      "function 'extend': argument 'input_ids' is optional, which inputs of "
+      "extending functions cannot be");
   functionError([](auto &, auto &args, auto &) { args[0].axes = kNone; },
                 "function 'extend' has no argument with a time axis to append");
   functionError([](auto &, auto &, auto &results) { results[1].axes = kNone; },

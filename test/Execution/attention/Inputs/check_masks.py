@@ -3,8 +3,8 @@
 
   check_masks.py [--seed N] [--count N] [--per-program N] [--flags "WEIRC FLAGS"]
 
-A mask is a random expression of the algebra, a random predicate over row, head
-and positions, or both. Forms and tiles of the schedule are drawn too, so that
+A mask is a random expression of the algebra, a random predicate over row, head,
+positions and a number that each token has, or both. Forms and tiles of the schedule are drawn too, so that
 lengths leave tails. One program computes --per-program masks, which seeds from
 --seed on stand for; a line for each program. Ends with `N passed, N failed`.
 """
@@ -27,9 +27,14 @@ LIMIT = 2e-5
 
 
 class Positions:
-    """What a predicate may ask, as arrays over [batch, head, query, key]."""
+    """What a predicate may ask, as arrays over [batch, head, query, key];
+    `numbers` are those of tokens, [batch, time]."""
 
-    def __init__(self, batch, time):
+    def __init__(self, numbers):
+        batch, time = numbers.shape
+        numbers = numbers.astype(np.int64)
+        self.of_query = numbers.reshape(batch, 1, time, 1)
+        self.of_key = numbers.reshape(batch, 1, 1, time)
         self.row = np.arange(batch).reshape(-1, 1, 1, 1)
         self.head = np.arange(HEADS).reshape(1, -1, 1, 1)
         self.query = np.arange(time).reshape(1, 1, -1, 1)
@@ -85,7 +90,16 @@ class Region:
 def draw_number(draw, region, depth):
     """A number of a predicate: its name, and a function of positions."""
     if depth == 0 or draw.randrange(4) == 0:
-        kind = draw.randrange(8)
+        kind = draw.randrange(10)
+        if kind > 7:
+            name = ("query", "key")[kind - 8]
+            number = region.emit(
+                f"tensor.extract %numbers[%row, %{name}]", "tensor<?x?xi32>"
+            )
+            return (
+                region.emit(f"arith.index_cast {number}", "i32 to index"),
+                lambda p: getattr(p, f"of_{name}"),
+            )
         if kind < 5:
             name = ("query", "key", "head", "query", "key")[kind]
             return f"%{name}", lambda p: getattr(p, name)
@@ -190,7 +204,9 @@ def write_module(cases):
     lines = [
         f'func.func @main(%q: {query} {{weir.name = "q"}},',
         f'                %k: {key} {{weir.name = "k"}},',
-        f'                %v: {key} {{weir.name = "v"}}) -> ({results}) {{',
+        f'                %v: {key} {{weir.name = "v"}},',
+        '                %numbers: tensor<?x?xi32> {weir.name = "numbers"})',
+        f"    -> ({results}) {{",
     ]
     lines += [f"  %o{i} = {text}" for i, (text, _) in enumerate(cases)]
     names = ", ".join(f"%o{i}" for i in range(len(cases)))
@@ -223,12 +239,15 @@ def check(seeds, options, work):
             name: numbers.standard_normal((2, time, heads, FEATURES)).astype(np.float32)
             for name, heads in shapes.items()
         }
+        # Few numbers, in runs: some tiles have one alone.
+        inputs["numbers"] = np.sort(numbers.integers(0, 4, (2, time)), 1).astype(np.int32)
         save_file(inputs, work / "in.safetensors")
         run(program, "--inputs", work / "in.safetensors", "--outputs", work / "out.safetensors")
         outputs = load_file(work / "out.safetensors")
         wide = [inputs[name].astype(np.float64) for name in "qkv"]
         for i, (text, mask) in enumerate(cases):
-            visible = np.broadcast_to(mask(Positions(2, time)), (2, HEADS, time, time))
+            visible = mask(Positions(inputs["numbers"]))
+            visible = np.broadcast_to(visible, (2, HEADS, time, time))
             expected = attend(*wide, visible)
             error = np.abs(outputs[f"o{i}"] - expected).max(initial=0)
             worst = max(worst, error)

@@ -1,0 +1,37 @@
+//===- Bert.h - Encoders in the manner of BERT ------------------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef WEIR_LIB_FRONTEND_FAMILIES_BERT_H
+#define WEIR_LIB_FRONTEND_FAMILIES_BERT_H
+
+#include "Decoder.h"
+
+namespace weir {
+
+/// The sizes where the configuration does not say, and what all share.
+DecoderConfig getBertDefaults();
+
+/// Reads what these families share; `model` is what keys of the base model
+/// begin with.
+DecoderKeys readBert(ConfigReader &reader, ModelBuilder &builder,
+                     const FamilyRequest &request, DecoderConfig &config,
+                     const std::string &model);
+
+/// Has positions count from behind the number of the token for padding.
+void readPositionOffset(ConfigReader &reader, DecoderConfig &config);
+
+/// Names the parts of a head, with a bias of its own or beside it.
+void setBertHead(ModelBuilder &builder, DecoderKeys &keys);
+void setRobertaHead(ModelBuilder &builder, DecoderKeys &keys);
+
+/// Numbers of positions, the bias that a head has twice, and a summary of the
+/// first token, another model's.
+llvm::ArrayRef<llvm::StringLiteral> getBertIgnorable();
+
+} // namespace weir
+
+#endif // WEIR_LIB_FRONTEND_FAMILIES_BERT_H
