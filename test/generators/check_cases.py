@@ -2,7 +2,10 @@
 """Compiles checkpoints that make_checkpoint.py wrote and compares what they
 compute with what is stored beside them.
 
-  check_cases.py FOLDER [--flags "WEIRC FLAGS"] [NAME...]
+  check_cases.py FOLDER [--flags "WEIRC FLAGS"] [--part I/N] [NAME...]
+
+--part 1/2 checks every other case, 2/2 the rest: parts are tests that run at
+once.
 
 Tensors agree when the largest difference is within the case's tolerance times
 the reference's root mean square; generation when all tokens are equal, up to
@@ -80,10 +83,12 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--weirc", default="weirc")
     parser.add_argument("--flags", default="")
+    parser.add_argument("--part", default="1/1")
     options = parser.parse_intermixed_args()
+    part, parts = map(int, options.part.split("/"))
     names = options.names or sorted(p.parent.name for p in options.folder.glob("*/meta.json"))
     tally = Tally(width=44)
-    for name in names:
+    for name in names[part - 1 :: parts]:
         folder = options.folder / name
         meta = json.loads((folder / "meta.json").read_text())
         with tempfile.TemporaryDirectory() as work:
