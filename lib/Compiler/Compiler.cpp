@@ -361,11 +361,13 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
     break;
   }
   case Stage::Bufferized:
-    buildBufferizePipeline(pm, {hasKernels(options), target});
+    buildBufferizePipeline(
+        pm, {hasKernels(options), target, getSharedBytes(options)});
     pm.addPass(createVerifyBufferized());
     break;
   case Stage::Lowered:
-    buildLowerPipeline(pm, {hasKernels(options), target});
+    buildLowerPipeline(pm,
+                       {hasKernels(options), target, getSharedBytes(options)});
     pm.addPass(createVerifyLowered());
     break;
   }

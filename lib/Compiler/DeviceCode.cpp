@@ -27,6 +27,29 @@ llvm::SmallVector<StringRef> weir::getGPUArchs(const CompileOptions &options) {
   return archs;
 }
 
+int64_t weir::getSharedBytes(const CompileOptions &options) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (StringRef arch : getGPUArchs(options))
+    least = std::min(least, getSharedBytes(arch));
+  return least;
+}
+
+/// Puts each kernel's shared buffers into one piece of memory.
+static LogicalResult poolShared(ModuleOp module) {
+  PassManager pm(module.getContext());
+  pm.addNestedPass<gpu::GPUModuleOp>(createPoolShared());
+  return pm.run(module);
+}
+
+/// Moves what `function` says of its shared memory to `kernel`.
+static void takeShared(LLVM::LLVMFuncOp function, KernelInterface &kernel) {
+  auto shared = function->getAttrOfType<DenseI64ArrayAttr>(SharedAttrName);
+  if (!shared)
+    return;
+  kernel.shared.assign(shared.asArrayRef().begin(), shared.asArrayRef().end());
+  function->removeAttr(SharedAttrName);
+}
+
 /// The kernels of `module` by their numbers.
 static std::vector<KernelInterface> listKernels(gpu::GPUModuleOp kernels) {
   std::vector<KernelInterface> list;
@@ -43,12 +66,8 @@ static LogicalResult emulate(ModuleOp module, DeviceInterface &device) {
   if (failed(pm.run(module)))
     return failure();
   for (KernelInterface &kernel : device.kernels) {
-    auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(kernel.name);
-    auto shared = function->getAttrOfType<DenseI64ArrayAttr>(SharedAttrName);
     kernel.emulated = true;
-    kernel.shared.assign(shared.asArrayRef().begin(),
-                         shared.asArrayRef().end());
-    function->removeAttr(SharedAttrName);
+    takeShared(module.lookupSymbol<LLVM::LLVMFuncOp>(kernel.name), kernel);
   }
   return success();
 }
@@ -93,6 +112,10 @@ weir::buildDeviceCode(ModuleOp module, const CompileOptions &options) {
       return failure();
     return device;
   }
+  if (failed(poolShared(module)))
+    return failure();
+  for (KernelInterface &kernel : device.kernels)
+    takeShared(kernels.lookupSymbol<LLVM::LLVMFuncOp>(kernel.name), kernel);
   // Text of the first architecture that has successors serves GPUs that are
   // not listed.
   bool textDone = false;
@@ -111,5 +134,7 @@ FailureOr<std::string> weir::buildPTX(ModuleOp module,
   auto modules = llvm::to_vector(module.getOps<gpu::GPUModuleOp>());
   if (modules.empty())
     return module.emitError("has no kernels to write PTX of");
+  if (failed(poolShared(module)))
+    return failure();
   return translate(modules.front(), getGPUArchs(options).front());
 }

@@ -200,7 +200,7 @@ void weir::buildBufferizePipeline(OpPassManager &pm,
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createCanonicalizerPass());
   if (options.gpu)
-    pm.addNestedPass<func::FuncOp>(createShareBuffers());
+    pm.addNestedPass<func::FuncOp>(createShareBuffers({options.sharedBytes}));
   pm.addPass(createPlanMemory());
 }
 

@@ -84,7 +84,14 @@ struct ScheduleArguments : TargetArguments<ScheduleArguments> {
 
 struct TileArguments : TargetArguments<TileArguments> {};
 
-struct LowerArguments : TargetArguments<LowerArguments> {};
+struct LowerArguments : TargetArguments<LowerArguments> {
+  LowerOptions getLowerOptions() const {
+    LowerOptions options;
+    options.gpu = gpu;
+    options.target = getTarget();
+    return options;
+  }
+};
 } // namespace
 
 void weir::registerPipelines() {
@@ -112,11 +119,11 @@ void weir::registerPipelines() {
       "weir-bufferized-pipeline",
       "Bufferise and place all buffers in one arena",
       [](OpPassManager &pm, const LowerArguments &arguments) {
-        buildBufferizePipeline(pm, {arguments.gpu, arguments.getTarget()});
+        buildBufferizePipeline(pm, arguments.getLowerOptions());
       });
   PassPipelineRegistration<LowerArguments>(
       "weir-lowered-pipeline", "Lower to the LLVM dialect",
       [](OpPassManager &pm, const LowerArguments &arguments) {
-        buildLowerPipeline(pm, {arguments.gpu, arguments.getTarget()});
+        buildLowerPipeline(pm, arguments.getLowerOptions());
       });
 }

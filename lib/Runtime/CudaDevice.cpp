@@ -88,6 +88,8 @@ private:
   Stream stream = nullptr;
   Module module = nullptr;
   std::vector<Function> functions;
+  /// Bytes of shared memory that each asks for.
+  std::vector<unsigned> sharedBytes;
 };
 } // namespace
 
@@ -175,6 +177,17 @@ bool CudaDevice::loadImage(const weir_image_desc &image, std::string &error) {
             driver.ModuleGetFunction(&function, module, device.kernels[i].name),
             device.kernels[i].name, error))
       return false;
+    unsigned &bytes = sharedBytes.emplace_back(0);
+    for (int32_t b = 0; b < device.kernels[i].num_shared; ++b)
+      bytes += static_cast<unsigned>(device.kernels[i].shared[b]);
+    if (!check(driver.FuncSetAttribute(function, MostSharedBytes,
+                                       static_cast<int>(bytes)),
+               "shared memory", error)) {
+      error += ": kernel " + std::string(device.kernels[i].name) + " needs " +
+               std::to_string(bytes) + " bytes, more than " + name +
+               " gives a block; compile the model with --gpu-arch of this GPU";
+      return false;
+    }
   }
   return true;
 }
@@ -291,9 +304,10 @@ void CudaDevice::launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
   }
   if (!check(driver.CtxSetCurrent(context), "context", queue.error))
     return;
-  Result result = driver.LaunchKernel(
-      functions[kernel], static_cast<unsigned>(blocks), 1, 1,
-      static_cast<unsigned>(threads), 1, 1, 0, stream, arguments, nullptr);
+  Result result =
+      driver.LaunchKernel(functions[kernel], static_cast<unsigned>(blocks), 1,
+                          1, static_cast<unsigned>(threads), 1, 1,
+                          sharedBytes[kernel], stream, arguments, nullptr);
   if (result != Success)
     check(result,
           (std::string("cannot launch ") + model.device->kernels[kernel].name)

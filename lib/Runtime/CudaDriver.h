@@ -36,6 +36,8 @@ static constexpr unsigned NonBlocking = 1;
 static constexpr int ComputeMajor = 75;
 static constexpr int ComputeMinor = 76;
 static constexpr int ManagedMemory = 83;
+/// A function's attribute: bytes of shared memory that launches may ask for.
+static constexpr int MostSharedBytes = 8;
 /// Options of module loading.
 static constexpr int ErrorLogBuffer = 5;
 static constexpr int ErrorLogBytes = 6;
@@ -71,6 +73,7 @@ static constexpr int ErrorLogBytes = 6;
   X(ModuleUnload, "cuModuleUnload", (Module))                                  \
   X(ModuleGetFunction, "cuModuleGetFunction",                                  \
     (Function *, Module, const char *))                                        \
+  X(FuncSetAttribute, "cuFuncSetAttribute", (Function, int, int))              \
   X(LaunchKernel, "cuLaunchKernel",                                            \
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, Stream, void **, void **))

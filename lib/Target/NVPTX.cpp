@@ -62,6 +62,26 @@ Error weir::checkGPUArch(StringRef arch) {
                            "from sm_80 on that LLVM knows");
 }
 
+int64_t weir::getSharedBytes(StringRef arch) {
+  // CUDA C++ Programming Guide, technical specifications per compute
+  // capability; what is not listed has at least what the smallest has.
+  unsigned number = 0;
+  arch.consume_front("sm_");
+  arch.consumeInteger(10, number);
+  switch (number) {
+  case 80:
+  case 87:
+    return 163 * 1024;
+  case 90:
+  case 100:
+  case 101:
+  case 103:
+    return 227 * 1024;
+  default:
+    return 99 * 1024;
+  }
+}
+
 Expected<std::string> weir::emitPTX(mlir::Operation *kernels, StringRef arch) {
   Expected<const Target *> target = findTarget();
   if (!target)

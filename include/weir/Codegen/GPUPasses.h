@@ -25,8 +25,8 @@ namespace weir {
 /// wants.
 inline constexpr int64_t SharedAlignment = 16;
 
-/// The attribute of an emulated kernel that lists the bytes of its shared
-/// buffers.
+/// The attribute of a kernel that lists the bytes of its shared buffers, of
+/// which an emulated one has several.
 inline constexpr llvm::StringLiteral SharedAttrName = "weir.shared";
 
 #define GEN_PASS_DECL

@@ -42,6 +42,31 @@ def ShareBuffers : Pass<"weir-share-buffers", "::mlir::func::FuncOp"> {
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def PoolShared : Pass<"weir-pool-shared", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "have launches give a kernel its shared memory, in one piece";
+  let description = [{
+    Shared memory that a kernel declares has a limit of 48 KiB, whatever the GPU
+    has; what a launch asks for has not. The buffers of each kernel become parts
+    of memory of no declared size, and an attribute says what to ask for.
+
+    Precondition: kernels in the LLVM dialect, their buffers arrays of bytes.
+
+    ```mlir
+    // old:
+    llvm.mlir.global @a() {addr_space = 3} : !llvm.array<2048 x i8>
+    llvm.func @kernel() {
+      %a = llvm.mlir.addressof @a : !llvm.ptr<3>
+    // new:
+    llvm.mlir.global external @weir_shared()
+        {addr_space = 3, alignment = 16} : !llvm.array<0 x i8>
+    llvm.func @kernel() attributes {weir.shared = array<i64: 2048>} {
+      %p = llvm.mlir.addressof @weir_shared : !llvm.ptr<3>
+      %a = llvm.getelementptr %p[0]
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 def MapKernels : Pass<"weir-map-kernels", "::mlir::ModuleOp"> {
   let summary = "make kernels of what touches memory";
   let description = [{

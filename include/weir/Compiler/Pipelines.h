@@ -78,6 +78,8 @@ struct TileOptions {
 struct LowerOptions {
   bool gpu = false;
   CPUTarget target;
+  /// Bytes of shared memory that a block of the GPU may have.
+  int64_t sharedBytes = 49152;
 };
 
 void buildFormPipeline(mlir::OpPassManager &pm, const FormOptions &options);

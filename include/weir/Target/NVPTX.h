@@ -22,6 +22,9 @@ namespace weir {
 /// Refuses an architecture that no code can be generated for, such as "sm_42".
 llvm::Error checkGPUArch(llvm::StringRef arch);
 
+/// Bytes of shared memory that a block may ask for on `arch`.
+int64_t getSharedBytes(llvm::StringRef arch);
+
 /// PTX of `kernels`, a module in the LLVM and NVVM dialects, for `arch`.
 llvm::Expected<std::string> emitPTX(mlir::Operation *kernels,
                                     llvm::StringRef arch);

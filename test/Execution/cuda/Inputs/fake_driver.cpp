@@ -84,6 +84,10 @@ int cuModuleGetFunction(void **function, void *, const char *name) {
   *function = const_cast<char *>(name);
   return 0;
 }
+int cuFuncSetAttribute(void *, int, int bytes) {
+  int number = std::atoi(has() + 3);
+  return bytes > (number == 86 || number == 89 ? 99 : 163) * 1024;
+}
 int cuLaunchKernel(void *, unsigned, unsigned, unsigned, unsigned, unsigned,
                    unsigned, unsigned, void *, void **, void **) {
   return 0;
