@@ -13,40 +13,17 @@ import tempfile
 
 from showlib.lines import ROOT, Capability, Short, Skip, at_least, at_most
 from showlib.models import BUILD, WEIRC, WORK, run
+from showlib.parity import PARITY, check_parity, find_families
 
 LINES = Capability()
 
-PARITY = pathlib.Path(os.environ.get("WEIR_PARITY", ROOT.parent / "shared" / "parity"))
 PEERS = ROOT.parent / "shared" / "peers"
-
-
-def check_parity(names, flags):
-    """The figure of scripts/parity, which counts what passed."""
-    if not (PARITY / "public").is_dir():
-        raise Skip(f"no reference cases at {PARITY}")
-    command = [ROOT / "scripts" / "parity", "--weirc", WEIRC, "--flags", flags, *names]
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True
-    )
-    counts = re.findall(r"^(\d+) passed, (\d+) failed$", done.stdout, re.MULTILINE)
-    failed = re.findall(r"^(\S+) .* FAIL ", done.stdout, re.MULTILINE)
-    if done.returncode or not counts:
-        errors = done.stderr.strip().splitlines() or ["no message"]
-        raise Short(
-            f"{', '.join(map(' passed, '.join, counts))} failed: "
-            f"{', '.join(dict.fromkeys(failed))}; {errors[0]}"
-        )
-    return f"{sum(int(passed) for passed, _ in counts)} passed, 0 failed"
 
 
 @LINES.line("parity")
 def parity(options):
     """Whole sequences and generation of every family of category linear."""
-    names = []
-    for path in sorted((PARITY / "public").glob("*/meta.json")):
-        meta = json.loads(path.read_text())
-        if meta["category"] == "linear":
-            names.append(meta["name"])
+    names = find_families("linear")
     return f"{check_parity(names, options.flags)} ({', '.join(names)})"
 
 
