@@ -38,6 +38,8 @@ def check_parity(names, flags):
     failed = re.findall(r"^(\S+) .* FAIL ", done.stdout, re.MULTILINE)
     if done.returncode or not counts:
         errors = done.stderr.strip().splitlines() or ["no message"]
+        if not counts:
+            raise Short(errors[0])
         raise Short(
             f"{', '.join(map(' passed, '.join, counts))} failed: "
             f"{', '.join(dict.fromkeys(failed))}; {errors[0]}"
@@ -52,7 +54,7 @@ def check_each(names, flags):
         try:
             passed += int(check_parity([name], flags).split()[0])
         except Short as reason:
-            short.append(f"{name} ({str(reason)[:80]})")
+            short.append(f"{name} ({str(reason)[-80:]})")
     if short:
         raise Short(f"{passed} passed; short: {', '.join(short)}")
     return f"{passed} passed, 0 failed"
