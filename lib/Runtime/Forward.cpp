@@ -198,10 +198,9 @@ static bool checkTokens(const weir_value_desc &arg, const uint8_t *data,
   return true;
 }
 
-/// Binds an optional input that was not given to zeros.
-static bool bindZeros(const weir_value_desc &arg, int64_t batch, int64_t time,
-                      std::vector<int64_t> &shape, Buffer &data,
-                      std::string &error) {
+/// The extents of an optional input that was not given.
+static bool deduceShape(const weir_value_desc &arg, int64_t batch, int64_t time,
+                        std::vector<int64_t> &shape, std::string &error) {
   shape.assign(arg.shape, arg.shape + arg.rank);
   for (int32_t d = 0; d < arg.rank; ++d) {
     if (shape[d] == WEIR_DYNAMIC && arg.axes[d] == WEIR_AXIS_BATCH)
@@ -214,13 +213,6 @@ static bool bindZeros(const weir_value_desc &arg, int64_t batch, int64_t time,
       return false;
     }
   }
-  int64_t bytes;
-  if (!byteSize(shape, dtypeSize(arg.dtype), bytes) ||
-      !data.allocate(static_cast<size_t>(bytes))) {
-    error = std::string("cannot allocate input '") + arg.name + "'";
-    return false;
-  }
-  std::memset(data.data(), 0, static_cast<size_t>(bytes));
   return true;
 }
 
@@ -305,21 +297,21 @@ bool ForwardRunner::bind(const weir_function_desc &function,
     if (!isInput(arg))
       continue;
     const TensorView *given = findInput(inputs, arg.name);
+    std::vector<int64_t> &shape = binding.shapes[i];
+    if (!given && !deduceShape(arg, binding.batch, binding.time, shape, error))
+      return false;
+    size_t elementBytes = dtypeSize(arg.dtype);
+    int64_t bytes, count;
+    if (!byteSize(shape, elementBytes, bytes) || !byteSize(shape, 1, count) ||
+        !binding.data[i].allocate(static_cast<size_t>(bytes))) {
+      error = std::string("cannot allocate input '") + arg.name + "'";
+      return false;
+    }
     if (!given) {
-      if (!bindZeros(arg, binding.batch, binding.time, binding.shapes[i],
-                     binding.data[i], error))
-        return false;
+      std::memset(binding.data[i].data(), 0, static_cast<size_t>(bytes));
       continue;
     }
     const TensorView &input = *given;
-    size_t elementBytes = dtypeSize(arg.dtype);
-    int64_t bytes, count;
-    if (!byteSize(input.shape, elementBytes, bytes) ||
-        !byteSize(input.shape, 1, count) ||
-        !binding.data[i].allocate(static_cast<size_t>(bytes))) {
-      error = "cannot allocate input '" + input.name + "'";
-      return false;
-    }
     if (!convertElements(input.data, input.dtype, binding.data[i].data(),
                          arg.dtype, static_cast<size_t>(count), error)) {
       error = "input '" + input.name + "': " + error;

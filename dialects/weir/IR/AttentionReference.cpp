@@ -15,7 +15,6 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
 #include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
 #include <limits>
@@ -68,27 +67,17 @@ static PositionPair buildPositions(OpBuilder &builder, Location loc,
   return {arith::AddIOp::create(builder, loc, offset, q), key, present};
 }
 
-/// Copies one of the op's regions to the insertion point.
-static Value inlineRegion(OpBuilder &builder, Region &region,
-                          ValueRange arguments) {
-  Block &body = region.front();
-  IRMapping mapping;
-  mapping.map(body.getArguments(), arguments);
-  for (Operation &nested : body.without_terminator())
-    builder.clone(nested, mapping);
-  return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
-}
-
 /// Whether the query sees the key, as an i1.
 static Value buildVisible(OpBuilder &builder, Location loc, AttentionOp op,
                           Value batch, Value head, const PositionPair &pair) {
   Value visible = op.getMask().getExpression().buildPredicate(
       builder, loc, pair.query, pair.key);
   if (!op.getWhere().empty())
-    visible = arith::AndIOp::create(
-        builder, loc, visible,
-        inlineRegion(builder, op.getWhere(),
-                     {batch, head, pair.query, pair.key}));
+    visible =
+        arith::AndIOp::create(builder, loc, visible,
+                              inlineRegion(builder, op.getWhere(),
+                                           {batch, head, pair.query, pair.key})
+                                  .front());
   if (pair.present)
     visible = arith::AndIOp::create(builder, loc, visible, pair.present);
   if (op.getKeyLengths()) {
@@ -183,7 +172,8 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
         if (!getScore().empty()) {
           score = inlineRegion(b, getScore(),
                                {convertFloat(b, l, score, element), batch, head,
-                                pair.query, pair.key});
+                                pair.query, pair.key})
+                      .front();
           score = convertFloat(b, l, score, type);
         }
         Value visible = buildVisible(b, l, *this, batch, head, pair);

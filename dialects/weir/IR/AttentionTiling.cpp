@@ -38,7 +38,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
+#include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/TileClasses.h"
 #include "weir/IR/Weir.h"
 
@@ -190,8 +190,6 @@ struct AttentionTiler {
   SmallVector<Value> buildVisit(ValueRange point, Value first, Value count,
                                 Value isFull, ValueRange invariants,
                                 ValueRange carry);
-  /// Copies a region of the op to `builder`'s place.
-  Value inlineRegion(Region &region, ValueRange arguments);
   /// Key lengths that hide keys inside the range of entries visited.
   bool hidesByLength() { return op.getOffset() && op.getKeyLengths(); }
   /// What each column's accumulator is multiplied with in the end; `sum` is
@@ -380,15 +378,6 @@ Value AttentionTiler::addKeyBias(Value scores, Value count, ValueRange point,
   return collapseScores(sum.getResult(0));
 }
 
-Value AttentionTiler::inlineRegion(Region &region, ValueRange arguments) {
-  Block &body = region.front();
-  IRMapping mapping;
-  mapping.map(body.getArguments(), arguments);
-  for (Operation &inner : body.without_terminator())
-    builder.clone(inner, mapping);
-  return mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
-}
-
 TileClass AttentionTiler::classify(Value count, ValueRange point,
                                    Value firstKey, ValueRange invariants) {
   MaskAttrInterface mask = op.getMask().getExpression();
@@ -434,20 +423,22 @@ Value AttentionTiler::buildMasked(Value scores, Value isFull, Value count,
   scf::YieldOp::create(builder, loc, scores);
   builder.setInsertionPointToStart(choice.elseBlock());
   Value hidden = minusInfinity();
-  Value masked = updateScores(
-      scores, count, point, firstKey, invariants,
-      [&](Value score, ValueRange at) {
-        Value visible = mask.buildPredicate(builder, loc, at[2], at[3]);
-        if (!op.getWhere().empty())
-          visible = arith::AndIOp::create(builder, loc, visible,
-                                          inlineRegion(op.getWhere(), at));
-        if (length)
-          // attention_c4
-          visible = arith::AndIOp::create(
-              builder, loc, visible,
-              compare(arith::CmpIPredicate::slt, at[3], length));
-        return select(visible, score, hidden);
-      });
+  Value masked =
+      updateScores(scores, count, point, firstKey, invariants,
+                   [&](Value score, ValueRange at) {
+                     Value visible =
+                         mask.buildPredicate(builder, loc, at[2], at[3]);
+                     if (!op.getWhere().empty())
+                       visible = arith::AndIOp::create(
+                           builder, loc, visible,
+                           inlineRegion(builder, op.getWhere(), at).front());
+                     if (length)
+                       // attention_c4
+                       visible = arith::AndIOp::create(
+                           builder, loc, visible,
+                           compare(arith::CmpIPredicate::slt, at[3], length));
+                     return select(visible, score, hidden);
+                   });
   scf::YieldOp::create(builder, loc, masked);
   return choice.getResult(0);
 }
@@ -650,8 +641,9 @@ SmallVector<Value> AttentionTiler::buildVisit(ValueRange point, Value first,
         [&](Value score, ValueRange at) {
           SmallVector<Value> arguments{convert(builder, score, element)};
           llvm::append_range(arguments, at);
-          return convert(builder, inlineRegion(op.getScore(), arguments),
-                         compute);
+          return convert(
+              builder, inlineRegion(builder, op.getScore(), arguments).front(),
+              compute);
         });
   if (isFull)
     scores = buildMasked(scores, isFull, count, point, first, invariants);

@@ -22,7 +22,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
 #include "weir/IR/GenerateCallee.h"
 #include "weir/IR/ReferenceBuilders.h"
 #include <limits>
@@ -449,12 +448,7 @@ void DecodeBuilder::playRound(OpBuilder &b, Value logits, Value round,
   if (op.getChoose().empty()) {
     next = *buildPart(b, SampleOp::create(b, loc, logits));
   } else {
-    Block &body = op.getChoose().front();
-    IRMapping mapping;
-    mapping.map(body.getArguments(), ValueRange{logits, round});
-    for (Operation &inner : body.without_terminator())
-      b.clone(inner, mapping);
-    next = mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
+    next = inlineRegion(b, op.getChoose(), {logits, round}).front();
   }
   auto rows = cast<RankedTensorType>(state.counts.getType());
   if (next.getType() != rows)

@@ -19,6 +19,15 @@ using namespace mlir;
 using namespace weir;
 using Predicate = arith::CmpIPredicate;
 
+MaskPredicate::MaskPredicate(MaskAttrInterface mask) {
+  OpBuilder builder(mask.getContext());
+  builder.setInsertionPointToEnd(&body);
+  Location loc = builder.getUnknownLoc();
+  query = body.addArgument(builder.getIndexType(), loc);
+  key = body.addArgument(builder.getIndexType(), loc);
+  predicate = mask.buildPredicate(builder, loc, query, key);
+}
+
 MaskReach weir::getReachOfBoth(const MaskReach &lhs, const MaskReach &rhs) {
   auto nearer = [](std::optional<int64_t> a, std::optional<int64_t> b) {
     return a && b ? std::min(*a, *b) : a ? a : b;
@@ -142,12 +151,6 @@ MaskReach weir::getReach(Value predicate, Value query, Value key) {
 }
 
 MaskReach weir::getReach(MaskAttrInterface mask) {
-  // The predicate is only looked at.
-  Block body;
-  OpBuilder builder(mask.getContext());
-  builder.setInsertionPointToEnd(&body);
-  Location loc = builder.getUnknownLoc();
-  Value query = body.addArgument(builder.getIndexType(), loc);
-  Value key = body.addArgument(builder.getIndexType(), loc);
-  return getReach(mask.buildPredicate(builder, loc, query, key), query, key);
+  MaskPredicate of(mask);
+  return getReach(of.predicate, of.query, of.key);
 }

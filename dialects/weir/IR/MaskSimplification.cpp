@@ -23,22 +23,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "weir/IR/TileClasses.h"
 #include "weir/IR/Weir.h"
 
 using namespace mlir;
 using namespace weir;
-
-/// The nearer of two bounds, none being unbounded.
-static std::optional<int64_t> getNearer(std::optional<int64_t> a,
-                                        std::optional<int64_t> b) {
-  return a && b ? std::min(*a, *b) : a ? a : b;
-}
-
-/// The farther of two bounds.
-static std::optional<int64_t> getFarther(std::optional<int64_t> a,
-                                         std::optional<int64_t> b) {
-  return a && b ? std::optional<int64_t>(std::max(*a, *b)) : std::nullopt;
-}
 
 std::optional<MaskReach> weir::getBand(MaskAttrInterface mask) {
   if (isa<FullMaskAttr, CausalMaskAttr, WindowMaskAttr>(mask))
@@ -123,12 +112,9 @@ static MaskAttrInterface simplifyChain(MaskAttrInterface mask,
       others.push_back(operand);
     else if (!merged)
       merged = band;
-    else if (isAnd)
-      merged = MaskReach{getNearer(merged->behind, band->behind),
-                         getNearer(merged->ahead, band->ahead)};
     else
-      merged = MaskReach{getFarther(merged->behind, band->behind),
-                         getFarther(merged->ahead, band->ahead)};
+      merged = isAnd ? getReachOfBoth(*merged, *band)
+                     : getReachOfEither(*merged, *band);
   }
   SmallVector<MaskAttrInterface> kept;
   if (merged)

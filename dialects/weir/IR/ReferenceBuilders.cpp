@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace weir;
@@ -51,6 +52,19 @@ Value weir::buildFilled(OpBuilder &builder, Location loc,
   Value empty = tensor::EmptyOp::create(builder, loc, shape, element);
   Value all = buildFloat(builder, loc, element, number);
   return linalg::FillOp::create(builder, loc, all, empty).getResult(0);
+}
+
+SmallVector<Value> weir::inlineRegion(OpBuilder &builder, Region &region,
+                                      ValueRange arguments) {
+  Block &body = region.front();
+  IRMapping mapping;
+  mapping.map(body.getArguments(), arguments);
+  for (Operation &inner : body.without_terminator())
+    builder.clone(inner, mapping);
+  SmallVector<Value> yielded;
+  for (Value value : body.getTerminator()->getOperands())
+    yielded.push_back(mapping.lookupOrDefault(value));
+  return yielded;
 }
 
 Value weir::buildIndex(OpBuilder &builder, Location loc, int64_t number) {

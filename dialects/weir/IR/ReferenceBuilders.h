@@ -48,6 +48,12 @@ mlir::Value buildFilled(mlir::OpBuilder &builder, mlir::Location loc,
 mlir::Value buildIndex(mlir::OpBuilder &builder, mlir::Location loc,
                        int64_t number);
 
+/// Copies the one block of `region` to the insertion point, with `arguments`
+/// for its own; gives what it yields.
+llvm::SmallVector<mlir::Value> inlineRegion(mlir::OpBuilder &builder,
+                                            mlir::Region &region,
+                                            mlir::ValueRange arguments);
+
 /// Entry `index` of the vector of integers `vector`, as an index.
 mlir::Value buildReadIndex(mlir::OpBuilder &builder, mlir::Location loc,
                            mlir::Value vector, mlir::Value index);

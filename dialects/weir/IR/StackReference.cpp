@@ -7,7 +7,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/IRMapping.h"
 #include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
 
@@ -17,16 +16,9 @@ using namespace weir;
 /// Copies a layer's region to the insertion point and returns what it yields.
 static SmallVector<Value> inlineLayer(OpBuilder &builder, Region &region,
                                       Value layer, ValueRange carried) {
-  Block &body = region.front();
-  IRMapping mapping;
-  mapping.map(body.getArgument(0), layer);
-  mapping.map(body.getArguments().drop_front(), carried);
-  for (Operation &nested : body.without_terminator())
-    builder.clone(nested, mapping);
-  SmallVector<Value> yielded;
-  for (Value value : body.getTerminator()->getOperands())
-    yielded.push_back(mapping.lookupOrDefault(value));
-  return yielded;
+  SmallVector<Value> arguments{layer};
+  llvm::append_range(arguments, carried);
+  return inlineRegion(builder, region, arguments);
 }
 
 /// A constant vector of i32.

@@ -41,6 +41,7 @@ private:
   TileClass makeConstant(bool value) {
     return {constant(value), constant(value)};
   }
+  TileClass makeUnknown() { return {constant(true), constant(false)}; }
 
   /// The range of a symbol, which is an argument or has bounds.
   TileRange getRange(Value symbol);
@@ -252,22 +253,21 @@ static Predicate getSigned(Predicate predicate) {
 }
 
 TileClass TileClassifier::classifyComparison(arith::CmpIOp comparison) {
-  TileClass unknown{constant(true), constant(false)};
   Value lhs = comparison.getLhs(), rhs = comparison.getRhs();
   if (lhs.getType().isInteger(1)) {
     TileClass differ = classifyDifference(classify(lhs), classify(rhs));
     if (comparison.getPredicate() == Predicate::ne)
       return differ;
     return comparison.getPredicate() == Predicate::eq ? negate(differ)
-                                                      : unknown;
+                                                      : makeUnknown();
   }
   std::optional<IndexForm> form = forms.getDifference(lhs, rhs);
   if (!form)
-    return unknown;
+    return makeUnknown();
   Predicate predicate = getSigned(comparison.getPredicate());
   if (predicate != comparison.getPredicate() &&
       (forms.get(lhs)->bounds.least < 0 || forms.get(rhs)->bounds.least < 0))
-    return unknown;
+    return makeUnknown();
   switch (predicate) {
   case Predicate::slt:
   case Predicate::sle:
@@ -303,9 +303,8 @@ TileClass TileClassifier::find(Value predicate) {
   if (matchPattern(predicate, m_ConstantInt(&number)))
     return makeConstant(!number.isZero());
   Operation *op = predicate.getDefiningOp();
-  TileClass unknown{constant(true), constant(false)};
   if (!op)
-    return unknown;
+    return makeUnknown();
   return llvm::TypeSwitch<Operation *, TileClass>(op)
       .Case([&](arith::CmpIOp comparison) {
         return classifyComparison(comparison);
@@ -340,12 +339,12 @@ TileClass TileClassifier::find(Value predicate) {
       })
       .Case([&](tensor::ExtractOp extract) {
         if (!forms.isReadable(extract))
-          return unknown;
+          return makeUnknown();
         TileRange range = readRange(extract);
         return TileClass{compare(Predicate::ne, range.greatest, index(0)),
                          compare(Predicate::ne, range.least, index(0))};
       })
-      .Default([&](Operation *) { return unknown; });
+      .Default([&](Operation *) { return makeUnknown(); });
 }
 
 TileClass TileClassifier::classify(Value predicate) {
@@ -369,15 +368,9 @@ weir::buildTileClass(OpBuilder &builder, Location loc, Value predicate,
 TileClass weir::buildTileClass(OpBuilder &builder, Location loc,
                                MaskAttrInterface mask, TileRange queries,
                                TileRange keys) {
-  // The predicate is only looked at.
-  Block body;
-  Value query = body.addArgument(builder.getIndexType(), loc);
-  Value key = body.addArgument(builder.getIndexType(), loc);
-  OpBuilder inner(builder.getContext());
-  inner.setInsertionPointToEnd(&body);
-  Value predicate = mask.buildPredicate(inner, loc, query, key);
-  return buildTileClass(builder, loc, predicate,
-                        {{query, queries}, {key, keys}});
+  MaskPredicate of(mask);
+  return buildTileClass(builder, loc, of.predicate,
+                        {{of.query, queries}, {of.key, keys}});
 }
 
 TileClass weir::buildBoth(OpBuilder &builder, Location loc, TileClass lhs,

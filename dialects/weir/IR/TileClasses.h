@@ -36,6 +36,14 @@ struct TileClass {
 /// proved for.
 inline constexpr int64_t GreatestPosition = INT32_MAX;
 
+/// The predicate of a mask in a block of its own, to be looked at.
+struct MaskPredicate {
+  explicit MaskPredicate(MaskAttrInterface mask);
+
+  mlir::Block body;
+  mlir::Value query, key, predicate;
+};
+
 /// Emits the class of `predicate`, an i1 computed from `arguments` within their
 /// ranges. Values that come from elsewhere may be anything, unless constant.
 TileClass

@@ -28,9 +28,6 @@ namespace weir {
 using namespace mlir;
 using namespace weir;
 
-/// The address space of shared memory.
-static constexpr unsigned SharedSpace = 3;
-
 static bool isShared(Value value) {
   auto type = dyn_cast<LLVM::LLVMPointerType>(value.getType());
   return type && type.getAddressSpace() == SharedSpace;

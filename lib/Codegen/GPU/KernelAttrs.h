@@ -15,6 +15,9 @@ namespace weir {
 /// Threads that go in step.
 inline constexpr int64_t WarpSize = 32;
 
+/// The address space of shared memory in the LLVM dialect.
+inline constexpr unsigned SharedSpace = 3;
+
 /// Set on a `gpu.launch` whose body does not say yet which thread does what:
 /// "block" where each block does all of it, "grid" where all blocks share one
 /// operation.

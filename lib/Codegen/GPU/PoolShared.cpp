@@ -11,8 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelAttrs.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "weir/Codegen/GPUPasses.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -27,7 +27,6 @@ using namespace weir;
 
 /// The memory whose size a launch gives.
 static constexpr StringLiteral PoolName = "weir_shared";
-static constexpr unsigned SharedSpace = 3;
 
 namespace {
 struct PoolSharedPass : weir::impl::PoolSharedBase<PoolSharedPass> {

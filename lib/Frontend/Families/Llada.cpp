@@ -74,9 +74,9 @@ static ModelFacts buildLlada(ModelBuilder &builder, ConfigReader &reader,
     config.clip = reader.getFloat("clip_qkv", 0);
   refuseOthers(reader);
   reader.ignore({"alibi_bias_max", "attention_layer_norm_with_affine",
-                 "embedding_dropout", "flash_attention", "init_cutoff_factor",
-                 "init_device", "init_fn", "init_std", "mask_token_id",
-                 "precision", "residual_dropout", "rope_full_precision"});
+                 "flash_attention", "init_cutoff_factor", "init_device",
+                 "init_fn", "mask_token_id", "precision",
+                 "rope_full_precision"});
 
   DecoderKeys keys;
   std::string model = getModelPrefix(builder.getCheckpoint(),

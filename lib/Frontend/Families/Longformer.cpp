@@ -56,8 +56,8 @@ static ModelFacts buildLongformer(ModelBuilder &builder, ConfigReader &reader,
   keys.globalKey = keys.key + "_global";
   keys.globalValue = keys.value + "_global";
   setRobertaHead(builder, keys);
-  // How it is exported, and a token of other heads.
-  reader.ignore({"onnx_export", "sep_token_id"});
+  // How it is exported.
+  reader.ignore({"onnx_export"});
   return buildDecoder(builder, reader, request, keys, config);
 }
 

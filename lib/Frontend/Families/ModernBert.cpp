@@ -68,9 +68,8 @@ static ModelFacts buildModernBert(ModelBuilder &builder, ConfigReader &reader,
   config.unnormed.front() = true;
   // Of training, of other heads, and of how it is computed.
   reader.ignore({"classifier_dropout", "classifier_pooling", "cls_token_id",
-                 "deterministic_flash_attn", "embedding_dropout",
-                 "initializer_cutoff_factor", "mlp_dropout",
-                 "reference_compile", "repad_logits_with_grad", "sep_token_id",
+                 "deterministic_flash_attn", "initializer_cutoff_factor",
+                 "mlp_dropout", "reference_compile", "repad_logits_with_grad",
                  "sparse_pred_ignore_index", "sparse_prediction"});
 
   DecoderKeys keys;
