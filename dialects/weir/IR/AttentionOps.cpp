@@ -21,6 +21,32 @@ int64_t AttentionOp::getGroupSize() {
   return query.getDimSize(2) / key.getDimSize(2);
 }
 
+void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
+                        Value key, Value value, MaskAttr mask, double scale) {
+  auto type = cast<RankedTensorType>(query.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() = cast<RankedTensorType>(value.getType()).getShape().back();
+  Properties &properties = state.getOrAddProperties<Properties>();
+  properties.mask = mask;
+  properties.scale = builder.getF64FloatAttr(scale);
+  properties.block_size = properties.query_block = builder.getI64IntegerAttr(1);
+  properties.normalize = AttentionNormalizeAttr::get(
+      builder.getContext(), AttentionNormalize::Softmax);
+  properties.operandSegmentSizes = {1, 1, 1, 0, 0, 0, 0, 0};
+  state.addOperands({query, key, value});
+  state.addTypes(type.clone(shape));
+  state.addRegion();
+  state.addRegion();
+}
+
+int64_t AttentionOp::getListedHeads() {
+  int64_t heads = cast<RankedTensorType>(getKey().getType()).getDimSize(2);
+  if (!getBlockList())
+    return heads;
+  return std::max(
+      heads, cast<RankedTensorType>(getBlockList().getType()).getDimSize(2));
+}
+
 MaskReach AttentionOp::getReach() {
   MaskReach reach = getMask().getExpression().getReach();
   if (getWhere().empty())
@@ -109,6 +135,48 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("has a key bias of type ")
              << type << ", expected [batch, key time, " << query.getDimSize(2)
              << " query heads] of " << query.getElementType() << " or f32";
+  }
+  // attention_c11
+  bool isSoftmax = getNormalize() == AttentionNormalize::Softmax;
+  if (getSinks() && !isSoftmax)
+    return emitOpError("has sinks with normalize(")
+           << stringifyAttentionNormalize(getNormalize())
+           << "), expected softmax";
+  if (getBlockList() && getNormalize() == AttentionNormalize::StickBreaking)
+    return emitOpError("has a block list with normalize(stick_breaking), "
+                       "expected another normalization");
+  // attention_c14
+  auto blockSize = static_cast<int64_t>(getBlockSize());
+  auto queryBlock = static_cast<int64_t>(getQueryBlock());
+  if (blockSize < 1 || queryBlock < 1)
+    return emitOpError("has blocks of ")
+           << blockSize << " keys and " << queryBlock
+           << " queries, expected positive ones";
+  if (!getBlockList() && (blockSize != 1 || queryBlock != 1))
+    return emitOpError("has blocks of ")
+           << blockSize << " keys and " << queryBlock
+           << " queries without a block list";
+  // attention_c12
+  if (getBlockList()) {
+    auto type = cast<RankedTensorType>(getBlockList().getType());
+    int64_t time = query.getDimSize(1);
+    int64_t rows =
+        ShapedType::isDynamic(time) ? time : llvm::divideCeil(time, queryBlock);
+    if (type.getRank() != 4 || !type.getElementType().isSignlessInteger(32) ||
+        !mayBeEqual(type.getDimSize(0), query.getDimSize(0)) ||
+        !mayBeEqual(type.getDimSize(1), rows) || type.isDynamicDim(2) ||
+        type.isDynamicDim(3))
+      return emitOpError("has a block list of type ")
+             << type << ", expected [batch, rows of queries, lists, entries] "
+             << "of i32 with static lists and entries";
+    int64_t lists = type.getDimSize(2), heads = key.getDimSize(2);
+    if (lists == 0 || query.getDimSize(2) % lists != 0 ||
+        (lists % heads != 0 && heads % lists != 0))
+      return emitOpError("has ")
+             << lists << " lists for " << query.getDimSize(2)
+             << " query heads and " << heads
+             << " key heads, expected a divisor of the former, and a divisor "
+                "or a multiple of the latter";
   }
   return success();
 }

@@ -89,6 +89,99 @@ static Value buildVisible(OpBuilder &builder, Location loc, AttentionOp op,
   return visible;
 }
 
+/// The block list with a row for each query: `[batch, queries, lists,
+/// entries]`.
+static Value buildListRows(OpBuilder &builder, Location loc, AttentionOp op) {
+  Value list = op.getBlockList();
+  if (op.getQueryBlock() == 1)
+    return list;
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, list);
+  sizes[TimeAxis] = tensor::getMixedSize(builder, loc, op.getQuery(), TimeAxis);
+  return buildElementwise(
+      builder, loc, sizes, builder.getI32Type(), {}, {},
+      [&](OpBuilder &b, Location l, ValueRange) -> Value {
+        SmallVector<Value> place;
+        for (unsigned axis = 0; axis < 4; ++axis)
+          place.push_back(linalg::IndexOp::create(b, l, axis));
+        place[TimeAxis] = arith::DivUIOp::create(
+            b, l, place[TimeAxis], buildIndex(b, l, op.getQueryBlock()));
+        return tensor::ExtractOp::create(b, l, list, place);
+      });
+}
+
+/// Whether a query's list names the block of a key, an i1 `[batch, lists,
+/// queries, keys]`.
+static Value buildListed(OpBuilder &builder, Location loc, AttentionOp op,
+                         OpFoldResult queries, OpFoldResult keys) {
+  Value list = buildListRows(builder, loc, op);
+  Value queryCount = getValueOrCreateConstantIndexOp(builder, loc, queries);
+  Value keyCount = getValueOrCreateConstantIndexOp(builder, loc, keys);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, list);
+  Value no = arith::ConstantIntOp::create(builder, loc, 0, 1);
+  return buildReduction(
+      builder, loc, {sizes[0], sizes[2], queries, keys}, no,
+      getAxesMap(builder, 5, {0, 1, 2, 3}), list,
+      getAxesMap(builder, 5, {0, 2, 1, 4}),
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        PositionPair pair = buildPositions(
+            b, l, op, queryCount, keyCount, linalg::IndexOp::create(b, l, 0),
+            linalg::IndexOp::create(b, l, 2), linalg::IndexOp::create(b, l, 3));
+        Value block = arith::FloorDivSIOp::create(
+            b, l, pair.key, buildIndex(b, l, op.getBlockSize()));
+        Value entry =
+            arith::IndexCastOp::create(b, l, b.getIndexType(), arguments[0]);
+        // attention_c13
+        Value isBlock = arith::CmpIOp::create(b, l, arith::CmpIPredicate::sge,
+                                              entry, buildIndex(b, l, 0));
+        Value isNamed =
+            arith::CmpIOp::create(b, l, arith::CmpIPredicate::eq, block, entry);
+        return arith::OrIOp::create(
+            b, l, arguments[1], arith::AndIOp::create(b, l, isBlock, isNamed));
+      });
+}
+
+/// `1 / (1 + exp(-input))`.
+static Value buildSigmoid(OpBuilder &b, Location l, Value input) {
+  Value one = buildFloat(b, l, input.getType(), 1);
+  Value power = math::ExpOp::create(b, l, arith::NegFOp::create(b, l, input));
+  return arith::DivFOp::create(b, l, one,
+                               arith::AddFOp::create(b, l, one, power));
+}
+
+/// What scores `[batch, head, group, query, key]` weigh when it is no softmax.
+static Value buildOtherWeights(OpBuilder &builder, Location loc, AttentionOp op,
+                               Value scores, ArrayRef<OpFoldResult> sizes,
+                               FloatType type) {
+  AffineMap all = builder.getMultiDimIdentityMap(5);
+  AttentionNormalize normalize = op.getNormalize();
+  if (normalize == AttentionNormalize::None)
+    return scores;
+  Value shares = buildElementwise(builder, loc, sizes, type, scores, all,
+                                  [](OpBuilder &b, Location l, ValueRange in) {
+                                    return buildSigmoid(b, l, in[0]);
+                                  });
+  if (normalize == AttentionNormalize::Sigmoid)
+    return shares;
+  // Loops are those of the scores, then later keys.
+  Value left = buildReduction(
+      builder, loc, sizes, buildFloat(builder, loc, type, 1),
+      getAxesMap(builder, 6, {0, 1, 2, 3, 4}), shares,
+      getAxesMap(builder, 6, {0, 1, 2, 3, 5}),
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value rest =
+            arith::SubFOp::create(b, l, buildFloat(b, l, type, 1), in[0]);
+        Value isLater = arith::CmpIOp::create(b, l, arith::CmpIPredicate::sgt,
+                                              linalg::IndexOp::create(b, l, 5),
+                                              linalg::IndexOp::create(b, l, 4));
+        Value product = arith::MulFOp::create(b, l, in[1], rest);
+        return arith::SelectOp::create(b, l, isLater, product, in[1]);
+      });
+  return buildElementwise(builder, loc, sizes, type, {shares, left}, {all, all},
+                          [](OpBuilder &b, Location l, ValueRange in) -> Value {
+                            return arith::MulFOp::create(b, l, in[0], in[1]);
+                          });
+}
+
 /// `input` `[batch, time, heads, dim]` with its heads in groups:
 /// `[batch, time, heads / group, group, dim]`.
 static Value buildGroups(OpBuilder &builder, Location loc, Value input,
@@ -108,6 +201,71 @@ static Value buildGroups(OpBuilder &builder, Location loc, Value input,
                                        grouped);
 }
 
+/// The softmax of scores, in two parts: exponentials, and their sums by row.
+static std::pair<Value, Value> buildSoftmax(OpBuilder &builder, Location loc,
+                                            AttentionOp op, Value scores,
+                                            ArrayRef<OpFoldResult> scoreSizes,
+                                            Value hidden, FloatType type) {
+  auto queryType = cast<RankedTensorType>(op.getQuery().getType());
+  Type element = queryType.getElementType();
+  int64_t group = op.getGroupSize();
+  ArrayRef<OpFoldResult> rowSizes = scoreSizes.drop_back();
+  AffineMap scoreMap = builder.getMultiDimIdentityMap(5);
+  AffineMap rowMap = scoreMap.dropResult(4);
+  Value zero = buildFloat(builder, loc, type, 0);
+  // Sinks by key head and query head within its group.
+  AffineMap rowAxes = builder.getMultiDimIdentityMap(4);
+  AffineMap sinkMap = getAxesMap(builder, 4, {1, 2});
+  Value sinks;
+  if (op.getSinks()) {
+    auto grouped = RankedTensorType::get(
+        {queryType.getDimSize(2) / group, group}, element);
+    SmallVector<ReassociationIndices> split{{0, 1}};
+    sinks = tensor::ExpandShapeOp::create(builder, loc, grouped, op.getSinks(),
+                                          split);
+  }
+  Value maxima = buildReduction(
+      builder, loc, rowSizes, hidden, rowMap, scores, scoreMap,
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        return arith::MaximumFOp::create(b, l, arguments[1], arguments[0]);
+      });
+  if (op.getSinks())
+    maxima = buildElementwise(
+        builder, loc, rowSizes, type, {maxima, sinks}, {rowAxes, sinkMap},
+        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+          return arith::MaximumFOp::create(
+              b, l, arguments[0], convertFloat(b, l, arguments[1], type));
+        });
+  // A row that sees no key has an infinite maximum; its weights are zeros.
+  Value weights = buildElementwise(
+      builder, loc, scoreSizes, type, {scores, maxima}, {scoreMap, rowMap},
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value isHidden = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
+                                               arguments[0], hidden);
+        Value weight = math::ExpOp::create(
+            b, l, arith::SubFOp::create(b, l, arguments[0], arguments[1]));
+        return arith::SelectOp::create(b, l, isHidden, zero, weight);
+      });
+  Value sums = buildReduction(
+      builder, loc, rowSizes, zero, rowMap, weights, scoreMap,
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        return arith::AddFOp::create(b, l, arguments[1], arguments[0]);
+      });
+
+  if (op.getSinks())
+    sums = buildElementwise(
+        builder, loc, rowSizes, type, {sums, maxima, sinks},
+        {rowAxes, rowAxes, sinkMap},
+        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+          Value sink = convertFloat(b, l, arguments[2], type);
+          Value weight = math::ExpOp::create(
+              b, l, arith::SubFOp::create(b, l, sink, arguments[1]));
+          return arith::AddFOp::create(b, l, arguments[0], weight);
+        });
+
+  return {weights, sums};
+}
+
 FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
   auto queryType = cast<RankedTensorType>(getQuery().getType());
   if (!isFloatTensor(getQuery()))
@@ -125,12 +283,20 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
   // Axes of scores: batch, head, group, query, key.
   SmallVector<OpFoldResult> scoreSizes{querySizes[0], querySizes[2],
                                        querySizes[3], querySizes[1], keys};
-  ArrayRef<OpFoldResult> rowSizes = ArrayRef(scoreSizes).drop_back();
   AffineMap scoreMap = builder.getMultiDimIdentityMap(5);
-  AffineMap rowMap = scoreMap.dropResult(4);
   Value zero = buildFloat(builder, loc, type, 0);
   double infinity = std::numeric_limits<double>::infinity();
-  Value hidden = buildFloat(builder, loc, type, -infinity);
+  bool isSoftmax = getNormalize() == AttentionNormalize::Softmax;
+  Value hidden =
+      buildFloat(builder, loc, type,
+                 getNormalize() == AttentionNormalize::None ? 0 : -infinity);
+  Value listed;
+  int64_t perList = 1;
+  if (getBlockList()) {
+    listed = buildListed(builder, loc, *this, querySizes[1], keys);
+    perList = queryType.getDimSize(2) /
+              cast<RankedTensorType>(getBlockList().getType()).getDimSize(2);
+  }
 
   Value products = buildReduction(
       builder, loc, scoreSizes, zero, getAxesMap(builder, 6, {0, 1, 2, 3, 4}),
@@ -177,58 +343,24 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
           score = convertFloat(b, l, score, type);
         }
         Value visible = buildVisible(b, l, *this, batch, head, pair);
+        if (listed) {
+          Value list =
+              arith::DivUIOp::create(b, l, head, buildIndex(b, l, perList));
+          Value isListed = tensor::ExtractOp::create(
+              b, l, listed,
+              ValueRange{batch, list, linalg::IndexOp::create(b, l, 3),
+                         linalg::IndexOp::create(b, l, 4)});
+          visible = arith::AndIOp::create(b, l, visible, isListed);
+        }
         return arith::SelectOp::create(b, l, visible, score, hidden);
       });
 
-  // Sinks by key head and query head within its group.
-  AffineMap rowAxes = builder.getMultiDimIdentityMap(4);
-  AffineMap sinkMap = getAxesMap(builder, 4, {1, 2});
-  Value sinks;
-  if (getSinks()) {
-    auto grouped = RankedTensorType::get(
-        {queryType.getDimSize(2) / group, group}, element);
-    SmallVector<ReassociationIndices> split{{0, 1}};
-    sinks =
-        tensor::ExpandShapeOp::create(builder, loc, grouped, getSinks(), split);
-  }
-  Value maxima = buildReduction(
-      builder, loc, rowSizes, hidden, rowMap, scores, scoreMap,
-      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-        return arith::MaximumFOp::create(b, l, arguments[1], arguments[0]);
-      });
-  if (getSinks())
-    maxima = buildElementwise(
-        builder, loc, rowSizes, type, {maxima, sinks}, {rowAxes, sinkMap},
-        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-          return arith::MaximumFOp::create(
-              b, l, arguments[0], convertFloat(b, l, arguments[1], type));
-        });
-  // A row that sees no key has an infinite maximum; its weights are zeros.
-  Value weights = buildElementwise(
-      builder, loc, scoreSizes, type, {scores, maxima}, {scoreMap, rowMap},
-      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-        Value isHidden = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
-                                               arguments[0], hidden);
-        Value weight = math::ExpOp::create(
-            b, l, arith::SubFOp::create(b, l, arguments[0], arguments[1]));
-        return arith::SelectOp::create(b, l, isHidden, zero, weight);
-      });
-  Value sums = buildReduction(
-      builder, loc, rowSizes, zero, rowMap, weights, scoreMap,
-      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-        return arith::AddFOp::create(b, l, arguments[1], arguments[0]);
-      });
-
-  if (getSinks())
-    sums = buildElementwise(
-        builder, loc, rowSizes, type, {sums, maxima, sinks},
-        {rowAxes, rowAxes, sinkMap},
-        [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-          Value sink = convertFloat(b, l, arguments[2], type);
-          Value weight = math::ExpOp::create(
-              b, l, arith::SubFOp::create(b, l, sink, arguments[1]));
-          return arith::AddFOp::create(b, l, arguments[0], weight);
-        });
+  Value weights, sums;
+  if (isSoftmax)
+    std::tie(weights, sums) =
+        buildSoftmax(builder, loc, *this, scores, scoreSizes, hidden, type);
+  else
+    weights = buildOtherWeights(builder, loc, *this, scores, scoreSizes, type);
 
   // Axes of the result: batch, query, head, group, feature.
   SmallVector<OpFoldResult> resultSizes{querySizes[0], querySizes[1],
@@ -243,15 +375,25 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
         return arith::AddFOp::create(
             b, l, arguments[2], arith::MulFOp::create(b, l, arguments[0], v));
       });
+  AffineMap resultMap = builder.getMultiDimIdentityMap(5);
+  SmallVector<Value> parts{mixed};
+  SmallVector<AffineMap> maps{resultMap};
+  if (sums) {
+    parts.push_back(sums);
+    maps.push_back(getAxesMap(builder, 5, {0, 2, 3, 1}));
+  }
   Value result = buildElementwise(
-      builder, loc, resultSizes, element, {mixed, sums},
-      {builder.getMultiDimIdentityMap(5), getAxesMap(builder, 5, {0, 2, 3, 1})},
+      builder, loc, resultSizes, element, parts, maps,
       [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-        Value isHidden = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OEQ,
-                                               arguments[1], zero);
-        Value quotient =
-            arith::DivFOp::create(b, l, arguments[0], arguments[1]);
-        Value chosen = arith::SelectOp::create(b, l, isHidden, zero, quotient);
+        Value chosen = arguments[0];
+        if (sums) {
+          // attention_c5
+          Value isHidden = arith::CmpFOp::create(
+              b, l, arith::CmpFPredicate::OEQ, arguments[1], zero);
+          Value quotient =
+              arith::DivFOp::create(b, l, arguments[0], arguments[1]);
+          chosen = arith::SelectOp::create(b, l, isHidden, zero, quotient);
+        }
         return convertFloat(b, l, chosen, element);
       });
   SmallVector<ReassociationIndices> axes{{0}, {1}, {2, 3}, {4}};

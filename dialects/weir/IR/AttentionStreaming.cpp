@@ -25,7 +25,15 @@ HistoryNeed AttentionOp::getHistoryNeed(OpOperand &operand) {
   if (!reach.ahead || *reach.ahead > 0)
     return HistoryNeed::refused(
         "this attention sees later positions (mask: " + mask + ")");
-  if (!reach.behind)
+  if (getBlockList() && getQueryBlock() != 1)
+    return HistoryNeed::refused("blocks of " + std::to_string(getQueryBlock()) +
+                                " queries share a list of keys");
+  if (getBlockList() && &operand == &getBlockListMutable()[0])
+    return HistoryNeed::pointwise();
+  // Lists name keys by position, and sticks are broken in the order of
+  // positions: both read a buffer that does not wrap.
+  if (!reach.behind || getBlockList() ||
+      getNormalize() == AttentionNormalize::StickBreaking)
     return HistoryNeed::all();
   return HistoryNeed::last(std::max<int64_t>(*reach.behind + 1, 1));
 }
@@ -46,17 +54,25 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
       return failure();
     keyBias = *bias;
   }
-  Value query = context.lookup(getQuery());
-  auto queryType = cast<RankedTensorType>(query.getType());
-  SmallVector<int64_t> shape(queryType.getShape());
-  shape.back() = cast<RankedTensorType>(getValue().getType()).getDimSize(3);
-  Value sinks = getSinks() ? context.lookup(getSinks()) : Value();
+  auto lookUp = [&](Value value) {
+    return value ? context.lookup(value) : Value();
+  };
+  auto step =
+      AttentionOp::create(builder, getLoc(), lookUp(getQuery()), *key, *value,
+                          getMaskAttr(), getScale().convertToDouble());
+  step.setBlockSize(getBlockSize());
+  step.setQueryBlock(getQueryBlock());
+  step.setNormalize(getNormalize());
+  if (ScheduleAttr schedule = getScheduleAttr())
+    step.setScheduleAttr(schedule);
   // Key lengths cut padding off, which causality already hides from a step.
-  auto step = AttentionOp::create(
-      builder, getLoc(),
-      RankedTensorType::get(shape, queryType.getElementType()), query, *key,
-      *value, context.getOffset(), /*key_lengths=*/Value(), sinks, keyBias,
-      getMaskAttr(), getScaleAttr(), getScheduleAttr());
+  step.getOffsetMutable().assign(context.getOffset());
+  for (auto [operand, value] :
+       {std::pair(step.getSinksMutable(), lookUp(getSinks())),
+        std::pair(step.getKeyBiasMutable(), keyBias),
+        std::pair(step.getBlockListMutable(), lookUp(getBlockList()))})
+    if (value)
+      operand.assign(value);
   // The regions may use values from above: they take their streaming form.
   for (auto [from, to] : {std::pair(&getWhere(), &step.getWhere()),
                           std::pair(&getScore(), &step.getScore())}) {

@@ -14,22 +14,18 @@
 // many threads, when few rows and heads would leave threads idle (split-K
 // decoding, Dao et al., "Flash-Decoding", 2023). The maximum of no keys is the
 // lowest finite number, so that a part without keys joins without effect and
-// no difference of infinities is exponentiated.
+// no difference of infinities is exponentiated. Without a softmax parts only
+// add up, but that a part of a stick is left to those before it.
 //
 //===----------------------------------------------------------------------===//
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "AttentionTiler.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "weir/IR/Weir.h"
 
 using namespace mlir;
 using namespace weir;
 using utils::IteratorType;
-
-/// Positions in a transfer, as in a carry.
-enum Transfer : unsigned { Maximum, Sum, Accumulator };
+using Tiler = AttentionTiler;
 
 int64_t AttentionOp::getCarriedParts(ScheduleAttr schedule) {
   return schedule.getForm().getValue() == "split" ? schedule.getTiles()[2] : 1;
@@ -72,7 +68,7 @@ SmallVector<Value> AttentionOp::buildComposition(OpBuilder &builder,
                                                  ValueRange earlier,
                                                  ValueRange later) {
   Location loc = getLoc();
-  auto statistic = cast<RankedTensorType>(earlier[Maximum].getType());
+  auto statistic = cast<RankedTensorType>(earlier[Tiler::Maximum].getType());
   auto buildEmpty = [&]() -> Value {
     return tensor::EmptyOp::create(builder, loc, statistic.getShape(),
                                    statistic.getElementType());
@@ -80,12 +76,25 @@ SmallVector<Value> AttentionOp::buildComposition(OpBuilder &builder,
   AffineMap one = builder.getMultiDimIdentityMap(1);
   auto joined = linalg::GenericOp::create(
       builder, loc, TypeRange{statistic, statistic, statistic, statistic},
-      ValueRange{later[Maximum], later[Sum]},
-      ValueRange{buildEmpty(), buildEmpty(), earlier[Maximum], earlier[Sum]},
+      ValueRange{later[Tiler::Maximum], later[Tiler::Sum]},
+      ValueRange{buildEmpty(), buildEmpty(), earlier[Tiler::Maximum],
+                 earlier[Tiler::Sum]},
       SmallVector<AffineMap>(6, one), IteratorType::parallel,
-      [](OpBuilder &b, Location l, ValueRange args) {
+      [&](OpBuilder &b, Location l, ValueRange args) {
         Value laterMaximum = args[0], laterSum = args[1];
         Value earlierMaximum = args[4], earlierSum = args[5];
+        AttentionNormalize normalize = getNormalize();
+        if (normalize != AttentionNormalize::Softmax) {
+          // What later keys leave of the stick is what earlier ones share.
+          bool isStick = normalize == AttentionNormalize::StickBreaking;
+          Value one = arith::ConstantOp::create(
+              b, l, b.getFloatAttr(laterSum.getType(), 1.0));
+          Value left = isStick ? laterSum : one;
+          Value sum = arith::MulFOp::create(b, l, earlierSum, left);
+          linalg::YieldOp::create(b, l,
+                                  ValueRange{left, one, earlierMaximum, sum});
+          return;
+        }
         Value isAbove = arith::CmpFOp::create(b, l, arith::CmpFPredicate::OGT,
                                               laterMaximum, earlierMaximum);
         Value maximum = arith::SelectOp::create(b, l, isAbove, laterMaximum,
@@ -107,9 +116,11 @@ SmallVector<Value> AttentionOp::buildComposition(OpBuilder &builder,
   bool isTransposed = schedule.getForm().getValue() == "flash";
   AffineMap perColumn = all.dropResult(isTransposed ? 0 : 1);
   auto accumulator = linalg::GenericOp::create(
-      builder, loc, earlier[Accumulator].getType(),
-      ValueRange{joined.getResult(0), joined.getResult(1), later[Accumulator]},
-      earlier[Accumulator], ArrayRef<AffineMap>{perColumn, perColumn, all, all},
+      builder, loc, earlier[Tiler::Accumulator].getType(),
+      ValueRange{joined.getResult(0), joined.getResult(1),
+                 later[Tiler::Accumulator]},
+      earlier[Tiler::Accumulator],
+      ArrayRef<AffineMap>{perColumn, perColumn, all, all},
       SmallVector<IteratorType>(2, IteratorType::parallel),
       [](OpBuilder &b, Location l, ValueRange args) {
         Value sum = arith::AddFOp::create(

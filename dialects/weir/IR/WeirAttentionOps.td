@@ -10,20 +10,39 @@
 
 include "weir/IR/WeirProjectionOps.td"
 
+def Weir_AttentionNormalize : I32EnumAttr<"AttentionNormalize",
+    "what scores weigh", [
+    I32EnumAttrCase<"Softmax", 0, "softmax">,
+    I32EnumAttrCase<"Sigmoid", 1, "sigmoid">,
+    I32EnumAttrCase<"None", 2, "none">,
+    I32EnumAttrCase<"StickBreaking", 3, "stick_breaking">
+  ]> {
+  let cppNamespace = "::weir";
+}
+
 def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
     DeclareOpInterfaceMethods<Weir_StreamingInterface>,
     DeclareOpInterfaceMethods<Weir_BlockMapInterface, ["getTransferTypes",
       "getCarriedParts", "buildTransferInit", "buildSummary",
       "buildComposition", "buildApplication"]>]> {
-  let summary = "softmax attention with grouped heads and a mask";
+  let summary = "attention with grouped heads and a mask";
   let description = [{
     For query head h, which reads key/value head `h / (H / Hkv)`:
 
     ```
     s[q, k]   = score(scale * sum_d query[b, q, h, d] * key[b, k, hkv, d]
                       + key_bias[b, k, h])
-    result[q] = sum_k softmax_k(s[q, k] where mask(q, k)) * value[b, k, hkv]
+    result[q] = sum_k weight_k(s[q, k] where mask(q, k)) * value[b, k, hkv]
+    ```
+
+    Weights are the softmax of the scores, unless `normalize` says otherwise:
+    the sigmoid of each (arXiv:2409.04431), the score itself with `none`, or,
+    with `stick_breaking` (arXiv:2410.17980), what a key takes of the part that
+    later keys leave:
+
+    ```
+    weight_k  = sigmoid(s[q, k]) * prod_{l > k} (1 - sigmoid(s[q, l]))
     ```
 
     The head counts alone say multi-head, grouped-query or multi-query
@@ -41,6 +60,13 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     `key_bias` is added to the scores of a key, whatever the query: the slopes
     of ALiBi (arXiv:2108.12409), or the log of what a forgetting gate keeps
     (arXiv:2503.02130), for terms of the query alone drop out of the softmax.
+
+    Lists. With `block_list`, a query sees the keys of the blocks that its list
+    names, as far as the mask shows them: block j is the keys at positions
+    `j * block_size` up to the next block, and query i of the tensor reads row
+    `i / query_block` of the list. What is not named is not visited
+    (NSA, arXiv:2502.11089; MoBA, arXiv:2502.13189; DeepSeek-V3.2 with blocks of
+    one key). `weir.select_blocks` makes such lists.
 
     Positions. Query i of row b stands at position `offset[b] + i`, offset 0
     unless given. Key j stands at position j. With `offset`, the key axis is a
@@ -66,11 +92,25 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     - (C8) `sinks`, where given, is `[H]` of the element type.
     - (C9) `key_bias`, where given, is `[B, Tk, H]` of the element type or f32.
     - (C10) The region `where` has arguments (index x 4) and yields an i1.
+    - (C11) `sinks` go with the softmax alone. `stick_breaking` goes without a
+      block list and needs keys in the order of their positions, so that with
+      `offset` the buffer must not have wrapped.
+    - (C12) `block_list`, where given, is `[B, Tq / query_block, L, n]` of i32,
+      rounded up, with static L and n; L divides H, and of L and Hkv one divides
+      the other. Head h reads list `h / (H / L)`.
+    - (C13) Entries of a list are different blocks, or -1 for none. Keys behind
+      the last one are not seen.
+    - (C14) `block_size` and `query_block` are positive, and 1 without a list.
   }];
   let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key,
     AnyRankedTensor:$value, Optional<AnyRankedTensor>:$offset,
     Optional<AnyRankedTensor>:$key_lengths,
     Optional<AnyRankedTensor>:$sinks, Optional<AnyRankedTensor>:$key_bias,
+    Optional<AnyRankedTensor>:$block_list,
+    DefaultValuedAttr<I64Attr, "1">:$block_size,
+    DefaultValuedAttr<I64Attr, "1">:$query_block,
+    DefaultValuedAttr<Weir_AttentionNormalize,
+      "::weir::AttentionNormalize::Softmax">:$normalize,
     Weir_MaskAttr:$mask, F64Attr:$scale,
     OptionalAttr<Weir_ScheduleAttr>:$schedule);
   let results = (outs AnyRankedTensor:$result);
@@ -80,7 +120,11 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     oilist(`offset` `(` $offset `:` type($offset) `)`
            | `key_lengths` `(` $key_lengths `:` type($key_lengths) `)`
            | `sinks` `(` $sinks `:` type($sinks) `)`
-           | `key_bias` `(` $key_bias `:` type($key_bias) `)`)
+           | `key_bias` `(` $key_bias `:` type($key_bias) `)`
+           | `block_list` `(` $block_list `:` type($block_list) `)`
+           | `block_size` `(` $block_size `)`
+           | `query_block` `(` $query_block `)`
+           | `normalize` `(` $normalize `)`)
     (`schedule` `(` $schedule^ `)`)? (`where` $where^)? (`score` $score^)?
     attr-dict
     `:` type($query) `,` type($key) `,` type($value) `->` type($result)
@@ -88,9 +132,16 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let hasCanonicalizeMethod = 1;
+  let builders = [
+    OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$key,
+      "::mlir::Value":$value, "::weir::MaskAttr":$mask, "double":$scale)>
+  ];
   let extraClassDeclaration = [{
     /// Query heads that share one key/value head.
     int64_t getGroupSize();
+
+    /// Groups of query heads that share key/value head and list.
+    int64_t getListedHeads();
 
     /// How far keys lie that the mask and the region `where` show.
     ::weir::MaskReach getReach();

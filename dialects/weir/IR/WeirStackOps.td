@@ -59,7 +59,7 @@ def Weir_StackOp : Weir_Op<"stack", [
 
 def Weir_YieldOp : Weir_Op<"yield", [Pure, Terminator, ReturnLike,
     ParentOneOf<["StackOp", "AttentionOp", "GenerateOp", "ScanOp",
-      "ExpertsOp"]>]> {
+      "ExpertsOp", "SelectBlocksOp"]>]> {
   let summary = "hands values to the enclosing op";
   let arguments = (ins Variadic<AnyType>:$operands);
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";

@@ -101,6 +101,20 @@ struct AttentionOptions {
   /// Numbers of `[batch, time]`, of i32: where they are not zero, keys are seen
   /// whatever the mask says, or only there queries see any. Or null.
   mlir::Value shownKeys, onlyQueries;
+  /// Blocks of `blockSize` keys that each query attends to, as
+  /// `ModelBuilder::selectBlocks` gives them, or null.
+  mlir::Value blockList;
+  int64_t blockSize = 1;
+};
+
+/// How keys are chosen by their content; see `weir.select_blocks`.
+struct SelectOptions {
+  /// Blocks of a list, keys of a block, and lists of a query.
+  int64_t count = 1, blockSize = 1, lists = 1;
+  double scale = 1.0;
+  SelectScore score = SelectScore::Raw;
+  /// A weight for each query head, `[batch, time, heads]`, or null.
+  mlir::Value weights;
 };
 
 /// Keys of a multi-layer perceptron's matrices, without ".weight".
@@ -240,6 +254,10 @@ public:
                      mlir::Value frequencies, const RotarySpec &spec);
   mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value,
                         const AttentionOptions &options);
+  /// The blocks of keys that score best for each query, `[batch, time, lists,
+  /// count]` of i32.
+  mlir::Value selectBlocks(mlir::Value query, mlir::Value key,
+                           const SelectOptions &options);
 
   /// Masks: all keys; those up to the query; of these the last `window`; those
   /// on either side that are less than `window` away.

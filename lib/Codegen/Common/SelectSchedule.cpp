@@ -41,6 +41,8 @@ struct SelectSchedulePass : weir::impl::SelectScheduleBase<SelectSchedulePass> {
 private:
   Choice choose(PackedLinearOp linear);
   Choice choose(AttentionOp attention);
+  Choice chooseListed(AttentionOp attention);
+  Choice choose(SelectBlocksOp select);
   Choice choose(RecurrenceOp recurrence);
   Choice choose(ScanOp scan);
   Choice chooseRanges(ScanOp scan, const ScanAffinity &affinity,
@@ -92,7 +94,30 @@ Choice SelectSchedulePass::choose(PackedLinearOp linear) {
               " threads; each weight is read once"};
 }
 
+/// Keys of a step.
+static constexpr int64_t KeysPerStep = 64;
+
+/// Lists of blocks: as many queries as share one, in vectors where these and
+/// their heads fill some.
+Choice SelectSchedulePass::chooseListed(AttentionOp attention) {
+  auto query = cast<RankedTensorType>(attention.getQuery().getType());
+  int64_t heads = query.getDimSize(2) / attention.getListedHeads();
+  auto queries = static_cast<int64_t>(attention.getQueryBlock());
+  while (queries > 1 && (queries * heads > 3 * vectorBits / 16 ||
+                         attention.getQueryBlock() % queries != 0))
+    --queries;
+  bool isVector = queries * heads >= vectorBits / 32;
+  std::string blocks = std::to_string(attention.getBlockSize());
+  return {makeSchedule(isVector ? "list_flash" : "list", {queries, KeysPerStep},
+                       /*parallel=*/true),
+          "blocks of " + blocks + " keys, chosen for " +
+              std::to_string(queries) + " queries by " + std::to_string(heads) +
+              " heads at once"};
+}
+
 Choice SelectSchedulePass::choose(AttentionOp attention) {
+  if (attention.getBlockList())
+    return chooseListed(attention);
   auto query = cast<RankedTensorType>(attention.getQuery().getType());
   int64_t group = attention.getGroupSize();
   if (query.getDimSize(TimeAxis) == 1) {
@@ -101,11 +126,11 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
     // Few heads do not divide evenly among threads; parts of the keys do.
     int64_t parts = threads / std::gcd(heads, int64_t(threads));
     if (query.getDimSize(BatchAxis) == 1 && parts > 1 && heads < 4 * threads)
-      return {makeSchedule("split", {1, 64, parts}, /*parallel=*/true),
+      return {makeSchedule("split", {1, KeysPerStep, parts}, /*parallel=*/true),
               "one query: " + std::to_string(heads) + " heads by " +
                   std::to_string(parts) + " parts of the keys for " +
                   std::to_string(threads) + " threads"};
-    return {makeSchedule("row", {1, 64}, /*parallel=*/true),
+    return {makeSchedule("row", {1, KeysPerStep}, /*parallel=*/true),
             "one query: scores are dot products along the heads' features"};
   }
   // Columns of a tile are the queries of all heads of a group, in pairs of
@@ -114,10 +139,20 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
   int64_t step = columns / std::gcd(columns, group);
   int64_t wanted = 3 * columns;
   int64_t queries = std::max(step, wanted / group / step * step);
-  return {makeSchedule("flash", {queries, 64}, /*parallel=*/true),
+  return {makeSchedule("flash", {queries, KeysPerStep}, /*parallel=*/true),
           std::to_string(queries) + " queries by " + std::to_string(group) +
               " heads of a group fill " +
               std::to_string(queries * group / columns) + " pairs of vectors"};
+}
+
+/// Blocks whose products with the queries of a list are computed at once.
+static constexpr int64_t BlocksPerStep = 64;
+
+Choice SelectSchedulePass::choose(SelectBlocksOp select) {
+  return {makeSchedule("row", {BlocksPerStep}, /*parallel=*/true),
+          "scores of one query at a time, " + std::to_string(BlocksPerStep) +
+              " blocks at once; the best " + std::to_string(select.getCount()) +
+              " bit by bit"};
 }
 
 /// Bytes of the states that a thread goes to and fro between: part of a
@@ -342,11 +377,11 @@ void SelectSchedulePass::runOnOperation() {
   function.walk([&](Operation *op) {
     if (op->getAttrOfType<ScheduleAttr>("schedule"))
       return;
-    Choice choice =
-        llvm::TypeSwitch<Operation *, Choice>(op)
-            .Case<PackedLinearOp, AttentionOp, RecurrenceOp, ScanOp, ExpertsOp>(
-                [&](auto scheduled) { return choose(scheduled); })
-            .Default([](Operation *) { return Choice(); });
+    Choice choice = llvm::TypeSwitch<Operation *, Choice>(op)
+                        .Case<PackedLinearOp, AttentionOp, SelectBlocksOp,
+                              RecurrenceOp, ScanOp, ExpertsOp>(
+                            [&](auto scheduled) { return choose(scheduled); })
+                        .Default([](Operation *) { return Choice(); });
     if (!choice.schedule)
       return;
     op->setAttr("schedule", choice.schedule);

@@ -46,6 +46,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerCombaFamily(table);
   registerDeepseekV2Family(table);
   registerDeepseekV3Family(table);
+  registerDeepseekV32Family(table);
   registerDeltaNetFamily(table);
   registerErnie45Family(table);
   registerErnie45MoeFamily(table);
@@ -71,6 +72,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerGatedDeltaNetFamily(table);
   registerGatedDeltaProductFamily(table);
   registerGlm4MoeFamily(table);
+  registerGlmMoeDsaFamily(table);
   registerGraniteMoeFamily(table);
   registerGraniteMoeHybridFamily(table);
   registerGraniteMoeSharedFamily(table);

@@ -139,11 +139,10 @@ void weir::expectShared(ConfigReader &reader, StringRef key, int64_t heads,
 // Graph
 //===----------------------------------------------------------------------===//
 
-ModelFacts
-weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
-                       const FamilyRequest &request, const HybridModel &model,
-                       function_ref<void(Value, Value)> begin,
-                       function_ref<Value(const HybridLayer &, Value)> build) {
+ModelFacts weir::buildHybridModel(
+    ModelBuilder &b, ConfigReader &reader, const FamilyRequest &request,
+    const HybridModel &model, function_ref<LayerValues(Value, Value)> begin,
+    function_ref<LayerValues(const HybridLayer &, ValueRange)> build) {
   ModelFacts facts;
   facts.vocabSize = model.vocabSize;
   facts.maxLength = model.length;
@@ -158,12 +157,13 @@ weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
   b.setScope(embed);
   Value x = b.embedding(ids, tables.embedding, model.vocabSize, model.hidden);
   x = b.scale(x, model.embeddingScale);
-  begin(ids, x);
+  LayerValues values{x};
+  llvm::append_range(values, begin(ids, x));
   SmallVector<HybridLayer> kinds;
   SmallVector<int32_t> order = numberKinds<HybridLayer>(model.order, kinds);
-  x = b.stack(x, order, [&](int32_t kind, Value input) {
-    return build(kinds[kind], input);
-  });
+  x = b.stack(values, order, [&](int32_t kind, ValueRange inputs) {
+         return build(kinds[kind], inputs);
+       }).front();
   std::string norm = model.model + model.finalNorm;
   b.setScope(norm);
   x = b.rmsNorm(x, norm, model.eps, model.normOffset);

@@ -100,34 +100,49 @@ bool readFeedForwardTypes(ConfigReader &reader, HybridModel &model,
 void expectShared(ConfigReader &reader, llvm::StringRef key, int64_t heads,
                   int64_t shared);
 
+/// What layers hand on: hidden states, and perhaps more behind them.
+using LayerValues = llvm::SmallVector<mlir::Value>;
+
 /// Finishes the reading and builds the model, unless the configuration was
 /// wrong. `begin` is called in front of the layers with the token ids and the
-/// embeddings; `build` builds a kind of layer.
+/// embeddings, and gives what is handed to the first layer beside these;
+/// `build` builds a kind of layer.
 ModelFacts buildHybridModel(
     ModelBuilder &builder, ConfigReader &reader, const FamilyRequest &request,
     const HybridModel &model,
-    llvm::function_ref<void(mlir::Value ids, mlir::Value embeddings)> begin,
-    llvm::function_ref<mlir::Value(const HybridLayer &, mlir::Value)> build);
+    llvm::function_ref<LayerValues(mlir::Value ids, mlir::Value embeddings)>
+        begin,
+    llvm::function_ref<LayerValues(const HybridLayer &, mlir::ValueRange)>
+        build);
 
 /// The same by a `Graph`, made of `config`, that has `begin`, of the token ids
-/// or of these and the embeddings, and `buildLayer`.
+/// or of these and the embeddings, and `buildLayer`, of hidden states or of all
+/// that layers hand on; then `begin` gives the rest.
 template <typename Graph, typename Config>
 ModelFacts buildHybridModel(ModelBuilder &builder, ConfigReader &reader,
                             const FamilyRequest &request,
                             const Config &config) {
   Graph graph(builder, config);
-  return buildHybridModel(
-      builder, reader, request, config,
-      [&](mlir::Value ids, mlir::Value embeddings) {
-        if constexpr (std::is_invocable_v<decltype(&Graph::begin), Graph &,
-                                          mlir::Value, mlir::Value>)
-          graph.begin(ids, embeddings);
-        else
-          graph.begin(ids);
-      },
-      [&](const HybridLayer &kind, mlir::Value x) {
-        return graph.buildLayer(kind, x);
-      });
+  auto begin = [&](mlir::Value ids, mlir::Value embeddings) -> LayerValues {
+    if constexpr (std::is_invocable_v<decltype(&Graph::begin), Graph &,
+                                      mlir::Value, mlir::Value>)
+      graph.begin(ids, embeddings);
+    else if constexpr (std::is_void_v<std::invoke_result_t<
+                           decltype(&Graph::begin), Graph &, mlir::Value>>)
+      graph.begin(ids);
+    else
+      return graph.begin(ids);
+    return {};
+  };
+  auto build = [&](const HybridLayer &kind,
+                   mlir::ValueRange values) -> LayerValues {
+    if constexpr (std::is_invocable_v<decltype(&Graph::buildLayer), Graph &,
+                                      const HybridLayer &, mlir::ValueRange>)
+      return graph.buildLayer(kind, values);
+    else
+      return {graph.buildLayer(kind, values.front())};
+  };
+  return buildHybridModel(builder, reader, request, config, begin, build);
 }
 
 /// A part of a layer, built of normalised hidden states.

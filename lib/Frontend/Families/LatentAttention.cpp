@@ -54,13 +54,16 @@ double weir::readScoreFactor(ConfigReader &reader) {
 }
 
 Value weir::latentAttention(ModelBuilder &b, Value x, const std::string &prefix,
-                            const LatentHeads &heads, RotateFn rotate) {
+                            const LatentHeads &heads, RotateFn rotate,
+                            ChooseKeysFn chooseKeys) {
   int64_t own = heads.ownDim, shared = heads.sharedDim;
-  Value query;
+  Value query, chosen;
   int64_t queries = heads.heads * heads.getKeyDim();
   if (heads.queryRank) {
     query = b.linear(x, prefix + "q_a_proj", *heads.queryRank, heads.bias);
     query = b.rmsNorm(query, prefix + "q_a_layernorm", latentEps);
+    if (chooseKeys)
+      chosen = chooseKeys(query);
     query = b.linear(query, prefix + "q_b_proj", queries);
   } else {
     query = b.linear(x, prefix + "q_proj", queries);
@@ -87,6 +90,7 @@ Value weir::latentAttention(ModelBuilder &b, Value x, const std::string &prefix,
   AttentionOptions options;
   options.mask = b.causalMask();
   options.scale = heads.scale;
+  options.blockList = chosen;
   return b.attention(query, key, getHeads(own, heads.valueDim, "value"),
                      options);
 }

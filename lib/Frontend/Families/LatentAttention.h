@@ -46,11 +46,15 @@ double readScoreFactor(ConfigReader &reader);
 /// Rotates the shared part of queries or keys, or leaves it as it is.
 using RotateFn = llvm::function_ref<mlir::Value(mlir::Value)>;
 
+/// The keys that each query attends to, a list for all heads with a block for
+/// each, made of the few features that queries are made of, or null for all.
+using ChooseKeysFn = llvm::function_ref<mlir::Value(mlir::Value)>;
+
 /// What the heads of such a layer give, `[batch, time, heads, values]`. Weights
 /// begin with `prefix`; the output's projection is left to the caller.
 mlir::Value latentAttention(ModelBuilder &builder, mlir::Value input,
                             const std::string &prefix, const LatentHeads &heads,
-                            RotateFn rotate);
+                            RotateFn rotate, ChooseKeysFn chooseKeys = nullptr);
 
 } // namespace weir
 

@@ -199,6 +199,20 @@ static void buildWhere(OpBuilder &builder, Location loc, AttentionOp op,
   YieldOp::create(builder, loc, visible);
 }
 
+Value ModelBuilder::selectBlocks(Value query, Value key,
+                                 const SelectOptions &options) {
+  auto type = cast<RankedTensorType>(query.getType());
+  auto list = RankedTensorType::get(
+      {type.getDimSize(0), type.getDimSize(1), options.lists, options.count},
+      builder.getI32Type());
+  return SelectBlocksOp::create(
+      builder, loc, list, query, key, options.weights, /*offset=*/Value(),
+      builder.getI64IntegerAttr(options.blockSize),
+      constantFloat(options.scale),
+      SelectScoreAttr::get(builder.getContext(), options.score),
+      /*schedule=*/ScheduleAttr());
+}
+
 Value ModelBuilder::attention(Value query, Value key, Value value,
                               const AttentionOptions &options) {
   auto type = cast<RankedTensorType>(query.getType());
@@ -211,13 +225,17 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   MaskReach reach = options.mask.getExpression().getReach();
   bool isAttrMask = !options.shownKeys && !options.onlyQueries;
   bool looksAhead = !isAttrMask || !reach.ahead || *reach.ahead > 0;
-  auto op = AttentionOp::create(
-      builder, loc, withLastExtent(query, getFeatures(value)), query, key,
-      value, /*offset=*/Value(),
-      /*key_lengths=*/looksAhead ? function.getArgument(1) : Value(),
-      options.sinks,
-      /*key_bias=*/Value(), isAttrMask ? options.mask : fullMask(),
-      constantFloat(options.scale), /*schedule=*/ScheduleAttr());
+  auto op = AttentionOp::create(builder, loc, query, key, value,
+                                isAttrMask ? options.mask : fullMask(),
+                                options.scale);
+  if (looksAhead)
+    op.getKeyLengthsMutable().assign(function.getArgument(1));
+  if (options.sinks)
+    op.getSinksMutable().assign(options.sinks);
+  if (options.blockList) {
+    op.getBlockListMutable().assign(options.blockList);
+    op.setBlockSize(options.blockSize);
+  }
   if (!isAttrMask)
     buildWhere(builder, loc, op, options);
   if (!slopes && options.softCap == 0)
