@@ -431,6 +431,8 @@ LATENT = dict(
     **NO_TOKENS,
 )
 
+INDEXER = dict(index_topk=7, index_head_dim=11, index_n_heads=8)
+
 EXPERT_GROUPS = dict(n_group=3, topk_group=2, routed_scaling_factor=1.6)
 
 
@@ -492,6 +494,40 @@ HYBRID_CASES |= {
             "rope_interleave": False,
             "attention_bias": True,
             "first_k_dense_replace": 0,
+            "tie_word_embeddings": True,
+        },
+        pad="right",
+    ),
+    "deepseek_v32_layer_types_yarn_biases": stateful(
+        "DeepseekV32ForCausalLM",
+        {
+            **LATENT,
+            **EXPERT_GROUPS,
+            **INDEXER,
+            "n_routed_experts": 6,
+            "n_shared_experts": 2,
+            "attention_bias": True,
+            "mlp_layer_types": ["sparse", "dense", "sparse"],
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 1000.0,
+                "factor": 4.0,
+                "original_max_position_embeddings": 64,
+                "mscale": 0.7,
+                "mscale_all_dim": 1.3,
+            },
+        },
+        pad="right",
+    ),
+    "glm_moe_dsa_shared_lists_tied": stateful(
+        "GlmMoeDsaForCausalLM",
+        {
+            **LATENT,
+            **INDEXER,
+            "num_hidden_layers": 4,
+            "n_routed_experts": 6,
+            "first_k_dense_replace": 1,
+            "indexer_types": ["full", "shared", "full", "shared"],
             "tie_word_embeddings": True,
         },
         pad="right",

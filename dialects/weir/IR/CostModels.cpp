@@ -141,16 +141,22 @@ struct AttentionCost
       int64_t from = reach.behind ? position - *reach.behind : 0;
       int64_t to = reach.ahead ? position + *reach.ahead + 1 : total;
       from = std::max<int64_t>(from, 0);
-      pairs += std::max<int64_t>(std::min(to, total) - from, 0);
+      int64_t seen = std::max<int64_t>(std::min(to, total) - from, 0);
+      // A list names no more than its entries.
+      if (Value list = attention.getBlockList())
+        seen =
+            std::min(seen, cast<ShapedType>(list.getType()).getDimSize(3) *
+                               static_cast<int64_t>(attention.getBlockSize()));
+      pairs += seen;
       first = std::min(first, from);
     }
     OpCost cost;
     // Score and sum over values; scale, maximum, exp and sum of the softmax.
     cost.flops = rows * heads * pairs * (2 * features + 2 * outputs + 4);
     // With an offset, keys and values are those of the state.
+    double keys = std::min(static_cast<double>(total - first), pairs);
     if (attention.getOffset())
-      cost.stateBytes = rows * static_cast<double>(total - first) *
-                        getExtent(attention.getValue(), 2) *
+      cost.stateBytes = rows * keys * getExtent(attention.getValue(), 2) *
                         (features + outputs) * query.getElementTypeBitWidth() /
                         8;
     return cost;
@@ -164,6 +170,43 @@ struct AttentionCost
     llvm::raw_string_ostream os(text);
     attention.getMask().getExpression().printMask(os);
     return text;
+  }
+};
+
+/// A product with one row of each block, and for each bit of a score a
+/// comparison.
+struct SelectBlocksCost
+    : CostInterface::ExternalModel<SelectBlocksCost, SelectBlocksOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto select = cast<SelectBlocksOp>(op);
+    auto query = cast<ShapedType>(select.getQuery().getType());
+    double heads = getExtent(select.getQuery(), 2);
+    double features = getExtent(select.getQuery(), 3);
+    double size = static_cast<double>(select.getBlockSize());
+    double queries =
+        getElements(select.getQuery().getType(), point) / (heads * features);
+    double time = query.isDynamicDim(TimeAxis)
+                      ? static_cast<double>(point.time)
+                      : static_cast<double>(query.getDimSize(TimeAxis));
+    double blocks =
+        (static_cast<double>(point.context) + (time + 1) / 2) / size;
+    double lists = static_cast<double>(select.getListCount());
+    double perScore = select.getScore() == SelectScore::Softmax ? 8 : 2;
+    OpCost cost;
+    cost.flops =
+        queries * blocks * (heads * (2 * features + perScore) + 32 * lists);
+    if (select.getOffset())
+      cost.stateBytes = queries / time * blocks *
+                        getExtent(select.getKey(), 2) * features *
+                        query.getElementTypeBitWidth() / 8;
+    return cost;
+  }
+  std::string describeShape(Operation *op) const {
+    auto select = cast<SelectBlocksOp>(op);
+    return describeExtent(select.getQuery(), 2) + " heads x " +
+           describeExtent(select.getQuery(), 3) + ", the best " +
+           std::to_string(select.getCount()) + " blocks of " +
+           std::to_string(select.getBlockSize());
   }
 };
 
@@ -293,6 +336,7 @@ void weir::attachCostModels(MLIRContext *context) {
   PackedLinearOp::attachInterface<ProductCost<PackedLinearOp>>(*context);
   EmbeddingOp::attachInterface<EmbeddingCost>(*context);
   AttentionOp::attachInterface<AttentionCost>(*context);
+  SelectBlocksOp::attachInterface<SelectBlocksCost>(*context);
   AppendOp::attachInterface<AppendCost>(*context);
   RouteOp::attachInterface<RouteCost>(*context);
   ExpertsOp::attachInterface<ExpertsCost>(*context);

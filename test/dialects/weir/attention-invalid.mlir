@@ -211,6 +211,77 @@ func.func @attention_c10_yield(%q: tensor<?x?x4x16xf32>) {
 
 // -----
 
+func.func @attention_c11_sinks(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                %l: tensor<4xf32>) {
+  // expected-error @below {{has sinks with normalize(sigmoid), expected softmax}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      sinks(%l : tensor<4xf32>) normalize(sigmoid)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c11_list(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                %l: tensor<?x?x2x3xi32>) {
+  // expected-error @below {{has a block list with normalize(stick_breaking), expected another normalization}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      block_list(%l : tensor<?x?x2x3xi32>) normalize(stick_breaking)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c12_type(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                %l: tensor<?x?x2xi32>) {
+  // expected-error @below {{has a block list of type 'tensor<?x?x2xi32>', expected [batch, rows of queries, lists, entries] of i32 with static lists and entries}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      block_list(%l : tensor<?x?x2xi32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c12_lists(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                %l: tensor<?x?x3x5xi32>) {
+  // expected-error @below {{has 3 lists for 4 query heads and 2 key heads, expected a divisor of the former, and a divisor or a multiple of the latter}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      block_list(%l : tensor<?x?x3x5xi32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c14_sizes(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                %l: tensor<?x?x2x5xi32>) {
+  // expected-error @below {{has blocks of 0 keys and 1 queries, expected positive ones}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      block_list(%l : tensor<?x?x2x5xi32>) block_size(0)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c14_alone(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>) {
+  // expected-error @below {{has blocks of 8 keys and 1 queries without a block list}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      block_size(8)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
 func.func private @mask_no_step() attributes {
   // expected-error @below {{dilated takes a number from 1, found dilated<0>}}
   m = #weir.mask<dilated<0>>

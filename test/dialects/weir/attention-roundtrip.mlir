@@ -87,3 +87,16 @@ func.func private @masks() attributes {
   m5 = #weir.mask<causal and (window<256> or first<4>)>,
   m6 = #weir.mask<causal and chunk<8192> or dilated<64>>
 }
+
+// CHECK-LABEL: func.func @listed
+// CHECK: weir.attention
+// CHECK-SAME: block_list(%{{[^ ]+}} : tensor<?x?x2x3xi32>) block_size(16) query_block(4) normalize(sigmoid)
+func.func @listed(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
+                  %l: tensor<?x?x2x3xi32>) -> tensor<?x?x4x16xf32> {
+  %0 = weir.attention %q, %k, %k mask(<causal>) scale(0.25)
+      block_list(%l : tensor<?x?x2x3xi32>) block_size(16) query_block(4)
+      normalize(sigmoid)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return %0 : tensor<?x?x4x16xf32>
+}
