@@ -249,7 +249,7 @@ void weir::buildLowerPipeline(OpPassManager &pm, const LowerOptions &options) {
   pm.addPass(createConvertSCFToOpenMPPass());
   pm.addPass(createInlineScopes());
   pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
-  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createLowerLoops());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createCanonicalizerPass());

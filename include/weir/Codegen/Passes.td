@@ -520,6 +520,35 @@ def KeepPartialWrites : Pass<"weir-keep-partial-writes"> {
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def LowerLoops : Pass<"weir-lower-loops"> {
+  let summary = "Rewrite structured loops and choices to branches";
+  let description = [{
+    Precondition: buffers. Effect: no `scf` operation is left. A counted loop is
+    entered if it has an iteration, and tests for the next one at its end, the
+    form that LLVM brings loops to at a greater cost.
+
+    ```mlir
+    // old:
+    scf.for %i = %lb to %ub step %s { "body"(%i) }
+    // new:
+      %any = arith.cmpi slt, %lb, %ub
+      cf.cond_br %any, ^entry, ^end
+    ^entry:
+      cf.br ^body(%lb)
+    ^body(%i: index):
+      "body"(%i)
+      %next = arith.addi %i, %s
+      %more = arith.cmpi slt, %next, %ub
+      cf.cond_br %more, ^body(%next), ^exit
+    ^exit:
+      cf.br ^end
+    ^end:
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::cf::ControlFlowDialect"];
+}
+
 def InlineScopes : Pass<"weir-inline-scopes"> {
   let summary = "remove scopes of stack memory that hold none";
   let description = [{

@@ -11,7 +11,7 @@ func.func @no_schedule(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x4xf32> {
 // -----
 
 func.func @unknown_form(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x4xf32> {
-  // expected-error @below {{has a schedule of form 'panel', expected flash, row or split}}
+  // expected-error @below {{has a schedule of form 'panel', expected flash, row, split, list or list_flash}}
   %0 = weir.attention %q, %q, %q mask(<causal>) scale(0.5)
       schedule(<form = "panel", tiles = [4, 4]>)
       : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
@@ -181,4 +181,38 @@ func.func @scan_of_halves(%x: tensor<?x?x8xbf16>, %s: tensor<8xbf16>)
     weir.yield %u, %u : tensor<8xbf16>, tensor<8xbf16>
   }
   return %y : tensor<?x?x8xbf16>
+}
+
+// -----
+
+func.func @no_list(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x4xf32> {
+  // expected-error @below {{has a schedule of form 'list' without a block list}}
+  %0 = weir.attention %q, %q, %q mask(<causal>) scale(0.5)
+      schedule(<form = "list", tiles = [1, 8]>)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+      -> tensor<?x?x2x4xf32>
+  return %0 : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @queries(%q: tensor<?x?x2x4xf32>, %l: tensor<?x?x1x3xi32>)
+    -> tensor<?x?x2x4xf32> {
+  // expected-error @below {{has schedule tiles of 3 queries, expected a part of the 4 that share a list}}
+  %0 = weir.attention %q, %q, %q mask(<causal>) scale(0.5)
+      block_list(%l : tensor<?x?x1x3xi32>) query_block(4)
+      schedule(<form = "list", tiles = [3, 8]>)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+      -> tensor<?x?x2x4xf32>
+  return %0 : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @select(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x3xi32> {
+  // expected-error @below {{has a schedule of form 'flash', expected row}}
+  %0 = weir.select_blocks %q, %q block_size(2) scale(0.5) score(raw)
+      schedule(<form = "flash", tiles = [8]>)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32> -> tensor<?x?x2x3xi32>
+  return %0 : tensor<?x?x2x3xi32>
 }
