@@ -72,4 +72,13 @@ FLA_CASES = {
     "lightnet_both": ("LightNet", dict(num_heads=3, expand_ratio=10, attnres_block_size=2)),
     "mesa": ("MesaNet", dict(num_heads=3, head_dim=12, use_short_conv=False)),
     "mesa_gate": ("MesaNet", dict(num_heads=2, head_dim=20, use_output_gate=True, conv_size=3, lambda_lower_bound=0.7, max_cg_step_training=5, norm_eps=0.01, attn=ATTENTION)),
+    "transformer_window": ("Transformer", dict(num_heads=4, num_kv_heads=2, window_size=5, qk_norm=True, qkv_bias=True, rope_theta=300.0)),
+    "forgetting": ("ForgettingTransformer", dict(num_heads=3, num_kv_heads=None)),
+    "forgetting_grouped": ("ForgettingTransformer", dict(num_heads=4, num_kv_heads=2, qk_norm=True, use_output_gate=True, qkv_bias=True)),
+    "stickbreaking": ("StickBreakingAttention", dict(num_heads=4, num_kv_heads=2, qk_norm=True, norm_eps=0.01)),
+    "stickbreaking_itself": ("StickBreakingAttention", dict(num_heads=3, attend_current=True, qkv_bias=True)),
+    "nsa": ("NSA", dict(num_heads=32, num_kv_heads=2, head_dim=4, block_size=8, block_counts=3, window_size=3, qkv_bias=True)),
+    "nsa_no_window": ("NSA", dict(num_heads=16, num_kv_heads=1, head_dim=6, block_size=8, block_counts=3, window_size=0)),
+    "moba": ("MoBA", dict(num_heads=4, num_kv_heads=2, moba_chunk_size=4, moba_topk=2, qk_norm=True, use_output_gate=True)),
+    "moba_plain": ("MoBA", dict(num_heads=3, moba_chunk_size=3, moba_topk=3, qkv_bias=True)),
 }

@@ -62,9 +62,13 @@ import fla.layers.abc
 import fla.layers.attn
 import fla.layers.lightnet
 import fla.layers.mesa_net
+import fla.layers.moba
+import fla.layers.stickbreaking_attn
 import fla.models
+import fla.ops.nsa.parallel
 from fla.ops.abc.naive import naive_recurrent_abc
 from fla.ops.attnres.naive import naive_attnres
+from fla.ops.stickbreaking_attn.naive import naive_stickbreaking_attn
 
 import make_checkpoint
 from fla_cases import ABSENT, FLA_CASES, SMALL
@@ -86,6 +90,7 @@ def attend(q, k, v, causal, window_size):
 
 
 fla.layers.attn.flash_attn_func = attend
+fla.ops.nsa.parallel.flash_attn_func = attend
 for name, module in list(sys.modules.items()):
     if name.startswith("fla.") and hasattr(module, "fused_attnres"):
         module.fused_attnres = naive_attnres
@@ -129,6 +134,45 @@ def mesa(q, k, v, g, beta, lamb, max_CG_iteration, **options):
     return torch.stack(outputs, 1), None, None
 
 
+def block_attention(q, k, v, cu_seqlens, chunk_size, topk, **options):
+    # Sequences one behind the other; each query's own block, and the best of
+    # those behind it by the mean of their keys.
+    outputs = []
+    ends = cu_seqlens.tolist()
+    for begin, end in zip(ends, ends[1:]):
+        query, key, value = (x[0, begin:end] for x in (q, k, v))
+        groups = query.shape[1] // key.shape[1]
+        key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
+        place = torch.arange(end - begin)
+        blocks = place // chunk_size
+        full = (end - begin) // chunk_size
+        means = key[: full * chunk_size].unflatten(0, (full, chunk_size)).mean(1)
+        gate = torch.einsum("thd,chd->htc", query, means)
+        gate = gate.masked_fill(torch.arange(full) >= blocks[:, None], -torch.inf)
+        best = gate.topk(min(topk - 1, full), -1)
+        chosen = torch.zeros_like(gate, dtype=torch.bool)
+        chosen.scatter_(-1, best.indices, best.values > -torch.inf)
+        seen = torch.nn.functional.pad(chosen, (0, 1))[..., blocks.clamp(max=full)]
+        seen |= blocks[:, None] == blocks
+        seen &= place[:, None] >= place
+        scores = torch.einsum("thd,shd->hts", query, key) * query.shape[-1] ** -0.5
+        shares = scores.masked_fill(~seen, -torch.inf).softmax(-1)
+        outputs.append(torch.einsum("hts,shd->thd", shares, value))
+    return torch.cat(outputs)[None]
+
+
+def break_sticks(self, hidden_states, **options):
+    # The layer, which else wants a GPU and halves.
+    project = lambda weight: weight(hidden_states).unflatten(-1, (-1, self.head_dim))
+    q, k, v = project(self.q_proj), project(self.k_proj), project(self.v_proj)
+    if self.qk_norm:
+        q, k = self.q_norm(q), self.k_norm(k)
+    o, _ = naive_stickbreaking_attn(q, k, v, attend_current=self.attend_current)
+    return self.o_proj(o.flatten(-2)), None, None
+
+
+fla.layers.moba.parallel_moba = block_attention
+fla.layers.stickbreaking_attn.StickBreakingAttention.forward = break_sticks
 fla.layers.abc.chunk_abc = bounded_memory
 fla.layers.lightnet.fused_recurrent_lightnet = additive_decay
 fla.layers.mesa_net.chunk_mesa_net = mesa

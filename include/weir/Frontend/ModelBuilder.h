@@ -105,6 +105,11 @@ struct AttentionOptions {
   /// `ModelBuilder::selectBlocks` gives them, or null.
   mlir::Value blockList;
   int64_t blockSize = 1;
+  /// With a number n, only keys that end blocks of n are seen.
+  int64_t endsOf = 0;
+  /// Added to the scores of a key, `[batch, time, query heads]`, or null.
+  mlir::Value keyBias;
+  AttentionNormalize normalize = AttentionNormalize::Softmax;
 };
 
 /// How keys are chosen by their content; see `weir.select_blocks`.
@@ -115,6 +120,10 @@ struct SelectOptions {
   SelectScore score = SelectScore::Raw;
   /// A weight for each query head, `[batch, time, heads]`, or null.
   mlir::Value weights;
+  /// The block that the query stands in, and as many before it, are chosen
+  /// whatever their score; none without a number. So is the first one.
+  std::optional<int64_t> alwaysBefore;
+  bool alwaysFirst = false;
 };
 
 /// Keys of a multi-layer perceptron's matrices, without ".weight".
@@ -259,10 +268,12 @@ public:
   mlir::Value selectBlocks(mlir::Value query, mlir::Value key,
                            const SelectOptions &options);
 
-  /// Masks: all keys; those up to the query; of these the last `window`; those
-  /// on either side that are less than `window` away.
+  /// Masks: all keys; those up to the query; those in front of it; of the
+  /// former the last `window`; those on either side that are less than `window`
+  /// away.
   MaskAttr fullMask();
   MaskAttr causalMask();
+  MaskAttr causalBefore();
   MaskAttr causalWindow(int64_t window);
   MaskAttr openWindow(int64_t window);
 

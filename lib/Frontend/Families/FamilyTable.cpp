@@ -55,6 +55,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerFalconFamily(table);
   registerFalconH1Family(table);
   registerFalconMambaFamily(table);
+  registerFlaAttentionFamilies(table);
   registerGemma2Family(table);
   registerGemma3Family(table);
   registerGemmaFamily(table);

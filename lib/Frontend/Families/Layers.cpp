@@ -140,6 +140,15 @@ MaskAttr ModelBuilder::causalMask() {
                                           CausalMaskAttr::get(&getContext()))));
 }
 
+MaskAttr ModelBuilder::causalBefore() {
+  MLIRContext *context = &getContext();
+  auto get = [](Attribute mask) { return cast<MaskAttrInterface>(mask); };
+  MaskAttrInterface itself = get(WindowMaskAttr::get(context, 1, std::nullopt));
+  return MaskAttr::get(
+      context, get(AndMaskAttr::get(context, get(CausalMaskAttr::get(context)),
+                                    get(NotMaskAttr::get(context, itself)))));
+}
+
 MaskAttr ModelBuilder::causalWindow(int64_t window) {
   MLIRContext *context = &getContext();
   auto causal =
@@ -196,7 +205,56 @@ static void buildWhere(OpBuilder &builder, Location loc, AttentionOp op,
   if (options.onlyQueries)
     visible = arith::AndIOp::create(builder, loc, visible,
                                     isSet(options.onlyQueries, query));
+  if (options.endsOf) {
+    auto number = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(builder, loc, value);
+    };
+    Value place =
+        arith::RemUIOp::create(builder, loc, key, number(options.endsOf));
+    Value isEnd = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                        place, number(options.endsOf - 1));
+    visible = arith::AndIOp::create(builder, loc, visible, isEnd);
+  }
   YieldOp::create(builder, loc, visible);
+}
+
+/// Lets `op` choose the blocks that `options` say it always does.
+static void buildAdjust(OpBuilder &builder, Location loc, SelectBlocksOp op,
+                        const SelectOptions &options) {
+  OpBuilder::InsertionGuard guard(builder);
+  Type index = builder.getIndexType();
+  Type element =
+      cast<RankedTensorType>(op.getQuery().getType()).getElementType();
+  Block *body = builder.createBlock(&op.getAdjust(), {},
+                                    {element, index, index, index, index},
+                                    SmallVector<Location>(5, loc));
+  Value query = body->getArgument(3), block = body->getArgument(4);
+  auto number = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  };
+  Value isForced;
+  auto force = [&](arith::CmpIPredicate predicate, Value lhs, Value rhs) {
+    Value holds = arith::CmpIOp::create(builder, loc, predicate, lhs, rhs);
+    isForced =
+        isForced ? arith::OrIOp::create(builder, loc, isForced, holds) : holds;
+  };
+  if (options.alwaysBefore) {
+    Value own =
+        arith::DivUIOp::create(builder, loc, query, number(options.blockSize));
+    Value near = arith::AddIOp::create(builder, loc, block,
+                                       number(*options.alwaysBefore));
+    force(arith::CmpIPredicate::uge, near, own);
+  }
+  if (options.alwaysFirst)
+    force(arith::CmpIPredicate::eq, block, number(0));
+  Value always = arith::ConstantOp::create(
+      builder, loc,
+      FloatAttr::get(
+          element,
+          APFloat::getInf(cast<FloatType>(element).getFloatSemantics())));
+  Value score = arith::SelectOp::create(builder, loc, isForced, always,
+                                        body->getArgument(0));
+  YieldOp::create(builder, loc, score);
 }
 
 Value ModelBuilder::selectBlocks(Value query, Value key,
@@ -205,12 +263,15 @@ Value ModelBuilder::selectBlocks(Value query, Value key,
   auto list = RankedTensorType::get(
       {type.getDimSize(0), type.getDimSize(1), options.lists, options.count},
       builder.getI32Type());
-  return SelectBlocksOp::create(
+  auto op = SelectBlocksOp::create(
       builder, loc, list, query, key, options.weights, /*offset=*/Value(),
       builder.getI64IntegerAttr(options.blockSize),
       constantFloat(options.scale),
       SelectScoreAttr::get(builder.getContext(), options.score),
       /*schedule=*/ScheduleAttr());
+  if (options.alwaysBefore || options.alwaysFirst)
+    buildAdjust(builder, loc, op, options);
+  return op;
 }
 
 Value ModelBuilder::attention(Value query, Value key, Value value,
@@ -223,8 +284,9 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   // Padding lies behind a row's tokens, where a query that sees no later keys
   // does not get.
   MaskReach reach = options.mask.getExpression().getReach();
-  bool isAttrMask = !options.shownKeys && !options.onlyQueries;
-  bool looksAhead = !isAttrMask || !reach.ahead || *reach.ahead > 0;
+  bool isAttrMask =
+      !options.shownKeys && !options.onlyQueries && !options.endsOf;
+  bool looksAhead = options.shownKeys || !reach.ahead || *reach.ahead > 0;
   auto op = AttentionOp::create(builder, loc, query, key, value,
                                 isAttrMask ? options.mask : fullMask(),
                                 options.scale);
@@ -232,6 +294,9 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
     op.getKeyLengthsMutable().assign(function.getArgument(1));
   if (options.sinks)
     op.getSinksMutable().assign(options.sinks);
+  if (options.keyBias)
+    op.getKeyBiasMutable().assign(options.keyBias);
+  op.setNormalize(options.normalize);
   if (options.blockList) {
     op.getBlockListMutable().assign(options.blockList);
     op.setBlockSize(options.blockSize);
