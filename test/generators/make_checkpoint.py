@@ -3,8 +3,9 @@
 
   make_checkpoint.py FOLDER [NAME...]
 
-A NAME is a case of cases.py, hybrid_cases.py or decoder_cases.py, or `decoders`
-for all of the last; without names all of the others are meant. Each becomes
+A NAME is a case of cases.py, hybrid_cases.py, decoder_cases.py or
+mixture_cases.py, or `decoders` for all of the last two; without names all of the
+others are meant. Each becomes
 FOLDER/NAME in the layout of the public reference set: config.json and
 model.safetensors; inputs*.safetensors and the logits transformers computes of
 them in float32, outputs*.safetensors; generate.json with greedily decoded
@@ -31,6 +32,7 @@ from safetensors.torch import save_file
 from cases import CASES
 from decoder_cases import DECODER_CASES
 from hybrid_cases import HYBRID_CASES
+from mixture_cases import MIXTURE_CASES
 from write_gguf import write_gguf
 
 NEW_TOKENS = 24
@@ -81,7 +83,8 @@ def write_run(folder, suffix, model, ids, lengths, pad):
     if pad:
         inputs["attention_mask"] = mask
     rows = [row[keep.bool()] for row, keep in zip(ids, mask)]
-    logits = torch.zeros(*ids.shape, model.config.vocab_size)
+    vocab = model.config.get_text_config().vocab_size
+    logits = torch.zeros(*ids.shape, vocab)
     for out, keep, result in zip(logits, mask, run(model, rows)):
         out[keep.bool()] = result
     save_file(inputs, folder / f"inputs{suffix}.safetensors")
@@ -138,9 +141,10 @@ def make(name, case, folder):
         for file in [path, *folder.glob("*.safetensors")]:
             file.unlink()
 
-    vocab = config.vocab_size
+    text = config.get_text_config()
+    vocab = text.vocab_size
     time, long_time = case.lengths
-    pad = getattr(config, "pad_token_id", None)
+    pad = getattr(text, "pad_token_id", None)
 
     def draw(*shape):
         """Tokens, none of which stands for padding: some models skip that."""
@@ -199,6 +203,7 @@ def main():
             "cases.py",
             "decoder_cases.py",
             "hybrid_cases.py",
+            "mixture_cases.py",
             "write_gguf.py",
         )
     )
@@ -206,9 +211,10 @@ def main():
     root = pathlib.Path(sys.argv[1])
     cases = CASES | HYBRID_CASES
     names = sys.argv[2:] or list(cases)
+    decoders = DECODER_CASES | MIXTURE_CASES
     if names == ["decoders"]:
-        names = list(DECODER_CASES)
-    cases |= DECODER_CASES
+        names = list(decoders)
+    cases |= decoders
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

@@ -38,6 +38,10 @@ struct ConfigAlias {
 class ConfigReader {
 public:
   ConfigReader(mlir::MLIRContext &context, const Checkpoint &checkpoint);
+  /// Reads the object that `outer` has under `key`, where some families keep
+  /// the keys of a part of the model; an empty one where it is absent. It is
+  /// finished by itself, and its failure is one of `outer`.
+  ConfigReader(ConfigReader &outer, llvm::StringRef key);
 
   /// Whether keys are those of a GGUF file.
   bool isGGUF() const {
@@ -96,8 +100,18 @@ private:
   void emitTypeError(llvm::StringRef key, const llvm::json::Value &found,
                      llvm::StringRef expected);
 
+  /// The keys that are read.
+  const llvm::json::Object &getObject() const {
+    return object ? *object : checkpoint.config();
+  }
+
   mlir::MLIRContext &context;
   const Checkpoint &checkpoint;
+  /// The reader whose object holds this one's, the key, and the object; null
+  /// for the whole configuration.
+  ConfigReader *outer = nullptr;
+  std::string section;
+  const llvm::json::Object *object = nullptr;
   std::string prefix;
   llvm::StringMap<std::string> spellings;
   llvm::StringSet<> seen;
@@ -169,6 +183,7 @@ void registerBloomFamily(FamilyTable &table);
 void registerCohere2Family(FamilyTable &table);
 void registerCohereFamily(FamilyTable &table);
 void registerCombaFamily(FamilyTable &table);
+void registerDbrxFamily(FamilyTable &table);
 void registerDeepseekV2Family(FamilyTable &table);
 void registerDeepseekV3Family(FamilyTable &table);
 void registerDeepseekV32Family(FamilyTable &table);

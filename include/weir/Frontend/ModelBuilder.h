@@ -22,6 +22,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "weir/Frontend/Checkpoint.h"
 #include "weir/IR/Weir.h"
+#include <array>
 
 namespace weir {
 
@@ -49,6 +50,12 @@ struct RotarySpec {
   /// Multiplies cosine and sine.
   double scale = 1.0;
   RotaryLayout layout = RotaryLayout::Half;
+
+  bool operator==(const RotarySpec &other) const {
+    return base == other.base && dims == other.dims &&
+           scaling == other.scaling && scale == other.scale &&
+           layout == other.layout;
+  }
 };
 
 /// How a family reads `rope_parameters`.
@@ -72,12 +79,19 @@ struct RotaryOptions {
   /// The kind of layers whose parameters are read, in families where each has
   /// an object of its own in `rope_parameters`; empty for one of them all.
   llvm::StringRef layerType = "";
+  /// The kinds there are.
+  std::array<llvm::StringRef, 2> layerTypes = {"full_attention",
+                                               "sliding_attention"};
   /// Whether the older `rope_scaling` speaks of these layers.
   bool readsScaling = true;
   /// Whether `dynamic` with an `alpha` is one base for all lengths.
   bool readsAlpha = false;
   /// Whether `su` and `yarn` are older names of `longrope`.
   bool hasOldLongRope = false;
+  /// Whether stretched rotations say themselves what cosine and sine are
+  /// multiplied with, in short and in long sequences, and are otherwise those
+  /// of short ones in any, as in PhiMoE.
+  bool hasLengthScales = false;
 };
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters` (or the GGUF keys
@@ -270,12 +284,13 @@ public:
 
   /// Masks: all keys; those up to the query; those in front of it; of the
   /// former the last `window`; those on either side that are less than `window`
-  /// away.
+  /// away; those up to the query of its chunk.
   MaskAttr fullMask();
   MaskAttr causalMask();
   MaskAttr causalBefore();
   MaskAttr causalWindow(int64_t window);
   MaskAttr openWindow(int64_t window);
+  MaskAttr causalChunk(int64_t length);
 
   //===--- Element by element ---------------------------------------------===//
 

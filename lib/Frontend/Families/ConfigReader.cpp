@@ -19,6 +19,20 @@ namespace json = llvm::json;
 ConfigReader::ConfigReader(MLIRContext &context, const Checkpoint &checkpoint)
     : context(context), checkpoint(checkpoint) {}
 
+ConfigReader::ConfigReader(ConfigReader &outer, StringRef key)
+    : context(outer.context), checkpoint(outer.checkpoint), outer(&outer),
+      section(key.str()) {
+  static const json::Object empty;
+  object = &empty;
+  const json::Value *value = outer.get(key);
+  if (!value)
+    return;
+  if (const json::Object *found = value->getAsObject())
+    object = found;
+  else
+    outer.emitTypeError(key, *value, "an object");
+}
+
 void ConfigReader::setAliases(StringRef architecture,
                               ArrayRef<ConfigAlias> aliases) {
   prefix = (architecture + ".").str();
@@ -37,13 +51,13 @@ std::string ConfigReader::getSpelling(StringRef key) const {
   auto it = spellings.find(key);
   if (it == spellings.end())
     return key.str();
-  const json::Object &config = checkpoint.config();
+  const json::Object &config = getObject();
   bool isOther = isGGUF() || config.get(it->second) || !config.get(key);
   return isOther ? it->second : key.str();
 }
 
 const json::Value *ConfigReader::find(StringRef key) const {
-  const json::Value *value = checkpoint.config().get(getSpelling(key));
+  const json::Value *value = getObject().get(getSpelling(key));
   return value && value->kind() != json::Value::Null ? value : nullptr;
 }
 
@@ -55,7 +69,7 @@ const json::Value *ConfigReader::get(StringRef key) {
 bool ConfigReader::has(StringRef key) const { return find(key); }
 
 bool ConfigReader::isNull(StringRef key) const {
-  return !find(key) && checkpoint.config().get(getSpelling(key));
+  return !find(key) && getObject().get(getSpelling(key));
 }
 
 //===----------------------------------------------------------------------===//
@@ -72,7 +86,13 @@ Location ConfigReader::getLocation(StringRef key) const {
   // Only errors come here, so the file is read again rather than kept.
   if (auto file = llvm::MemoryBuffer::getFile(path)) {
     StringRef text = (*file)->getBuffer();
-    size_t place = text.find("\"" + getSpelling(key) + "\"");
+    SmallVector<std::string> keys{getSpelling(key)};
+    for (const ConfigReader *reader = this; reader->outer;
+         reader = reader->outer)
+      keys.push_back(reader->section);
+    size_t place = 0;
+    for (const std::string &each : llvm::reverse(keys))
+      place = text.find("\"" + each + "\"", place);
     if (place != StringRef::npos) {
       StringRef before = text.take_front(place);
       line = before.count('\n') + 1;
@@ -84,7 +104,8 @@ Location ConfigReader::getLocation(StringRef key) const {
 }
 
 InFlightDiagnostic ConfigReader::emitError(StringRef key) {
-  failed = true;
+  for (ConfigReader *reader = this; reader; reader = reader->outer)
+    reader->failed = true;
   return mlir::emitError(getLocation(key));
 }
 
@@ -297,7 +318,7 @@ void ConfigReader::finish() {
   }
   // Objects are hash maps: sorted, the messages come in the same order always.
   std::vector<StringRef> left;
-  for (const auto &entry : checkpoint.config()) {
+  for (const auto &entry : getObject()) {
     StringRef key = entry.first;
     bool foreign = isGGUF() && !key.starts_with(prefix);
     if (foreign && (key.starts_with("general.") || key.starts_with("GGUF.") ||
@@ -310,7 +331,7 @@ void ConfigReader::finish() {
   llvm::sort(left);
   for (StringRef key : left)
     emitError(key) << "key '" << key << "' with the value "
-                   << describe(*checkpoint.config().get(key))
+                   << describe(*getObject().get(key))
                    << " is not understood and may change the model's results; "
                       "remove it if it does not";
 }

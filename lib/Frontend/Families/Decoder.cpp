@@ -23,7 +23,8 @@ std::string weir::getModelPrefix(const Checkpoint &checkpoint,
   return bare ? "" : prefix;
 }
 
-DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint) {
+DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint,
+                                 const std::string &part) {
   DecoderKeys keys;
   if (checkpoint.format() == Checkpoint::Format::GGUF) {
     keys.embed = "token_embd";
@@ -42,11 +43,11 @@ DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint) {
     return keys;
   }
   std::string model =
-      getModelPrefix(checkpoint, "model.", "embed_tokens.weight");
+      getModelPrefix(checkpoint, part + "model.", "embed_tokens.weight");
   std::string layer = keys.layer = model + "layers.*.";
   keys.embed = model + "embed_tokens";
   keys.finalNorm = model + "norm";
-  keys.head = "lm_head";
+  keys.head = part + "lm_head";
   keys.attentionNorm = layer + "input_layernorm";
   keys.mlpNorm = layer + "post_attention_layernorm";
   keys.query = layer + "self_attn.q_proj";
@@ -350,6 +351,44 @@ void weir::readGraniteFactors(ConfigReader &reader, DecoderConfig &config) {
   config.embeddingScale = reader.getFloat("embedding_multiplier", 1);
   config.residualScale = reader.getFloat("residual_multiplier", 1);
   config.logitScale = 1 / reader.getFloat("logits_scaling", 1);
+}
+
+void weir::readGraniteWindows(ConfigReader &reader, DecoderConfig &config) {
+  readLayerTypes(reader, config, 128,
+                 [](int64_t layer) { return layer % 4 != 0; });
+  const llvm::json::Value *value = reader.get("layer_rope_theta");
+  if (!value)
+    return;
+  const llvm::json::Array *list = value->getAsArray();
+  bool fits = list && static_cast<int64_t>(list->size()) >= config.layers;
+  for (int64_t layer = 0; fits && layer < config.layers; ++layer) {
+    double base = (*list)[layer].getAsNumber().value_or(-1);
+    fits = base >= 0;
+    config.unrotated.push_back(base == 0);
+    config.layerRotary.push_back(config.rotary);
+    config.layerRotary.back().base = base;
+  }
+  if (!fits)
+    reader.emitError("layer_rope_theta")
+        << "key 'layer_rope_theta' is no list of numbers, expected one that is "
+           "not negative for each of the "
+        << config.layers << " layers";
+}
+
+ModelFacts weir::buildTextPart(ModelBuilder &builder, ConfigReader &reader,
+                               ArrayRef<StringLiteral> otherTensors,
+                               function_ref<ModelFacts(ConfigReader &)> build) {
+  ConfigReader text(reader, "text_config");
+  reader.ignore({"image_token_id", "video_token_id", "vision_config",
+                 "vision_end_token_id", "vision_start_token_id"});
+  reader.finish();
+  Checkpoint &checkpoint = builder.getCheckpoint();
+  for (const TensorInfo &tensor : checkpoint.tensors())
+    if (llvm::any_of(otherTensors, [&](StringRef prefix) {
+          return StringRef(tensor.name).starts_with(prefix);
+        }))
+      checkpoint.markUsed(tensor.name);
+  return build(text);
 }
 
 std::vector<float> weir::getSlopes(int64_t heads) {

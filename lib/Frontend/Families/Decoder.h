@@ -49,14 +49,19 @@ struct DecoderKeys {
   /// Projections for tokens that see all and are seen by all, of their queries
   /// and of keys and values as they see them; and the input that names them.
   std::string globalQuery, globalKey, globalValue, globalTokens;
+  /// The matrix whose function of attention's input opens and closes what heads
+  /// give; see `DecoderConfig::opening`.
+  std::string opening;
   /// Added to what is embedded: the first row of this table, which stands for
   /// texts in one segment.
   std::string segments;
 };
 
 /// The keys of a Hugging Face checkpoint, with "model." in front or, as base
-/// models are saved, without; or those of a GGUF file.
-DecoderKeys getDecoderKeys(const Checkpoint &checkpoint);
+/// models are saved, without; or those of a GGUF file. `part` is in front of
+/// all keys of a model that is a part of another one.
+DecoderKeys getDecoderKeys(const Checkpoint &checkpoint,
+                           const std::string &part = "");
 
 /// Keys as the successors of GPT-2 have them, but for those of attention.
 DecoderKeys getGPTKeys(const Checkpoint &checkpoint);
@@ -102,6 +107,20 @@ enum class QueryKeyNorm {
   Projection
 };
 
+/// How what heads give is opened and closed.
+struct HeadOpening {
+  /// By softplus, or by sigmoid.
+  bool isSoftplus = false;
+  /// Whether a head has one number or one for each of its features.
+  bool isPerHead = false;
+};
+
+/// A factor of queries that grows with their position p:
+/// `1 + strength * log(1 + floor((p + 1) / length))` (arXiv:2501.19399).
+struct QueryGrowth {
+  double length, strength;
+};
+
 /// How rows of a matrix of query, key and value lie.
 enum class FusedLayout {
   /// All of the query, all of the key, all of the value.
@@ -139,9 +158,10 @@ struct DecoderConfig {
   std::string transformActivation;
   NormSpec norm;
   QueryKeyNorm queryKeyNorm = QueryKeyNorm::None;
-  /// Norms of query and key, and whether they come behind the rotation.
+  /// Norms of query and key, whether they come behind the rotation, and whether
+  /// layers without one have norms.
   NormSpec headNorm;
-  bool normsRotated = false;
+  bool normsRotated = false, normsUnrotated = true;
   FusedLayout fusedLayout = FusedLayout::Blocks;
   /// Bound of the magnitude of queries, keys and values, or none.
   std::optional<double> clip;
@@ -161,8 +181,16 @@ struct DecoderConfig {
   RotarySpec rotary;
   /// That of layers with a window where it is another.
   std::optional<RotarySpec> windowRotary;
+  /// Those of single layers where these are others; none: no such layers.
+  std::vector<RotarySpec> layerRotary;
   /// Layers that do not rotate; none: all do.
   std::vector<bool> unrotated;
+  /// Of queries of layers that do not rotate, or nothing.
+  std::optional<QueryGrowth> growth;
+  /// The query heads of single layers; none: all have `heads`.
+  std::vector<int64_t> layerHeads;
+  /// For families that have such a matrix.
+  HeadOpening opening;
   /// Layers whose attention has no norm in front; none: all have one.
   std::vector<bool> unnormed;
   /// Rows of the table of segments.
@@ -176,6 +204,9 @@ struct DecoderConfig {
   bool causal = true;
   /// The window of each layer; none sees all positions before it.
   std::vector<std::optional<int64_t>> windows;
+  /// Layers whose windows are chunks, of which queries see their own; none: no
+  /// such layers.
+  std::vector<bool> chunked;
   /// Whether attention and perceptron read the same, or the perceptron what
   /// attention left. In parallel, `mlpNorm` may be empty for a norm they share.
   bool parallel = false;
@@ -232,6 +263,10 @@ void readOlderHidden(ConfigReader &reader);
 /// models have.
 void readGraniteFactors(ConfigReader &reader, DecoderConfig &config);
 
+/// Reads which layers of Granite's models have windows, and the base of each
+/// layer's rotation, 0 for none.
+void readGraniteWindows(ConfigReader &reader, DecoderConfig &config);
+
 /// ALiBi's slopes of `heads` heads (arXiv:2108.12409): a geometric series, and
 /// every other term of a finer one where heads are no power of two.
 std::vector<float> getSlopes(int64_t heads);
@@ -245,6 +280,14 @@ void findDecoderBiases(ModelBuilder &builder, const DecoderKeys &keys,
 ModelFacts buildDecoder(ModelBuilder &builder, ConfigReader &reader,
                         const FamilyRequest &request, const DecoderKeys &keys,
                         DecoderConfig &config);
+
+/// Builds the part for text of a model that has others, whose options are
+/// those of `text_config`. Marks the others' tensors, which begin with one of
+/// `otherTensors`, and what is said about them.
+ModelFacts
+buildTextPart(ModelBuilder &builder, ConfigReader &reader,
+              llvm::ArrayRef<llvm::StringLiteral> otherTensors,
+              llvm::function_ref<ModelFacts(ConfigReader &text)> build);
 
 /// Which tables a model reads tokens from and multiplies its result with.
 struct TokenTables {

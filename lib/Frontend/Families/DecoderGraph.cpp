@@ -7,6 +7,10 @@
 
 #include "Decoder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "weir/Frontend/LinearLayers.h"
 #include <cmath>
 
 using namespace mlir;
@@ -36,11 +40,14 @@ namespace {
 /// that do not.
 struct LayerKind {
   std::optional<int64_t> window;
-  bool sparse, rotates, normsInput;
+  bool isChunk, sparse, normsInput;
+  int64_t heads;
+  std::optional<RotarySpec> rotary;
 
   bool operator==(const LayerKind &other) const {
-    return window == other.window && sparse == other.sparse &&
-           rotates == other.rotates && normsInput == other.normsInput;
+    return window == other.window && isChunk == other.isChunk &&
+           sparse == other.sparse && normsInput == other.normsInput &&
+           heads == other.heads && rotary == other.rotary;
   }
 };
 
@@ -52,6 +59,8 @@ public:
       : b(builder), config(config), keys(keys) {}
 
   Value buildEmbedding(Value ids, const std::string &table);
+  /// Builds the frequencies of a rotation of layers.
+  void addRotation(const RotarySpec &spec);
   /// Names the tokens that see all.
   void setGlobalTokens(Value tokens) { globalTokens = tokens; }
   Value buildLayer(const LayerKind &kind, Value x);
@@ -64,11 +73,16 @@ private:
   /// A norm of heads, `[batch, time, heads, dim]`, or of all their features.
   Value buildHeadNorm(Value heads, const std::string &key);
   /// The query, key or value, `part` 0 to 2, with its heads apart.
-  Value buildProjection(Value x, unsigned part);
+  Value buildProjection(Value x, const LayerKind &kind, unsigned part);
   Value buildFused(Value x, unsigned part);
   /// Rows of the fused matrix or bias for one of its parts.
   Param sliceFused(Param all, unsigned part);
   Value rotate(Value heads, const LayerKind &kind);
+  /// `query` times the factors of its positions.
+  Value growQuery(Value query);
+  /// What opens and closes heads, as they lie.
+  Value openHeads(Value mixed, Value x, const LayerKind &kind);
+  MaskAttr getMask(const LayerKind &kind);
   Value buildAttention(Value x, const LayerKind &kind);
   /// What tokens that see all give in place of `mixed`, of all other tokens.
   Value buildGlobal(Value x, Value mixed, const AttentionOptions &options);
@@ -77,11 +91,17 @@ private:
   int64_t getHeads(unsigned part) const {
     return part == 0 ? config.heads : *config.kvHeads;
   }
+  bool normsHeads(const LayerKind &kind) const {
+    return (config.queryKeyNorm == QueryKeyNorm::Head ||
+            config.queryKeyNorm == QueryKeyNorm::EachHead) &&
+           (kind.rotary || config.normsUnrotated);
+  }
 
   ModelBuilder &b;
   const DecoderConfig &config;
   const DecoderKeys &keys;
-  Value positions, frequencies, windowFrequencies, globalTokens;
+  Value positions, globalTokens;
+  SmallVector<std::pair<RotarySpec, Value>> rotations;
 };
 
 } // namespace
@@ -104,6 +124,8 @@ static Value shift(ModelBuilder &b, Value weight, double offset) {
 /// A norm of the last axis.
 static Value normalise(ModelBuilder &b, Value x, const std::string &key,
                        const NormSpec &spec, double eps) {
+  if (!spec.centred && !spec.weight)
+    return rmsNorm(b, x, Value(), eps);
   if (!spec.centred)
     return b.rmsNorm(x, key, eps, spec.offset);
   int64_t features = cast<RankedTensorType>(x.getType()).getShape().back();
@@ -173,57 +195,111 @@ Value DecoderGraph::buildFused(Value x, unsigned part) {
   return b.linear(x, b.read(sliceFused(matrix, part)), bias);
 }
 
-Value DecoderGraph::buildProjection(Value x, unsigned part) {
+Value DecoderGraph::buildProjection(Value x, const LayerKind &kind,
+                                    unsigned part) {
   const std::string *names[] = {&keys.query, &keys.key, &keys.value};
   const std::string *norms[] = {&keys.queryNorm, &keys.keyNorm, nullptr};
   bool biases[] = {config.queryBias, config.keyBias, config.valueBias};
-  Value result = keys.fused.empty()
-                     ? b.linear(x, *names[part],
-                                getHeads(part) * *config.headDim, biases[part])
-                     : buildFused(x, part);
+  int64_t heads = part == 0 ? kind.heads : *config.kvHeads;
+  Value result =
+      keys.fused.empty()
+          ? b.linear(x, *names[part], heads * *config.headDim, biases[part])
+          : buildFused(x, part);
   if (norms[part] && config.queryKeyNorm == QueryKeyNorm::Projection)
     result = buildHeadNorm(result, *norms[part]);
   if (config.clip)
     result = clamp(b, result, *config.clip);
-  return b.splitHeads(result, getHeads(part));
+  return b.splitHeads(result, heads);
 }
 
 Value DecoderGraph::rotate(Value heads, const LayerKind &kind) {
-  if (!kind.rotates)
+  if (!kind.rotary)
     return heads;
-  bool isOther = kind.window && config.windowRotary;
-  return b.rotary(heads, positions, isOther ? windowFrequencies : frequencies,
-                  isOther ? *config.windowRotary : config.rotary);
+  for (auto &[spec, frequencies] : rotations)
+    if (spec == *kind.rotary)
+      return b.rotary(heads, positions, frequencies, spec);
+  llvm_unreachable("layers' rotations are added in front of them");
+}
+
+Value DecoderGraph::growQuery(Value query) {
+  OpBuilder &builder = b.getBuilder();
+  auto type = cast<RankedTensorType>(query.getType());
+  AffineMap all = builder.getMultiDimIdentityMap(4);
+  Value empty = tensor::EmptyOp::create(
+      builder, b.getLoc(), tensor::getMixedSizes(builder, b.getLoc(), query),
+      type.getElementType());
+  auto multiply = [&](OpBuilder &n, Location l, ValueRange in) {
+    auto number = [&](double value) -> Value {
+      return arith::ConstantOp::create(n, l,
+                                       n.getFloatAttr(in[0].getType(), value));
+    };
+    Value place = arith::SIToFPOp::create(n, l, in[0].getType(), in[1]);
+    Value count = arith::AddFOp::create(n, l, place, number(1));
+    Value chunks = math::FloorOp::create(
+        n, l,
+        arith::DivFOp::create(n, l, count, number(config.growth->length)));
+    Value grown =
+        arith::MulFOp::create(n, l, math::Log1pOp::create(n, l, chunks),
+                              number(config.growth->strength));
+    Value factor = arith::AddFOp::create(n, l, grown, number(1));
+    Value product = arith::MulFOp::create(n, l, in[0], factor);
+    linalg::YieldOp::create(n, l, product);
+  };
+  return linalg::GenericOp::create(
+             builder, b.getLoc(), type, ValueRange{query, positions}, empty,
+             ArrayRef<AffineMap>{all, all.getMajorSubMap(2), all},
+             SmallVector<utils::IteratorType>(4, utils::IteratorType::parallel),
+             multiply)
+      .getResult(0);
+}
+
+Value DecoderGraph::openHeads(Value mixed, Value x, const LayerKind &kind) {
+  bool perHead = config.opening.isPerHead;
+  Value logits =
+      b.linear(x, keys.opening, kind.heads * (perHead ? 1 : *config.headDim));
+  Value factors = config.opening.isSoftplus ? softplus(b, logits)
+                                            : b.activation(logits, "sigmoid");
+  return perHead ? b.mergeHeads(scaleRows(b, mixed, factors))
+                 : b.mul(b.mergeHeads(mixed), factors);
+}
+
+MaskAttr DecoderGraph::getMask(const LayerKind &kind) {
+  if (!kind.window)
+    return config.causal ? b.causalMask() : b.fullMask();
+  if (kind.isChunk)
+    return b.causalChunk(*kind.window);
+  return config.causal ? b.causalWindow(*kind.window)
+                       : b.openWindow(*kind.window);
 }
 
 Value DecoderGraph::buildAttention(Value x, const LayerKind &kind) {
-  Value query = buildProjection(x, 0);
-  Value key = buildProjection(x, 1);
-  Value value = buildProjection(x, 2);
-  bool normsHeads = config.queryKeyNorm == QueryKeyNorm::Head ||
-                    config.queryKeyNorm == QueryKeyNorm::EachHead;
+  Value query = buildProjection(x, kind, 0);
+  Value key = buildProjection(x, kind, 1);
+  Value value = buildProjection(x, kind, 2);
+  bool normalises = normsHeads(kind);
   for (auto [heads, norm] :
        {std::pair(&query, &keys.queryNorm), std::pair(&key, &keys.keyNorm)}) {
-    if (normsHeads && !config.normsRotated)
+    if (normalises && !config.normsRotated)
       *heads = buildHeadNorm(*heads, *norm);
     *heads = rotate(*heads, kind);
-    if (normsHeads && config.normsRotated)
+    if (normalises && config.normsRotated)
       *heads = buildHeadNorm(*heads, *norm);
   }
+  if (config.growth && !kind.rotary)
+    query = growQuery(query);
   AttentionOptions options;
-  if (config.causal)
-    options.mask = kind.window ? b.causalWindow(*kind.window) : b.causalMask();
-  else
-    options.mask = kind.window ? b.openWindow(*kind.window) : b.fullMask();
+  options.mask = getMask(kind);
   options.scale = config.attentionScale.value_or(
       1.0 / std::sqrt(static_cast<double>(*config.headDim)));
   options.softCap = config.scoreCap;
   options.slopes = config.slopes;
   options.roundsSlopes = config.roundsSlopes;
   if (!keys.sinks.empty())
-    options.sinks = b.weight(keys.sinks, {config.heads});
+    options.sinks = b.weight(keys.sinks, {kind.heads});
   options.shownKeys = globalTokens;
-  Value mixed = b.mergeHeads(b.attention(query, key, value, options));
+  Value mixed = b.attention(query, key, value, options);
+  mixed =
+      keys.opening.empty() ? b.mergeHeads(mixed) : openHeads(mixed, x, kind);
   if (globalTokens)
     mixed = buildGlobal(x, mixed, options);
   return b.linear(mixed, keys.output, config.hidden, config.outputBias);
@@ -323,12 +399,11 @@ Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
     x = b.add(
         x, b.read(b.reshape(b.slice(all, 0, 0, 1, "first"), {config.hidden})));
   }
-  x = buildNorm(x, keys.embedNorm);
-  if (config.rotates)
-    frequencies = b.frequencies(config.rotary);
-  if (config.rotates && config.windowRotary)
-    windowFrequencies = b.frequencies(*config.windowRotary);
-  return x;
+  return buildNorm(x, keys.embedNorm);
+}
+
+void DecoderGraph::addRotation(const RotarySpec &spec) {
+  rotations.emplace_back(spec, b.frequencies(spec));
 }
 
 Value DecoderGraph::buildHead(Value x, const std::string &table) {
@@ -355,6 +430,29 @@ Value DecoderGraph::buildHead(Value x, const std::string &table) {
   return config.logitCap == 0 ? x : b.softCap(x, config.logitCap);
 }
 
+/// The kind of each layer.
+static SmallVector<LayerKind> getLayers(const DecoderConfig &config) {
+  SmallVector<LayerKind> layers;
+  for (auto [layer, window] : llvm::enumerate(config.windows)) {
+    LayerKind &kind = layers.emplace_back();
+    kind.window = window;
+    kind.isChunk = !config.chunked.empty() && config.chunked[layer];
+    kind.sparse =
+        config.experts && (config.sparse.empty() || config.sparse[layer]);
+    kind.normsInput = config.unnormed.empty() || !config.unnormed[layer];
+    kind.heads =
+        config.layerHeads.empty() ? config.heads : config.layerHeads[layer];
+    bool rotates = config.rotates &&
+                   (config.unrotated.empty() || !config.unrotated[layer]);
+    if (rotates && !config.layerRotary.empty())
+      kind.rotary = config.layerRotary[layer];
+    else if (rotates)
+      kind.rotary =
+          window && config.windowRotary ? *config.windowRotary : config.rotary;
+  }
+  return layers;
+}
+
 ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
                               const FamilyRequest &request,
                               const DecoderKeys &keys, DecoderConfig &config) {
@@ -369,15 +467,7 @@ ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
     return facts;
 
   // Kinds are numbered in the order they come.
-  SmallVector<LayerKind> layers, kinds;
-  for (auto [layer, window] : llvm::enumerate(config.windows)) {
-    bool sparse =
-        config.experts && (config.sparse.empty() || config.sparse[layer]);
-    bool rotates = config.rotates &&
-                   (config.unrotated.empty() || !config.unrotated[layer]);
-    bool normsInput = config.unnormed.empty() || !config.unnormed[layer];
-    layers.push_back({window, sparse, rotates, normsInput});
-  }
+  SmallVector<LayerKind> layers = getLayers(config), kinds;
   SmallVector<int32_t> order = numberKinds<LayerKind>(layers, kinds);
 
   TokenTables tables =
@@ -388,6 +478,12 @@ ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
   if (!keys.globalTokens.empty())
     graph.setGlobalTokens(b.addOptionalInput(keys.globalTokens));
   Value x = graph.buildEmbedding(ids, tables.embedding);
+  SmallVector<RotarySpec> rotations;
+  for (const LayerKind &kind : kinds)
+    if (kind.rotary && !llvm::is_contained(rotations, *kind.rotary)) {
+      rotations.push_back(*kind.rotary);
+      graph.addRotation(*kind.rotary);
+    }
   x = b.stack(x, order, [&](int32_t kind, Value input) {
     return graph.buildLayer(kinds[kind], input);
   });

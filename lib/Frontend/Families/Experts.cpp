@@ -159,7 +159,7 @@ ExpertsSpec weir::readDeepseekExperts(ConfigReader &reader, ModelBuilder &b,
       defaults.perToken);
   spec.inner = reader.getSize("moe_intermediate_size", defaults.inner);
   if (reader.getBool(chooseKey(reader, {"norm_topk_prob", "moe_renormalize"}),
-                     true))
+                     defaults.normalized))
     router.eps = 1e-20;
   else
     router.weighting = RouteWeighting::Scores;
@@ -260,6 +260,13 @@ void weir::ignoreTrainingOfExperts(ConfigReader &reader) {
 Routing weir::buildRouting(ModelBuilder &b, Value input,
                            const RouterSpec &spec) {
   Value logits = b.linear(input, spec.key, spec.experts, spec.logitBias);
+  if (spec.logitCap != 0)
+    logits = b.softCap(logits, spec.logitCap);
+  return buildRoutingOf(b, logits, spec);
+}
+
+Routing weir::buildRoutingOf(ModelBuilder &b, Value logits,
+                             const RouterSpec &spec) {
   Value bias;
   auto extents = spec.bias.empty() ? std::nullopt : b.getExtents(spec.bias);
   if (extents && extents->size() == 2)
@@ -276,7 +283,10 @@ Routing weir::buildRouting(ModelBuilder &b, Value input,
       type.clone(shape), logits, bias, spec.perToken, spec.score,
       spec.weighting, spec.groups, llvm::APFloat(spec.eps),
       llvm::APFloat(spec.scale));
-  return {route.getIndices(), route.getWeights()};
+  Routing routing = {route.getIndices(), route.getWeights()};
+  if (spec.reweigh)
+    routing.weights = spec.reweigh(b, logits, routing);
+  return routing;
 }
 
 /// The gates and the ups of `both`, which has them on axis 1: one after the
@@ -302,24 +312,36 @@ static std::pair<Param, Param> splitGateUp(ModelBuilder &b, Param both,
 static SmallVector<Param>
 declareExperts(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
   const ExpertKeys &keys = spec.keys;
-  int64_t experts = spec.router.experts, inner = spec.inner;
+  int64_t inner = spec.inner;
+  int64_t experts = spec.router.experts - spec.identities;
+  if (keys.joinsRows) {
+    auto matrices = [&](const std::string &name) {
+      Param rows = b.param(keys.prefix + name, {experts * inner, features});
+      return b.reshape(rows, {experts, inner, features});
+    };
+    return {matrices(keys.gate), matrices(keys.up),
+            b.transpose(matrices(keys.down), {0, 2, 1})};
+  }
   // Newer checkpoints may have the experts of a layer in one tensor.
   for (StringRef suffix : {"", ".weight"}) {
     std::string first =
         keys.prefix + (spec.gated ? keys.gateUp : keys.up) + suffix.str();
     if (!b.hasTensor(first))
       continue;
-    auto matrices = [&](const std::string &key, int64_t out, int64_t in) {
+    auto matrices = [&](const std::string &key, int64_t count, int64_t out,
+                        int64_t in) {
       if (!keys.inputFirst)
-        return b.param(key, {experts, out, in});
-      return b.transpose(b.param(key, {experts, in, out}), {0, 2, 1});
+        return b.param(key, {count, out, in});
+      return b.transpose(b.param(key, {count, in, out}), {0, 2, 1});
     };
     std::string downKey = keys.prefix + keys.downAll;
-    Param down = matrices(downKey + suffix.str(), features, inner);
+    Param down = matrices(downKey + suffix.str(), experts, features, inner);
     if (!spec.gated)
-      return {matrices(first, inner, features), down};
-    auto [gate, up] =
-        splitGateUp(b, matrices(first, 2 * inner, features), keys.alternating);
+      return {matrices(first, experts, inner, features), down};
+    Param all = matrices(first, spec.router.experts, 2 * inner, features);
+    if (spec.identities != 0)
+      all = b.slice(all, 0, 0, experts, "computed");
+    auto [gate, up] = splitGateUp(b, all, keys.alternating);
     SmallVector<Param> params{gate, up, down};
     if (keys.biased) {
       Param both =
@@ -431,10 +453,45 @@ static Value scaleTokens(ModelBuilder &b, Value input, Value factors) {
       .getResult(0);
 }
 
+/// What the experts that give back what they get weigh together.
+static Value weighIdentities(ModelBuilder &b, const Routing &routing,
+                             int64_t first) {
+  OpBuilder &builder = b.getBuilder();
+  Location loc = b.getLoc();
+  auto type = cast<RankedTensorType>(routing.weights.getType());
+  int64_t rank = type.getRank();
+  Value empty = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, routing.weights),
+      type.getElementType());
+  auto choose = [&](OpBuilder &n, Location l, ValueRange in) {
+    Value isIdentity =
+        arith::CmpIOp::create(n, l, arith::CmpIPredicate::sge, in[1],
+                              arith::ConstantIntOp::create(n, l, first, 32));
+    Value zero =
+        arith::ConstantOp::create(n, l, n.getFloatAttr(in[0].getType(), 0));
+    Value weight = arith::SelectOp::create(n, l, isIdentity, in[0], zero);
+    linalg::YieldOp::create(n, l, weight);
+  };
+  AffineMap all = builder.getMultiDimIdentityMap(rank);
+  Value weights =
+      linalg::GenericOp::create(
+          builder, loc, type, ValueRange{routing.weights, routing.indices},
+          empty, ArrayRef<AffineMap>{all, all, all},
+          SmallVector<utils::IteratorType>(rank, utils::IteratorType::parallel),
+          choose)
+          .getResult(0);
+  return sumFeatures(b, weights);
+}
+
 Value weir::buildMixture(ModelBuilder &b, Value input,
                          const ExpertsSpec &spec) {
-  Value mixed =
-      buildExperts(b, input, buildRouting(b, input, spec.router), spec);
+  Routing routing = buildRouting(b, input, spec.router);
+  Value mixed = buildExperts(b, input, routing, spec);
+  if (spec.identities != 0)
+    mixed = b.add(mixed, scaleRows(b, input,
+                                   weighIdentities(b, routing,
+                                                   spec.router.experts -
+                                                       spec.identities)));
   if (spec.sharedInner == 0)
     return mixed;
   Value shared =
@@ -447,5 +504,5 @@ Value weir::buildMixture(ModelBuilder &b, Value input,
     shared = scaleTokens(
         b, shared,
         b.activation(b.linear(input, spec.sharedGate, 1), "sigmoid"));
-  return b.add(mixed, shared);
+  return b.scale(b.add(mixed, shared), spec.sharedScale);
 }

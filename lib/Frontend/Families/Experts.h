@@ -15,8 +15,19 @@
 
 #include "weir/Frontend/Family.h"
 #include "weir/Frontend/ModelBuilder.h"
+#include <functional>
 
 namespace weir {
+
+/// A choice of experts.
+struct Routing {
+  mlir::Value indices, weights;
+};
+
+/// What chosen experts weigh in place of the weights in `routing`; `logits` are
+/// those of all experts.
+using ReweighFn = std::function<mlir::Value(
+    ModelBuilder &builder, mlir::Value logits, const Routing &routing)>;
 
 /// How a token's experts are chosen and weighed; see `weir.route`.
 struct RouterSpec {
@@ -32,6 +43,10 @@ struct RouterSpec {
   /// Groups the choice is limited to; null for none.
   RouteGroupsAttr groups;
   double eps = 0, scale = 1;
+  /// A bound `c` of logits, as `c * tanh(x / c)`; 0 for none.
+  double logitCap = 0;
+  /// Weighs in a way that `weir.route` does not, or nothing.
+  ReweighFn reweigh;
 };
 
 /// Keys of experts' matrices.
@@ -47,6 +62,9 @@ struct ExpertKeys {
   /// and ups in turn, and have biases under `gateUp` and `downAll` with
   /// "_bias".
   bool inputFirst = false, alternating = false, biased = false;
+  /// Whether the three kinds of matrices, of the names of one expert, are each
+  /// those of all experts one below the other, `[experts * inner, features]`.
+  bool joinsRows = false;
 };
 
 /// A gate that multiplies with `x * sigmoid(alpha * x)`, bounded from above,
@@ -68,6 +86,9 @@ struct ExpertsSpec {
   bool gated = true;
   /// Whether a token is multiplied by the expert's weight in front of it.
   bool weighInput = false;
+  /// How many of the router's experts, the last ones, give back what they get
+  /// (arXiv:2410.07348). Checkpoints have gates and ups of these, too.
+  int64_t identities = 0;
 
   /// An expert for all tokens, whose inner features are `sharedInner`, or 0 for
   /// none, and the key of the matrix `[1, features]` whose sigmoid it is
@@ -79,16 +100,17 @@ struct ExpertsSpec {
   /// stored so, or nothing.
   std::string sharedGateUp;
   bool sharedBias = false;
-};
-
-/// A choice of experts.
-struct Routing {
-  mlir::Value indices, weights;
+  /// What the sum with that expert is multiplied by.
+  double sharedScale = 1;
 };
 
 /// The experts of each token of `input`.
 Routing buildRouting(ModelBuilder &builder, mlir::Value input,
                      const RouterSpec &spec);
+
+/// The same by the logits of all experts.
+Routing buildRoutingOf(ModelBuilder &builder, mlir::Value logits,
+                       const RouterSpec &spec);
 
 /// `input` through the experts that `routing` chose, added up.
 mlir::Value buildExperts(ModelBuilder &builder, mlir::Value input,
@@ -141,6 +163,8 @@ struct DeepseekDefaults {
   /// Groups of experts, and how many of them a token's may be in.
   int64_t groups = 1, chosen = 1;
   double scale = 1;
+  /// Whether the chosen experts' weights are renormalised.
+  bool normalized = true;
 };
 
 /// Reads the options that DeepSeek-V3's mixtures and many after them have, in

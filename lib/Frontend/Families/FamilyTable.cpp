@@ -44,6 +44,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerCohere2Family(table);
   registerCohereFamily(table);
   registerCombaFamily(table);
+  registerDbrxFamily(table);
   registerDeepseekV2Family(table);
   registerDeepseekV3Family(table);
   registerDeepseekV32Family(table);

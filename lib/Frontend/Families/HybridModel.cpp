@@ -26,7 +26,8 @@ void weir::readHybridModel(ConfigReader &reader, HybridModel &model) {
   model.activation = reader.getString("hidden_act", model.activation);
   const Checkpoint &checkpoint = reader.getCheckpoint();
   model.model = "model.";
-  for (StringRef prefix : {"model.", "backbone.", ""})
+  for (StringRef prefix :
+       {"model.", "backbone.", "model.language_model.", "language_model.", ""})
     if (checkpoint.lookup((prefix + model.finalNorm + ".weight").str())) {
       model.model = prefix.str();
       break;
@@ -143,6 +144,29 @@ ModelFacts weir::buildHybridModel(
     ModelBuilder &b, ConfigReader &reader, const FamilyRequest &request,
     const HybridModel &model, function_ref<LayerValues(Value, Value)> begin,
     function_ref<LayerValues(const HybridLayer &, ValueRange)> build) {
+  LayerValues values;
+  return buildHybridModel(
+      b, reader, request, model,
+      [&](Value ids, Value embeddings) { values = begin(ids, embeddings); },
+      [&](Value x) -> Value {
+        SmallVector<HybridLayer> kinds;
+        SmallVector<int32_t> order =
+            numberKinds<HybridLayer>(model.order, kinds);
+        values.insert(values.begin(), x);
+        return b
+            .stack(values, order,
+                   [&](int32_t kind, ValueRange inputs) {
+                     return build(kinds[kind], inputs);
+                   })
+            .front();
+      });
+}
+
+ModelFacts weir::buildHybridModel(ModelBuilder &b, ConfigReader &reader,
+                                  const FamilyRequest &request,
+                                  const HybridModel &model,
+                                  function_ref<void(Value, Value)> begin,
+                                  function_ref<Value(Value)> buildLayers) {
   ModelFacts facts;
   facts.vocabSize = model.vocabSize;
   facts.maxLength = model.length;
@@ -151,26 +175,23 @@ ModelFacts weir::buildHybridModel(
     return facts;
 
   std::string embed = model.model + model.embed + ".weight";
-  TokenTables tables = resolveTables(b.getCheckpoint(), embed, "lm_head.weight",
-                                     model.tied && request.hasHead);
+  TokenTables tables =
+      resolveTables(b.getCheckpoint(), embed, model.head + ".weight",
+                    model.tied && request.hasHead);
   Value ids = b.beginForward();
   b.setScope(embed);
   Value x = b.embedding(ids, tables.embedding, model.vocabSize, model.hidden);
   x = b.scale(x, model.embeddingScale);
-  LayerValues values{x};
-  llvm::append_range(values, begin(ids, x));
-  SmallVector<HybridLayer> kinds;
-  SmallVector<int32_t> order = numberKinds<HybridLayer>(model.order, kinds);
-  x = b.stack(values, order, [&](int32_t kind, ValueRange inputs) {
-         return build(kinds[kind], inputs);
-       }).front();
+  begin(ids, x);
+  x = buildLayers(x);
   std::string norm = model.model + model.finalNorm;
   b.setScope(norm);
   x = b.rmsNorm(x, norm, model.eps, model.normOffset);
   if (request.hasHead) {
     x = b.linear(x, b.weight(tables.head, {model.vocabSize, model.hidden}),
-                 model.headBias ? b.weight("lm_head.bias", {model.vocabSize})
-                                : Value());
+                 model.headBias
+                     ? b.weight(model.head + ".bias", {model.vocabSize})
+                     : Value());
     x = b.scale(x, model.logitScale);
   }
   b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);

@@ -59,6 +59,8 @@ struct HybridModel {
   /// The table of tokens, and the norms behind the layers, in front of a
   /// layer's mixer and in front of what follows it.
   std::string embed = "embed_tokens", finalNorm = "norm";
+  /// The head's key, which `model` is not in front of.
+  std::string head = "lm_head";
   std::string mixerNorm = "input_layernorm";
   std::string feedForwardNorm = "post_attention_layernorm";
 };
@@ -114,6 +116,14 @@ ModelFacts buildHybridModel(
         begin,
     llvm::function_ref<LayerValues(const HybridLayer &, mlir::ValueRange)>
         build);
+
+/// The same with all layers built by `buildLayers`, of what is in front of
+/// them.
+ModelFacts buildHybridModel(
+    ModelBuilder &builder, ConfigReader &reader, const FamilyRequest &request,
+    const HybridModel &model,
+    llvm::function_ref<void(mlir::Value ids, mlir::Value embeddings)> begin,
+    llvm::function_ref<mlir::Value(mlir::Value)> buildLayers);
 
 /// The same by a `Graph`, made of `config`, that has `begin`, of the token ids
 /// or of these and the embeddings, and `buildLayer`, of hidden states or of all

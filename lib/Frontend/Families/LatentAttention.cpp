@@ -78,6 +78,7 @@ Value weir::latentAttention(ModelBuilder &b, Value x, const std::string &prefix,
       rotate(b.splitHeads(sliceFeatures(b, latent, heads.rank, shared), 1));
   latent = b.rmsNorm(sliceFeatures(b, latent, 0, heads.rank),
                      prefix + "kv_a_layernorm", latentEps);
+  latent = b.scale(latent, heads.latentScale);
   // Each head's rows of keys are followed by those of its values.
   Param expand = b.param(prefix + "kv_b_proj.weight",
                          {heads.heads * (own + heads.valueDim), heads.rank});

@@ -30,7 +30,9 @@ struct LatentHeads {
   std::optional<int64_t> queryRank;
   /// Whether the projections to few features, and the last one, have biases.
   bool bias = false;
-  double scale = 1.0;
+  /// Scores, and the features that keys and values are made of, are multiplied
+  /// by these.
+  double scale = 1.0, latentScale = 1.0;
 
   int64_t getKeyDim() const { return ownDim + sharedDim; }
 };

@@ -140,23 +140,27 @@ MaskAttr ModelBuilder::causalMask() {
                                           CausalMaskAttr::get(&getContext()))));
 }
 
+/// Keys up to the query for which `leaf` holds as well.
+static MaskAttr getCausal(MLIRContext *context, Attribute leaf) {
+  auto causal =
+      cast<MaskAttrInterface>(Attribute(CausalMaskAttr::get(context)));
+  auto both = AndMaskAttr::get(context, causal, cast<MaskAttrInterface>(leaf));
+  return MaskAttr::get(context, cast<MaskAttrInterface>(Attribute(both)));
+}
+
 MaskAttr ModelBuilder::causalBefore() {
-  MLIRContext *context = &getContext();
-  auto get = [](Attribute mask) { return cast<MaskAttrInterface>(mask); };
-  MaskAttrInterface itself = get(WindowMaskAttr::get(context, 1, std::nullopt));
-  return MaskAttr::get(
-      context, get(AndMaskAttr::get(context, get(CausalMaskAttr::get(context)),
-                                    get(NotMaskAttr::get(context, itself)))));
+  auto itself = cast<MaskAttrInterface>(
+      Attribute(WindowMaskAttr::get(&getContext(), 1, std::nullopt)));
+  return getCausal(&getContext(), NotMaskAttr::get(&getContext(), itself));
 }
 
 MaskAttr ModelBuilder::causalWindow(int64_t window) {
-  MLIRContext *context = &getContext();
-  auto causal =
-      cast<MaskAttrInterface>(Attribute(CausalMaskAttr::get(context)));
-  auto near = cast<MaskAttrInterface>(
-      Attribute(WindowMaskAttr::get(context, window, std::nullopt)));
-  return MaskAttr::get(context, cast<MaskAttrInterface>(Attribute(
-                                    AndMaskAttr::get(context, causal, near))));
+  return getCausal(&getContext(),
+                   WindowMaskAttr::get(&getContext(), window, std::nullopt));
+}
+
+MaskAttr ModelBuilder::causalChunk(int64_t length) {
+  return getCausal(&getContext(), ChunkMaskAttr::get(&getContext(), length));
 }
 
 MaskAttr ModelBuilder::openWindow(int64_t window) {

@@ -233,6 +233,8 @@ void RotaryReader::checkKeys() {
         !(options.hasSections &&
           StringRef(entry.first).starts_with("mrope_")) &&
         !(options.readsAlpha && StringRef(entry.first) == "alpha") &&
+        !(options.hasLengthScales &&
+          StringRef(entry.first).ends_with("_mscale")) &&
         entry.second.kind() != json::Value::Null)
       left.push_back(entry.first);
   llvm::sort(left);
@@ -272,11 +274,11 @@ void RotaryReader::readObject() {
 void RotaryReader::readLayerObject(const json::Object &all) {
   objectKey = ("rope_parameters." + options.layerType).str();
   for (const auto &entry : all)
-    if (StringRef(entry.first) != "full_attention" &&
-        StringRef(entry.first) != "sliding_attention")
+    if (!llvm::is_contained(options.layerTypes, StringRef(entry.first)))
       config.emitError("rope_parameters")
           << "key 'rope_parameters' has an entry '" << StringRef(entry.first)
-          << "', expected full_attention and sliding_attention";
+          << "', expected " << options.layerTypes[0] << " and "
+          << options.layerTypes[1];
   const json::Value *own = all.get(options.layerType);
   if (!own || own->kind() == json::Value::Null)
     return;
@@ -308,6 +310,11 @@ RotarySpec RotaryReader::readHuggingFace() {
     part = 1;
   }
   spec.dims = static_cast<int64_t>(options.headDim * part);
+  if (options.allowsPartial && spec.dims % 2 && spec.dims < options.headDim) {
+    // The next feature is rotated as well, by the frequencies of an odd number.
+    double odd = spec.dims++;
+    spec.base = std::pow(spec.base, spec.dims / odd);
+  }
   if (options.hasOldLongRope && (type == "su" || type == "yarn"))
     type = "longrope";
   double alpha = options.readsAlpha ? getNumber("alpha").value_or(0) : 0;
@@ -316,7 +323,14 @@ RotarySpec RotaryReader::readHuggingFace() {
     spec.base *= std::pow(alpha, dim / (dim - 2));
     type = "default";
   }
+  if (!options.hasLengthScales || type == "default") {
+    readScaling(type, spec);
+    return spec;
+  }
+  bool isLong = options.maxLength > getOriginalLength();
+  options.maxLength = 1;
   readScaling(type, spec);
+  spec.scale = require(isLong ? "long_mscale" : "short_mscale");
   return spec;
 }
 

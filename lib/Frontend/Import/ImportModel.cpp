@@ -168,8 +168,9 @@ static SpecialTokens findSpecialTokens(const Checkpoint &checkpoint,
       else
         llvm::consumeError(parsed.takeError());
     }
-    SmallVector<const json::Object *, 2> files = {generation.getAsObject(),
-                                                  &config};
+    // The part for text may say it by itself.
+    SmallVector<const json::Object *, 3> files = {
+        generation.getAsObject(), &config, config.getObject("text_config")};
     result.bos = first(findTokens(files, "bos_token_id", facts.bos));
     result.pad = first(findTokens(files, "pad_token_id", std::nullopt));
     result.eos = findTokens(files, "eos_token_id", facts.eos);

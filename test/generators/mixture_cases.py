@@ -1,0 +1,179 @@
+"""Cases of make_checkpoint.py, as cases.py describes them, of decoders with
+experts or memories: each family's options in as few cases as they fit in."""
+
+from cases import NO_TOKENS, Case, llama, stateful
+from decoder_cases import pick, two_ropes
+
+SIZES = llama(
+    hidden_size=40,
+    intermediate_size=28,
+    head_dim=10,
+    num_hidden_layers=3,
+    vocab_size=151,
+    pad_token_id=None,
+)
+
+EXPERTS = dict(moe_intermediate_size=20, num_experts=5, num_experts_per_tok=3)
+
+# Experts as DeepSeek-V3 has them.
+GROUPS = dict(
+    moe_intermediate_size=20,
+    n_routed_experts=6,
+    num_experts_per_tok=3,
+    n_group=3,
+    topk_group=2,
+    routed_scaling_factor=1.6,
+)
+
+LATENT = dict(
+    num_attention_heads=3,
+    num_key_value_heads=3,
+    kv_lora_rank=11,
+    q_lora_rank=17,
+    qk_rope_head_dim=6,
+    qk_nope_head_dim=5,
+    v_head_dim=7,
+)
+
+YARN = dict(
+    rope_type="yarn",
+    rope_theta=1000.0,
+    factor=4.0,
+    original_max_position_embeddings=64,
+)
+
+
+def mixture(model, *, without=(), pad="", fused=False, **options):
+    """A case of a family that names its sizes as Llama does."""
+    config = {k: v for k, v in SIZES.items() if k not in without}
+    return Case(model, {**config, **options}, pad=pad, fused=fused)
+
+
+def partial_rope(theta, part):
+    return dict(rope_type="default", rope_theta=theta, partial_rotary_factor=part)
+
+
+def without_list(*keys):
+    """Layers by numbers, and not by lists."""
+
+    def spell(config):
+        for key in keys:
+            del config[key]
+
+    return spell
+
+
+DBRX = dict(
+    **pick(
+        SIZES,
+        vocab_size="vocab_size",
+        d_model="hidden_size",
+        n_layers="num_hidden_layers",
+        n_heads="num_attention_heads",
+        max_seq_len="max_position_embeddings",
+    ),
+    **NO_TOKENS,
+)
+
+LONGCAT = dict(
+    **pick(
+        SIZES,
+        vocab_size="vocab_size",
+        hidden_size="hidden_size",
+        rms_norm_eps="rms_norm_eps",
+        ffn_hidden_size="intermediate_size",
+        max_position_embeddings="max_position_embeddings",
+    ),
+    **LATENT,
+    **NO_TOKENS,
+    head_dim=6,
+    num_layers=2,
+    expert_ffn_hidden_size=12,
+)
+
+LLAMA4 = {
+    **SIZES,
+    "intermediate_size_mlp": 36,
+    "num_local_experts": 4,
+    "attention_chunk_size": 8,
+    "floor_scale": 10,
+    "attn_scale": 0.7,
+}
+
+LLAMA4_VISION = dict(
+    hidden_size=16,
+    intermediate_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    vision_output_dim=16,
+    image_size=28,
+    patch_size=14,
+    projector_input_dim=16,
+    projector_output_dim=16,
+)
+
+QWEN35 = {
+    **SIZES,
+    "head_dim": 12,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 10,
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+}
+
+QWEN35_MOE = {
+    **{k: v for k, v in QWEN35.items() if k != "intermediate_size"},
+    **EXPERTS,
+    "shared_expert_intermediate_size": 12,
+}
+
+QWEN35_VISION = dict(
+    depth=1,
+    hidden_size=16,
+    intermediate_size=16,
+    num_heads=2,
+    out_hidden_size=40,
+    patch_size=4,
+    num_position_embeddings=16,
+)
+
+ZAYA = {
+    **{k: v for k, v in SIZES.items() if k != "intermediate_size"},
+    "head_dim": 8,
+    "moe_intermediate_size": 20,
+    "router_hidden_size": 7,
+    "num_experts": 3,
+}
+
+MIXTURE_CASES = {
+    "dbrx_second_norm": Case(
+        "DbrxForCausalLM",
+        {
+            **DBRX,
+            "attn_config": dict(kv_n_heads=2, clip_qkv=0.7, rope_theta=1e4),
+            "ffn_config": dict(
+                ffn_hidden_size=24,
+                moe_num_experts=5,
+                moe_top_k=3,
+                moe_normalize_expert_weights=2.0,
+                ffn_act_fn={"name": "gelu"},
+            ),
+        },
+        pad="left",
+    ),
+    "dbrx_scores": Case(
+        "DbrxForCausalLM",
+        {
+            **DBRX,
+            "attn_config": dict(kv_n_heads=1, clip_qkv=2, rope_theta=1e4),
+            "ffn_config": dict(
+                ffn_hidden_size=24,
+                moe_num_experts=4,
+                moe_top_k=2,
+                moe_normalize_expert_weights=None,
+            ),
+            "rope_parameters": YARN,
+        },
+    ),
+}
