@@ -176,4 +176,27 @@ MIXTURE_CASES = {
             "rope_parameters": YARN,
         },
     ),
+    "phimoe_biases_window_wide_bound": mixture(
+        "PhimoeForCausalLM",
+        pad="right",
+        num_local_experts=5,
+        router_jitter_noise=0.4,
+        attention_bias=True,
+        lm_head_bias=True,
+        sliding_window=9,
+    ),
+    "phimoe_longrope_fused": mixture(
+        "PhimoeForCausalLM",
+        fused=True,
+        num_local_experts=3,
+        rope_parameters=dict(
+            rope_type="longrope",
+            rope_theta=1000.0,
+            original_max_position_embeddings=32,
+            short_factor=[1.0, 1.1, 1.2, 1.3, 1.4],
+            long_factor=[2.0, 2.5, 3.0, 3.5, 4.0],
+            short_mscale=1.1,
+            long_mscale=1.3,
+        ),
+    ),
 }

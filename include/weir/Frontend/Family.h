@@ -252,6 +252,7 @@ void registerOlmoeFamily(FamilyTable &table);
 void registerOptFamily(FamilyTable &table);
 void registerPhi3Family(FamilyTable &table);
 void registerPhiFamily(FamilyTable &table);
+void registerPhiMoeFamily(FamilyTable &table);
 void registerQwen2Family(FamilyTable &table);
 void registerQwen2MoeFamily(FamilyTable &table);
 void registerQwen35Family(FamilyTable &table);

@@ -113,6 +113,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerOptFamily(table);
   registerPhi3Family(table);
   registerPhiFamily(table);
+  registerPhiMoeFamily(table);
   registerQwen2Family(table);
   registerQwen2MoeFamily(table);
   registerQwen35Family(table);
