@@ -199,4 +199,14 @@ MIXTURE_CASES = {
             long_mscale=1.3,
         ),
     ),
+    "jetmoe_three_of_five": mixture(
+        "JetMoeForCausalLM",
+        without=("head_dim", "num_attention_heads"),
+        pad="right",
+        kv_channels=10,
+        num_local_experts=5,
+        num_experts_per_tok=3,
+        activation_function="gelu",
+        tie_word_embeddings=False,
+    ),
 }

@@ -223,6 +223,7 @@ void registerHGRNFamily(FamilyTable &table);
 void registerHunYuanDenseFamily(FamilyTable &table);
 void registerHunYuanMoeFamily(FamilyTable &table);
 void registerJambaFamily(FamilyTable &table);
+void registerJetMoeFamily(FamilyTable &table);
 void registerKDAFamily(FamilyTable &table);
 void registerKimiLinearFamily(FamilyTable &table);
 void registerLfm2Family(FamilyTable &table);

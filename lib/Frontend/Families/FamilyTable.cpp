@@ -84,6 +84,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerHunYuanDenseFamily(table);
   registerHunYuanMoeFamily(table);
   registerJambaFamily(table);
+  registerJetMoeFamily(table);
   registerKDAFamily(table);
   registerKimiLinearFamily(table);
   registerLfm2Family(table);
