@@ -209,4 +209,31 @@ MIXTURE_CASES = {
         activation_function="gelu",
         tie_word_embeddings=False,
     ),
+    "llama4_chunks_growth": Case(
+        "Llama4ForCausalLM",
+        {
+            **LLAMA4,
+            "no_rope_layers": [1, 0, 1],
+            "moe_layers": [0, 2],
+            "num_experts_per_tok": 2,
+            "attention_bias": True,
+        },
+        pad="right",
+    ),
+    "llama4_by_intervals_unnormed_tied": Case(
+        "Llama4ForCausalLM",
+        {
+            **LLAMA4,
+            "no_rope_layer_interval": 2,
+            "interleave_moe_layer_step": 2,
+            "use_qk_norm": False,
+            "tie_word_embeddings": True,
+            "attn_temperature_tuning": False,
+        },
+        spell=without_list("no_rope_layers", "moe_layers", "layer_types"),
+    ),
+    "llama4_wrapped": Case(
+        "Llama4ForConditionalGeneration",
+        dict(text_config=LLAMA4, vision_config=LLAMA4_VISION),
+    ),
 }

@@ -231,6 +231,8 @@ void registerLfm2MoeFamily(FamilyTable &table);
 void registerLightNetFamily(FamilyTable &table);
 void registerLinearAttentionFamily(FamilyTable &table);
 void registerLladaFamily(FamilyTable &table);
+void registerLlama4Family(FamilyTable &table);
+void registerLlama4WrapperFamily(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);
 void registerLongformerFamily(FamilyTable &table);
 void registerMamba2Family(FamilyTable &table);

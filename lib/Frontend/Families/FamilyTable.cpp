@@ -92,6 +92,8 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerLightNetFamily(table);
   registerLinearAttentionFamily(table);
   registerLladaFamily(table);
+  registerLlama4Family(table);
+  registerLlama4WrapperFamily(table);
   registerLlamaFamily(table);
   registerLongformerFamily(table);
   registerMamba2Family(table);
