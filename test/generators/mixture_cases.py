@@ -236,4 +236,12 @@ MIXTURE_CASES = {
         "Llama4ForConditionalGeneration",
         dict(text_config=LLAMA4, vision_config=LLAMA4_VISION),
     ),
+    "flex_olmo_normalised": mixture(
+        "FlexOlmoForCausalLM",
+        pad="left",
+        num_experts=5,
+        num_experts_per_tok=3,
+        norm_topk_prob=True,
+        attention_bias=True,
+    ),
 }

@@ -196,6 +196,7 @@ void registerFalconFamily(FamilyTable &table);
 void registerFalconH1Family(FamilyTable &table);
 void registerFalconMambaFamily(FamilyTable &table);
 void registerFlaAttentionFamilies(FamilyTable &table);
+void registerFlexOlmoFamily(FamilyTable &table);
 void registerGemma2Family(FamilyTable &table);
 void registerGemma3Family(FamilyTable &table);
 void registerGemmaFamily(FamilyTable &table);

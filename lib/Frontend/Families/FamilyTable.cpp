@@ -57,6 +57,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerFalconH1Family(table);
   registerFalconMambaFamily(table);
   registerFlaAttentionFamilies(table);
+  registerFlexOlmoFamily(table);
   registerGemma2Family(table);
   registerGemma3Family(table);
   registerGemmaFamily(table);
