@@ -244,4 +244,14 @@ MIXTURE_CASES = {
         norm_topk_prob=True,
         attention_bias=True,
     ),
+    "afmoe_windows": mixture(
+        "AfmoeForCausalLM",
+        pad="right",
+        **EXPERTS,
+        route_scale=1.7,
+        global_attn_every_n_layers=2,
+        sliding_window=7,
+        mup_enabled=True,
+        attention_bias=True,
+    ),
 }

@@ -36,6 +36,7 @@ const Family *FamilyTable::lookupGGUF(StringRef name) const {
 
 void weir::registerAllFamilies(FamilyTable &table) {
   registerABCFamily(table);
+  registerAfmoeFamily(table);
   registerArceeFamily(table);
   registerBailingHybridFamily(table);
   registerBambaFamily(table);
