@@ -254,4 +254,28 @@ MIXTURE_CASES = {
         mup_enabled=True,
         attention_bias=True,
     ),
+    "longcat_flash_identities": Case(
+        "LongcatFlashForCausalLM",
+        {
+            **LONGCAT,
+            "n_routed_experts": 3,
+            "zero_expert_num": 2,
+            "moe_topk": 3,
+            "attention_bias": True,
+            "rope_parameters": dict(YARN, mscale=0.7, mscale_all_dim=1.3),
+        },
+        pad="right",
+    ),
+    "longcat_flash_fused": Case(
+        "LongcatFlashForCausalLM",
+        {
+            **LONGCAT,
+            "n_routed_experts": 4,
+            "zero_expert_num": 1,
+            "moe_topk": 2,
+            "router_bias": True,
+            "tie_word_embeddings": True,
+        },
+        fused=True,
+    ),
 }

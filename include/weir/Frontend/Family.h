@@ -236,6 +236,7 @@ void registerLladaFamily(FamilyTable &table);
 void registerLlama4Family(FamilyTable &table);
 void registerLlama4WrapperFamily(FamilyTable &table);
 void registerLlamaFamily(FamilyTable &table);
+void registerLongcatFlashFamily(FamilyTable &table);
 void registerLongformerFamily(FamilyTable &table);
 void registerMamba2Family(FamilyTable &table);
 void registerMambaFamily(FamilyTable &table);

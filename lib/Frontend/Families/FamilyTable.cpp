@@ -97,6 +97,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerLlama4Family(table);
   registerLlama4WrapperFamily(table);
   registerLlamaFamily(table);
+  registerLongcatFlashFamily(table);
   registerLongformerFamily(table);
   registerMamba2Family(table);
   registerMambaFamily(table);
