@@ -14,7 +14,8 @@
 //   and carries. Any other op is cloned: it never looks beyond a position.
 // - A history belongs to one SSA value of @forward and is shared by its
 //   readers. The new block is appended where the value is defined, and readers
-//   get the newest state of the slot.
+//   get the newest state of the slot. Histories that one op reads look back
+//   equally far.
 // - Inside a stack, a slot has a leading axis for the layers of the kind. It
 //   is threaded through the stack as one more carried value, which kinds that
 //   do not use it hand through. Nested stacks multiply their layer counts.
@@ -104,6 +105,7 @@ public:
 private:
   LogicalResult buildBlock(Block &block);
   LogicalResult buildOp(Operation *op);
+  void alignHistories();
   LogicalResult buildStack(StackOp op);
   func::FuncOp finish(func::FuncOp step);
   unsigned addSlot(SlotKind kind, RankedTensorType type, int64_t layers,
@@ -129,6 +131,8 @@ private:
   /// The slot of each value with a history, and what readers read.
   DenseMap<Value, std::pair<unsigned, Value>> histories;
   DenseMap<std::pair<Operation *, StringAttr>, unsigned> carries;
+  /// The slots of the histories that one op reads, for each op.
+  SmallVector<SmallVector<unsigned>> readTogether;
   Value offset, lengths;
 };
 
@@ -207,6 +211,7 @@ FailureOr<Value> StepBuilder::getHistory(Value value, const HistoryNeed &need) {
   auto known = histories.find(value);
   if (known != histories.end()) {
     merge(slots[known->second.first]);
+    readTogether.back().push_back(known->second.first);
     return known->second.second;
   }
   if (flow.getAxis(value) != TimeAxis)
@@ -232,7 +237,30 @@ FailureOr<Value> StepBuilder::getHistory(Value value, const HistoryNeed &need) {
                        scope.layer, block, offset, lengths);
   Value history = readLayer(scope, slot, loc);
   histories[value] = {slot, history};
+  readTogether.back().push_back(slot);
   return history;
+}
+
+/// Gives histories that one op reads the look-back of the longest of them: it
+/// takes an entry of each for one position, so that they have to be alike.
+void StepBuilder::alignHistories() {
+  bool hasChanged = true;
+  while (hasChanged) {
+    hasChanged = false;
+    for (ArrayRef<unsigned> together : readTogether) {
+      std::optional<int64_t> longest = 0;
+      for (unsigned slot : together) {
+        std::optional<int64_t> lookback = slots[slot].lookback;
+        longest = lookback && longest
+                      ? std::optional(std::max(*lookback, *longest))
+                      : std::nullopt;
+      }
+      for (unsigned slot : together) {
+        hasChanged |= slots[slot].lookback != longest;
+        slots[slot].lookback = longest;
+      }
+    }
+  }
 }
 
 FailureOr<Value> StepBuilder::getCarry(Operation *op, StringRef name,
@@ -293,6 +321,7 @@ LogicalResult StepBuilder::buildOp(Operation *op) {
     builder.clone(*op, mapping);
     return success();
   }
+  readTogether.emplace_back();
   FailureOr<SmallVector<Value>> results = streaming.buildStep(builder, *this);
   if (failed(results))
     return refusal ? failure()
@@ -434,6 +463,7 @@ func::FuncOp StepBuilder::build() {
     step.erase();
     return {};
   }
+  alignHistories();
   return finish(step);
 }
 
