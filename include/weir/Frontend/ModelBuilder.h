@@ -50,11 +50,18 @@ struct RotarySpec {
   /// Multiplies cosine and sine.
   double scale = 1.0;
   RotaryLayout layout = RotaryLayout::Half;
+  /// Whether it turns the other way.
+  bool backwards = false;
+  /// Queries are multiplied by `1 + growth * log(1 + n)`, where n is how often
+  /// `growthLength` positions fit in front of them (Llama 4); 0 for none.
+  double growth = 0;
+  int64_t growthLength = 1;
 
   bool operator==(const RotarySpec &other) const {
     return base == other.base && dims == other.dims &&
            scaling == other.scaling && scale == other.scale &&
-           layout == other.layout;
+           layout == other.layout && backwards == other.backwards &&
+           growth == other.growth && growthLength == other.growthLength;
   }
 };
 
@@ -92,6 +99,10 @@ struct RotaryOptions {
   /// multiplied with, in short and in long sequences, and are otherwise those
   /// of short ones in any, as in PhiMoE.
   bool hasLengthScales = false;
+  /// Whether `llama_4_scaling_beta` says how queries grow with the position.
+  bool readsGrowth = false;
+  /// The object of parameters where the configuration has none, or null.
+  const llvm::json::Object *defaults = nullptr;
 };
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters` (or the GGUF keys
@@ -112,6 +123,8 @@ struct AttentionOptions {
   bool roundsSlopes = false;
   /// A logit per query head that takes weight from the keys, or null.
   mlir::Value sinks;
+  /// Added to the scores of a key, `[batch, time, heads]`, or null.
+  mlir::Value keyBias;
   /// Numbers of `[batch, time]`, of i32: where they are not zero, keys are seen
   /// whatever the mask says, or only there queries see any. Or null.
   mlir::Value shownKeys, onlyQueries;
@@ -121,8 +134,6 @@ struct AttentionOptions {
   int64_t blockSize = 1;
   /// With a number n, only keys that end blocks of n are seen.
   int64_t endsOf = 0;
-  /// Added to the scores of a key, `[batch, time, query heads]`, or null.
-  mlir::Value keyBias;
   AttentionNormalize normalize = AttentionNormalize::Softmax;
 };
 
@@ -235,9 +246,13 @@ public:
   /// Builds one kind of layer from the carried values, and gives the new ones.
   using LayersFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
       int32_t kind, mlir::ValueRange inputs)>;
-  /// The same for layers that hand several values to the next.
-  llvm::SmallVector<mlir::Value>
-  stack(mlir::ValueRange inputs, llvm::ArrayRef<int32_t> order, LayersFn body);
+  /// The same for layers that hand several values to the next. With `own`, a
+  /// kind has the weights of as many layers, numbered from 0, which its layers
+  /// run again and again in that order.
+  llvm::SmallVector<mlir::Value> stack(mlir::ValueRange inputs,
+                                       llvm::ArrayRef<int32_t> order,
+                                       LayersFn body,
+                                       std::optional<int64_t> own = {});
 
   /// Rows of the table `key`, which is `[rows, features]`.
   mlir::Value embedding(mlir::Value ids, llvm::StringRef key, int64_t rows,

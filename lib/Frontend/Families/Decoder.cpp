@@ -391,6 +391,14 @@ ModelFacts weir::buildTextPart(ModelBuilder &builder, ConfigReader &reader,
   return build(text);
 }
 
+double weir::readCap(ConfigReader &reader, StringRef key, double fallback) {
+  double cap = reader.isNull(key) ? 0 : reader.getFloat(key, fallback);
+  if (reader.has(key) && !(cap > 0))
+    reader.emitError(key) << "key '" << key << "' is " << cap
+                          << ", expected a positive number or null";
+  return cap;
+}
+
 std::vector<float> weir::getSlopes(int64_t heads) {
   int64_t power = llvm::bit_floor(static_cast<uint64_t>(heads));
   auto term = [](double ratio, int64_t step) {

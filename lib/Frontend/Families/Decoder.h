@@ -16,6 +16,7 @@
 #include "Experts.h"
 #include "weir/Frontend/Family.h"
 #include "weir/Frontend/ModelBuilder.h"
+#include <functional>
 
 namespace weir {
 
@@ -32,6 +33,10 @@ struct DecoderKeys {
 
   /// Norms of what a layer's parts give, before it is added.
   std::string attentionPostNorm, mlpPostNorm;
+  /// Norms of what a part's last matrix reads.
+  std::string attentionInnerNorm, mlpInnerNorm;
+  /// The output's bias, the whole key, where it is not the output's own.
+  std::string outputBias;
   /// Query, key and value in one matrix, in place of the three.
   std::string fused;
   /// Gate and, below it, up in one matrix, in place of the two.
@@ -126,7 +131,9 @@ enum class FusedLayout {
   /// All of the query, all of the key, all of the value.
   Blocks,
   /// For each key head its query heads, its key and its value.
-  Groups
+  Groups,
+  /// For each quarter of the heads all of the query, of the value, of the key.
+  Quarters
 };
 
 /// What such a decoder computes. The values at first are the defaults of
@@ -154,6 +161,10 @@ struct DecoderConfig {
   bool queryBias = false, keyBias = false, valueBias = false;
   bool outputBias = false, mlpBias = false, headBias = false;
   bool transformBias = false;
+  /// Layers whose output has a bias; none: all or none, as `outputBias` says.
+  std::vector<bool> outputBiases;
+  /// The perceptron's activation where it is none of transformers' table.
+  std::function<mlir::Value(mlir::Value)> activate;
   /// The activation behind `transform`.
   std::string transformActivation;
   NormSpec norm;
@@ -197,6 +208,10 @@ struct DecoderConfig {
   int64_t segments = 0;
   /// Rows of the table of learned positions in front of the first one's.
   int64_t positionOffset = 0;
+  /// Adds to embeddings of tokens what tells their positions, `[batch, time]`,
+  /// where that is no table.
+  std::function<mlir::Value(mlir::Value tokens, mlir::Value positions)>
+      addPositions;
   /// Features of the tables where `projectIn` leads from them.
   int64_t embedding = 0;
 
@@ -266,6 +281,10 @@ void readGraniteFactors(ConfigReader &reader, DecoderConfig &config);
 /// Reads which layers of Granite's models have windows, and the base of each
 /// layer's rotation, 0 for none.
 void readGraniteWindows(ConfigReader &reader, DecoderConfig &config);
+
+/// A bound under `key`, `fallback` where it is absent and none, 0, where it is
+/// null.
+double readCap(ConfigReader &reader, llvm::StringRef key, double fallback);
 
 /// ALiBi's slopes of `heads` heads (arXiv:2108.12409): a geometric series, and
 /// every other term of a finer one where heads are no power of two.

@@ -40,14 +40,15 @@ namespace {
 /// that do not.
 struct LayerKind {
   std::optional<int64_t> window;
-  bool isChunk, sparse, normsInput;
+  bool isChunk, sparse, normsInput, outputBias;
   int64_t heads;
   std::optional<RotarySpec> rotary;
 
   bool operator==(const LayerKind &other) const {
     return window == other.window && isChunk == other.isChunk &&
            sparse == other.sparse && normsInput == other.normsInput &&
-           heads == other.heads && rotary == other.rotary;
+           outputBias == other.outputBias && heads == other.heads &&
+           rotary == other.rotary;
   }
 };
 
@@ -78,8 +79,9 @@ private:
   /// Rows of the fused matrix or bias for one of its parts.
   Param sliceFused(Param all, unsigned part);
   Value rotate(Value heads, const LayerKind &kind);
-  /// `query` times the factors of its positions.
-  Value growQuery(Value query);
+  /// `query` times `1 + strength * log(1 + n)`, where n is how often `length`
+  /// positions fit in front of its own, with `counted` that one too.
+  Value growQuery(Value query, double strength, double length, bool counted);
   /// What opens and closes heads, as they lie.
   Value openHeads(Value mixed, Value x, const LayerKind &kind);
   MaskAttr getMask(const LayerKind &kind);
@@ -87,6 +89,8 @@ private:
   /// What tokens that see all give in place of `mixed`, of all other tokens.
   Value buildGlobal(Value x, Value mixed, const AttentionOptions &options);
   Value buildPerceptron(Value x, bool sparse);
+  /// One of a matrix or two in front of its activation, not of one for both.
+  Value buildPlainPerceptron(Value x);
   Value addPart(Value to, Value part);
   int64_t getHeads(unsigned part) const {
     return part == 0 ? config.heads : *config.kvHeads;
@@ -177,7 +181,18 @@ Param DecoderGraph::sliceFused(Param all, unsigned part) {
     return b.slice(all, 0, first[part] * dim, getHeads(part) * dim,
                    names[part]);
   }
-  SmallVector<int64_t> shape(all.getShape()), apart{kvHeads, group + 2, dim};
+  SmallVector<int64_t> shape(all.getShape());
+  if (config.fusedLayout == FusedLayout::Quarters) {
+    static constexpr int64_t places[] = {0, 2, 1};
+    int64_t rows = config.heads * dim;
+    SmallVector<int64_t> quarters{4, 3, rows / 4};
+    quarters.append(shape.begin() + 1, shape.end());
+    shape[0] = rows;
+    return b.reshape(
+        b.slice(b.reshape(all, quarters), 1, places[part], 1, names[part]),
+        shape);
+  }
+  SmallVector<int64_t> apart{kvHeads, group + 2, dim};
   apart.append(shape.begin() + 1, shape.end());
   int64_t first[] = {0, group, group + 1};
   Param rows = b.slice(b.reshape(all, apart), 1, first[part],
@@ -221,7 +236,8 @@ Value DecoderGraph::rotate(Value heads, const LayerKind &kind) {
   llvm_unreachable("layers' rotations are added in front of them");
 }
 
-Value DecoderGraph::growQuery(Value query) {
+Value DecoderGraph::growQuery(Value query, double strength, double length,
+                              bool counted) {
   OpBuilder &builder = b.getBuilder();
   auto type = cast<RankedTensorType>(query.getType());
   AffineMap all = builder.getMultiDimIdentityMap(4);
@@ -234,13 +250,11 @@ Value DecoderGraph::growQuery(Value query) {
                                        n.getFloatAttr(in[0].getType(), value));
     };
     Value place = arith::SIToFPOp::create(n, l, in[0].getType(), in[1]);
-    Value count = arith::AddFOp::create(n, l, place, number(1));
+    Value count = arith::AddFOp::create(n, l, place, number(counted ? 1 : 0));
     Value chunks = math::FloorOp::create(
-        n, l,
-        arith::DivFOp::create(n, l, count, number(config.growth->length)));
-    Value grown =
-        arith::MulFOp::create(n, l, math::Log1pOp::create(n, l, chunks),
-                              number(config.growth->strength));
+        n, l, arith::DivFOp::create(n, l, count, number(length)));
+    Value grown = arith::MulFOp::create(
+        n, l, math::Log1pOp::create(n, l, chunks), number(strength));
     Value factor = arith::AddFOp::create(n, l, grown, number(1));
     Value product = arith::MulFOp::create(n, l, in[0], factor);
     linalg::YieldOp::create(n, l, product);
@@ -286,7 +300,12 @@ Value DecoderGraph::buildAttention(Value x, const LayerKind &kind) {
       *heads = buildHeadNorm(*heads, *norm);
   }
   if (config.growth && !kind.rotary)
-    query = growQuery(query);
+    query = growQuery(query, config.growth->strength, config.growth->length,
+                      /*counted=*/true);
+  if (kind.rotary && kind.rotary->growth != 0)
+    query = growQuery(query, kind.rotary->growth,
+                      static_cast<double>(kind.rotary->growthLength),
+                      /*counted=*/false);
   AttentionOptions options;
   options.mask = getMask(kind);
   options.scale = config.attentionScale.value_or(
@@ -302,7 +321,11 @@ Value DecoderGraph::buildAttention(Value x, const LayerKind &kind) {
       keys.opening.empty() ? b.mergeHeads(mixed) : openHeads(mixed, x, kind);
   if (globalTokens)
     mixed = buildGlobal(x, mixed, options);
-  return b.linear(mixed, keys.output, config.hidden, config.outputBias);
+  mixed = buildNorm(mixed, keys.attentionInnerNorm);
+  if (keys.outputBias.empty() || !kind.outputBias)
+    return b.linear(mixed, keys.output, config.hidden, kind.outputBias);
+  return b.add(b.linear(mixed, keys.output, config.hidden),
+               b.weight(keys.outputBias, {config.hidden}));
 }
 
 Value DecoderGraph::buildGlobal(Value x, Value mixed,
@@ -326,11 +349,28 @@ Value DecoderGraph::buildGlobal(Value x, Value mixed,
 // Layers
 //===----------------------------------------------------------------------===//
 
+Value DecoderGraph::buildPlainPerceptron(Value x) {
+  if (keys.mlpInnerNorm.empty() && !config.activate)
+    return b.mlp(x, keys.mlp, config.inner, config.activation, config.mlpBias);
+  auto project = [&](const std::string &key) {
+    return b.linear(x, key, config.inner, config.mlpBias);
+  };
+  auto activate = [&](Value input) {
+    return config.activate ? config.activate(input)
+                           : b.activation(input, config.activation);
+  };
+  Value hidden = keys.mlp.gate.empty() ? activate(project(keys.mlp.up))
+                                       : b.mul(activate(project(keys.mlp.gate)),
+                                               project(keys.mlp.up));
+  return b.linear(buildNorm(hidden, keys.mlpInnerNorm), keys.mlp.down,
+                  config.hidden, config.mlpBias);
+}
+
 Value DecoderGraph::buildPerceptron(Value x, bool sparse) {
   if (sparse)
     return buildMixture(b, x, *config.experts);
   if (keys.gateUp.empty())
-    return b.mlp(x, keys.mlp, config.inner, config.activation, config.mlpBias);
+    return buildPlainPerceptron(x);
   Param both =
       b.param(keys.gateUp + ".weight", {2 * config.inner, config.hidden});
   Param bias;
@@ -385,6 +425,8 @@ Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
   if (!keys.projectIn.empty())
     x = b.linear(x, keys.projectIn, config.hidden);
   positions = b.positions(ids);
+  if (config.addPositions)
+    x = config.addPositions(x, positions);
   if (!keys.positions.empty()) {
     int64_t offset = config.positionOffset, rows = config.trainedLength;
     Param all =
@@ -440,6 +482,8 @@ static SmallVector<LayerKind> getLayers(const DecoderConfig &config) {
     kind.sparse =
         config.experts && (config.sparse.empty() || config.sparse[layer]);
     kind.normsInput = config.unnormed.empty() || !config.unnormed[layer];
+    kind.outputBias = config.outputBiases.empty() ? config.outputBias
+                                                  : config.outputBiases[layer];
     kind.heads =
         config.layerHeads.empty() ? config.heads : config.layerHeads[layer];
     bool rotates = config.rotates &&

@@ -63,16 +63,6 @@ static void refuseLookingAhead(ConfigReader &reader) {
                 "what it does is up to the implementation of attention");
 }
 
-/// A bound under `key`, `fallback` where it is absent and none where it is
-/// null.
-static double readCap(ConfigReader &reader, StringRef key, double fallback) {
-  double cap = reader.isNull(key) ? 0 : reader.getFloat(key, fallback);
-  if (reader.has(key) && !(cap > 0))
-    reader.emitError(key) << "key '" << key << "' is " << cap
-                          << ", expected a positive number or null";
-  return cap;
-}
-
 /// Norms in front of and behind both parts.
 static void setKeys(ConfigReader &reader, DecoderKeys &keys) {
   if (reader.isGGUF()) {

@@ -12,15 +12,17 @@ using namespace mlir;
 using namespace weir;
 
 void weir::readAttentionHeads(ConfigReader &reader, AttentionHeads &heads,
-                              int64_t hidden) {
+                              int64_t hidden, std::optional<int64_t> headDim) {
   heads.hidden = hidden;
   heads.heads = reader.getSize("num_attention_heads", heads.heads);
   int64_t kvHeads =
       reader.isNull("num_key_value_heads") ? heads.heads : heads.kvHeads;
   heads.kvHeads = reader.getSize("num_key_value_heads", kvHeads);
   expectShared(reader, "num_key_value_heads", heads.heads, heads.kvHeads);
-  heads.dim =
-      reader.getSize("head_dim", std::max<int64_t>(hidden / heads.heads, 1));
+  heads.dim = std::max<int64_t>(hidden / heads.heads, 1);
+  if (headDim && !reader.isNull("head_dim"))
+    heads.dim = *headDim;
+  heads.dim = reader.getSize("head_dim", heads.dim);
   heads.setUsualScale();
 }
 
@@ -42,8 +44,8 @@ RotaryValues weir::buildRotaryValues(ModelBuilder &b, Value ids,
 Value weir::headAttention(ModelBuilder &b, Value x, const std::string &prefix,
                           const AttentionHeads &heads,
                           const RotaryValues &rotary, ProjectFn adapt) {
-  auto project = [&](const std::string &name, int64_t count) {
-    Value projected = b.linear(x, prefix + name, count * heads.dim, heads.bias);
+  auto project = [&](const std::string &name, int64_t count, int64_t dim) {
+    Value projected = b.linear(x, prefix + name, count * dim, heads.bias);
     return b.splitHeads(adapt(name, projected), count);
   };
   auto place = [&](Value part, const std::string &norm) {
@@ -61,14 +63,20 @@ Value weir::headAttention(ModelBuilder &b, Value x, const std::string &prefix,
     return part;
   };
   b.setScope(prefix + "q_proj");
-  Value query = place(project("q_proj", heads.heads), heads.queryNorm);
-  Value key = b.scale(project("k_proj", heads.kvHeads), heads.keyScale);
+  Value query =
+      place(project("q_proj", heads.heads, heads.dim), heads.queryNorm);
+  Value key =
+      b.scale(project("k_proj", heads.kvHeads, heads.dim), heads.keyScale);
   key = place(key, heads.keyNorm);
   AttentionOptions options;
   options.mask = heads.window ? b.causalWindow(*heads.window) : b.causalMask();
   options.scale = heads.scale;
+  if (!heads.sinks.empty())
+    options.sinks = b.weight(prefix + heads.sinks, {heads.heads});
+  Value value =
+      project("v_proj", heads.kvHeads, heads.valueDim.value_or(heads.dim));
   Value mixed =
-      b.attention(query, key, project("v_proj", heads.kvHeads), options);
+      b.attention(query, key, b.scale(value, heads.valueScale), options);
   return b.linear(b.mergeHeads(mixed), prefix + heads.output, heads.hidden,
                   heads.outputBias);
 }

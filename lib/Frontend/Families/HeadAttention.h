@@ -33,8 +33,12 @@ struct AttentionHeads {
   double eps = 1e-6;
   /// Whether these come behind the rotation.
   bool normsBehind = false;
-  /// Keys, and scores, are multiplied by these.
-  double keyScale = 1, scale = 1;
+  /// Keys, values and scores are multiplied by these.
+  double keyScale = 1, valueScale = 1, scale = 1;
+  /// Features of a head's value; none: as many as of its key.
+  std::optional<int64_t> valueDim;
+  /// A logit per head beside those of the keys, or nothing.
+  std::string sinks;
   std::optional<int64_t> window;
   /// None where nothing is rotated.
   std::optional<RotarySpec> rotary;
@@ -44,10 +48,12 @@ struct AttentionHeads {
 };
 
 /// Reads `num_attention_heads`, `num_key_value_heads`, of which null means as
-/// many, and `head_dim`, of which null or nothing means the hidden size divided
-/// by the heads; sets the usual scale. The numbers in `heads` are the defaults.
+/// many, and `head_dim`, of which null or, unless there is a default, nothing
+/// means the hidden size divided by the heads; sets the usual scale. The
+/// numbers in `heads` are the other defaults.
 void readAttentionHeads(ConfigReader &reader, AttentionHeads &heads,
-                        int64_t hidden);
+                        int64_t hidden,
+                        std::optional<int64_t> headDim = std::nullopt);
 
 /// Reads rotary parameters for heads of that size.
 void readHeadRotary(ConfigReader &reader, ModelBuilder &builder,

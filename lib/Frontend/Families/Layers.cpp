@@ -118,9 +118,10 @@ Value ModelBuilder::mergeHeads(Value input) {
 }
 
 Value ModelBuilder::frequencies(const RotarySpec &spec) {
-  return RopeFrequenciesOp::create(
+  Value angles = RopeFrequenciesOp::create(
       builder, loc, getType({spec.dims / 2}), constantFloat(spec.base),
       builder.getI64IntegerAttr(spec.dims), spec.scaling);
+  return spec.backwards ? scale(angles, -1) : angles;
 }
 
 Value ModelBuilder::rotary(Value input, Value positions, Value frequencies,

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/StringExtras.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace weir;
@@ -326,7 +327,8 @@ Value ModelBuilder::stack(Value input, ArrayRef<int32_t> order,
 }
 
 SmallVector<Value> ModelBuilder::stack(ValueRange inputs,
-                                       ArrayRef<int32_t> order, LayersFn body) {
+                                       ArrayRef<int32_t> order, LayersFn body,
+                                       std::optional<int64_t> own) {
   int32_t kinds = *llvm::max_element(order) + 1;
   Location outer = loc;
   auto stackOp = StackOp::create(builder, loc, inputs.getTypes(), inputs, order,
@@ -345,6 +347,12 @@ SmallVector<Value> ModelBuilder::stack(ValueRange inputs,
     for (auto [number, numberKind] : llvm::enumerate(order))
       if (numberKind == kind)
         layer->layers.push_back(number);
+    if (own) {
+      layer->layers.resize(*own);
+      std::iota(layer->layers.begin(), layer->layers.end(), 0);
+      Value count = arith::ConstantIndexOp::create(builder, loc, *own);
+      layer->index = arith::RemUIOp::create(builder, loc, layer->index, count);
+    }
     SmallVector<Value> results = body(kind, block->getArguments().drop_front());
     YieldOp::create(builder, loc, results);
   }

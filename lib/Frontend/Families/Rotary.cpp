@@ -235,6 +235,9 @@ void RotaryReader::checkKeys() {
         !(options.readsAlpha && StringRef(entry.first) == "alpha") &&
         !(options.hasLengthScales &&
           StringRef(entry.first).ends_with("_mscale")) &&
+        !(options.readsGrowth &&
+          (StringRef(entry.first) == "llama_4_scaling_beta" ||
+           StringRef(entry.first) == "max_position_embeddings")) &&
         entry.second.kind() != json::Value::Null)
       left.push_back(entry.first);
   llvm::sort(left);
@@ -268,6 +271,10 @@ void RotaryReader::readObject() {
         object[entry.first] = entry.second;
       objectKey = key.str();
     }
+  }
+  if (objectKey.empty() && options.defaults) {
+    object = *options.defaults;
+    objectKey = "rope_parameters";
   }
 }
 
@@ -310,10 +317,11 @@ RotarySpec RotaryReader::readHuggingFace() {
     part = 1;
   }
   spec.dims = static_cast<int64_t>(options.headDim * part);
-  if (options.allowsPartial && spec.dims % 2 && spec.dims < options.headDim) {
-    // The next feature is rotated as well, by the frequencies of an odd number.
-    double odd = spec.dims++;
-    spec.base = std::pow(spec.base, spec.dims / odd);
+  // Of an odd part one feature more turns, at the angles of the part.
+  if (options.allowsPartial && spec.dims % 2 && spec.dims < options.headDim &&
+      (type == "default" || type == "linear" || type == "llama3")) {
+    double dims = static_cast<double>(spec.dims++);
+    spec.base = std::pow(spec.base, static_cast<double>(spec.dims) / dims);
   }
   if (options.hasOldLongRope && (type == "su" || type == "yarn"))
     type = "longrope";
@@ -325,12 +333,16 @@ RotarySpec RotaryReader::readHuggingFace() {
   }
   if (!options.hasLengthScales || type == "default") {
     readScaling(type, spec);
-    return spec;
+  } else {
+    bool isLong = options.maxLength > getOriginalLength();
+    options.maxLength = 1;
+    readScaling(type, spec);
+    spec.scale = require(isLong ? "long_mscale" : "short_mscale");
   }
-  bool isLong = options.maxLength > getOriginalLength();
-  options.maxLength = 1;
-  readScaling(type, spec);
-  spec.scale = require(isLong ? "long_mscale" : "short_mscale");
+  if (options.readsGrowth) {
+    spec.growth = require("llama_4_scaling_beta");
+    spec.growthLength = std::max<int64_t>(getOriginalLength(), 1);
+  }
   return spec;
 }
 

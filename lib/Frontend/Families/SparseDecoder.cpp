@@ -23,25 +23,26 @@ public:
   Value buildLayer(const HybridLayer &kind, Value x);
 
 private:
-  Value buildAttention(const AttentionHeads &heads, Value x);
+  Value buildAttention(int64_t variant, Value x);
 
   ModelBuilder &b;
   const SparseDecoder &config;
-  RotaryValues rotary;
+  /// Of each variant of the layers.
+  SmallVector<RotaryValues> rotary;
 };
 
 } // namespace
 
 void SparseGraph::begin(Value ids) {
   for (const AttentionHeads &heads : config.heads)
-    if (heads.rotary && !rotary.positions)
-      rotary = buildRotaryValues(b, ids, heads.rotary);
+    rotary.push_back(buildRotaryValues(b, ids, heads.rotary));
 }
 
-Value SparseGraph::buildAttention(const AttentionHeads &heads, Value x) {
+Value SparseGraph::buildAttention(int64_t variant, Value x) {
+  const AttentionHeads &heads = config.heads[variant];
   std::string keys = config.layer + "self_attn.";
   return headAttention(
-      b, x, keys, heads, rotary, [&](StringRef name, Value projected) {
+      b, x, keys, heads, rotary[variant], [&](StringRef name, Value projected) {
         if (!config.projectionNorms || name == "v_proj")
           return projected;
         // "q_proj" is normalised by "q_norm".
@@ -53,9 +54,7 @@ Value SparseGraph::buildAttention(const AttentionHeads &heads, Value x) {
 Value SparseGraph::buildLayer(const HybridLayer &kind, Value x) {
   return preNormLayer(
       b, config, x,
-      [&](Value normed) {
-        return buildAttention(config.heads[kind.variant], normed);
-      },
+      [&](Value normed) { return buildAttention(kind.variant, normed); },
       [&](Value normed) {
         if (kind.feedForward == FeedForward::Dense)
           return hybridMLP(b, config, normed, config.inner, "mlp.",

@@ -23,7 +23,7 @@ namespace weir {
 struct SparseDecoder : HybridModel {
   int64_t inner = 1;
   /// The kinds of attention, one for each `variant` of the layers.
-  llvm::SmallVector<AttentionHeads> heads;
+  std::vector<AttentionHeads> heads;
   /// Whether all features of query and key are normalised together.
   bool projectionNorms = false;
   bool mlpBias = false;
