@@ -2,6 +2,8 @@
 spread over as few cases as they fit in, since each case is compiled.
 """
 
+from dataclasses import replace
+
 from cases import Case, llama
 
 
@@ -62,6 +64,22 @@ def bloom(model, **options):
     return Case(model, {**config, **options})
 
 
+def xglm(**options):
+    """A case of a family that names its sizes as fairseq does."""
+    config = pick(
+        case_config(),
+        vocab_size="vocab_size",
+        d_model="hidden_size",
+        ffn_dim="intermediate_size",
+        num_layers="num_hidden_layers",
+        attention_heads="num_attention_heads",
+        max_position_embeddings="max_position_embeddings",
+        bos_token_id="bos_token_id",
+        eos_token_id="eos_token_id",
+    )
+    return Case("XGLMForCausalLM", {**config, **options})
+
+
 def old_gemma3(config):
     """Rotations in the keys of the first files, kinds of layers by a pattern."""
     rope = config.pop("rope_parameters")
@@ -90,6 +108,23 @@ def old_modernbert(config):
     config["local_rope_theta"] = rope["sliding_attention"]["rope_theta"]
     config["global_attn_every_n_layers"] = 2
     del config["layer_types"]
+
+
+def without(config, *keys):
+    """A configuration that leaves some keys to the family."""
+    return {key: value for key, value in config.items() if key not in keys}
+
+
+def cwm(**options):
+    """The configuration of a family that has to have its tokens."""
+    return without(case_config(**options), "bos_token_id", "eos_token_id")
+
+
+def causal_modernbert(**options):
+    """A case of the decoder that is made like that encoder."""
+    case = encoder("ModernBertDecoderForCausalLM", eps="norm_eps", **options)
+    config = without(case.config, "bos_token_id", "eos_token_id")
+    return replace(case, config=config, generate=True)
 
 
 def encoder(model, *, eps="layer_norm_eps", spell=None, pad="right", **options):
@@ -500,4 +535,24 @@ DECODER_CASES = {
         tie_word_embeddings=False,
         type_vocab_size=1,
     ),
+}
+
+LLAMA3 = dict(
+    rope_type="llama3",
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    original_max_position_embeddings=64,
+    rope_theta=500.0,
+)
+
+GROWING = dict(
+    rope_type="yarn",
+    rope_theta=1000.0,
+    factor=4.0,
+    original_max_position_embeddings=16,
+    llama_4_scaling_beta=0.3,
+)
+
+DECODER_CASES |= {
 }

@@ -685,3 +685,59 @@ HYBRID_CASES |= {
         pad="right",
     ),
 }
+
+HYBRID_CASES |= {
+    "minicpm3_yarn_biases": stateful(
+        "MiniCPM3ForCausalLM",
+        {
+            **{k: v for k, v in LATENT.items() if not k.startswith("moe_")},
+            "attention_bias": True,
+            "mlp_bias": True,
+            "scale_emb": 3.5,
+            "dim_model_base": 20,
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 1000.0,
+                "factor": 4.0,
+                "original_max_position_embeddings": 64,
+                "mscale": 0.7,
+                "mscale_all_dim": 1.3,
+            },
+        },
+        pad="right",
+    ),
+    "minicpm3_nulls_untied": stateful(
+        "MiniCPM3ForCausalLM",
+        {
+            **{k: v for k, v in LATENT.items() if not k.startswith("moe_")},
+            "q_lora_rank": None,
+            "v_head_dim": None,
+            "scale_depth": None,
+            "dim_model_base": None,
+            "tie_word_embeddings": False,
+        },
+    ),
+}
+
+MIMO = {
+    **SPARSE,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "head_dim": 13,
+    "v_head_dim": 10,
+    "n_routed_experts": 6,
+    "sliding_window": 9,
+}
+
+HYBRID_CASES |= {
+}
+
+DENSE = llama(hidden_size=48, intermediate_size=56, num_hidden_layers=2)
+
+HYBRID_CASES |= {
+}
+
+HRM = {k: v for k, v in DENSE.items() if k != "num_key_value_heads"}
+
+HYBRID_CASES |= {
+}
