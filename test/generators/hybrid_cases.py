@@ -730,6 +730,38 @@ MIMO = {
 }
 
 HYBRID_CASES |= {
+    "mimo_v2_flash_usual_layers": stateful(
+        "MiMoV2FlashForCausalLM", {**MIMO, "num_hidden_layers": 7}, pad="right"
+    ),
+    "mimo_v2_flash_types_groups_biases": stateful(
+        "MiMoV2FlashForCausalLM",
+        {
+            **MIMO,
+            **EXPERT_GROUPS,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "mlp_layer_types": ["sparse", "dense", "sparse"],
+            "attention_bias": True,
+            "attention_value_scale": None,
+            "tie_word_embeddings": True,
+            "head_dim": 16,
+            "v_head_dim": 22,
+            "rope_parameters": {
+                "full_attention": {
+                    "rope_type": "default",
+                    "rope_theta": 100.0,
+                    "partial_rotary_factor": 0.7,
+                },
+                "sliding_attention": {
+                    "rope_type": "yarn",
+                    "rope_theta": 1000.0,
+                    "factor": 4.0,
+                    "original_max_position_embeddings": 64,
+                },
+            },
+        },
+        fused=True,
+        spell=lambda config: config.update(sliding_window_size=4),
+    ),
 }
 
 DENSE = llama(hidden_size=48, intermediate_size=56, num_hidden_layers=2)

@@ -241,6 +241,7 @@ void registerLongformerFamily(FamilyTable &table);
 void registerMamba2Family(FamilyTable &table);
 void registerMambaFamily(FamilyTable &table);
 void registerMesaNetFamily(FamilyTable &table);
+void registerMiMoV2FlashFamily(FamilyTable &table);
 void registerMiniCPM3Family(FamilyTable &table);
 void registerMiniMaxFamily(FamilyTable &table);
 void registerMiniMaxM2Family(FamilyTable &table);

@@ -102,6 +102,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMamba2Family(table);
   registerMambaFamily(table);
   registerMesaNetFamily(table);
+  registerMiMoV2FlashFamily(table);
   registerMiniCPM3Family(table);
   registerMiniMaxFamily(table);
   registerMiniMaxM2Family(table);
