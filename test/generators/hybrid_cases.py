@@ -767,6 +767,25 @@ HYBRID_CASES |= {
 DENSE = llama(hidden_size=48, intermediate_size=56, num_hidden_layers=2)
 
 HYBRID_CASES |= {
+    "doge_all_keys_biases": stateful(
+        "DogeForCausalLM",
+        {**DENSE, "attention_bias": True, "mlp_bias": True},
+        pad="right",
+    ),
+    "doge_window": stateful(
+        "DogeForCausalLM", {**DENSE, "sliding_window": 7, "keep_window_size": 8}
+    ),
+    # Tokens that come twice have the same summand in the first layer, and which
+    # of the two is kept is not defined: a large vocabulary has few of them.
+    "doge_nine_keys": stateful(
+        "DogeForCausalLM",
+        {
+            **DENSE,
+            "vocab_size": 1499,
+            "keep_window_size": 9,
+            "tie_word_embeddings": True,
+        },
+    ),
 }
 
 HRM = {k: v for k, v in DENSE.items() if k != "num_key_value_heads"}
