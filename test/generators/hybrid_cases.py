@@ -786,6 +786,22 @@ HYBRID_CASES |= {
             "tie_word_embeddings": True,
         },
     ),
+    "diffllama_biases": stateful(
+        "DiffLlamaForCausalLM",
+        {**DENSE, "num_key_value_heads": 4, "attention_bias": True},
+        pad="right",
+    ),
+    "diffllama_groups_odd_layers": stateful(
+        "DiffLlamaForCausalLM",
+        {
+            **DENSE,
+            "num_attention_heads": 12,
+            "num_key_value_heads": 6,
+            "num_hidden_layers": 3,
+            "head_dim": 14,
+            "tie_word_embeddings": True,
+        },
+    ),
 }
 
 HRM = {k: v for k, v in DENSE.items() if k != "num_key_value_heads"}

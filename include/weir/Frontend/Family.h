@@ -189,6 +189,7 @@ void registerDeepseekV2Family(FamilyTable &table);
 void registerDeepseekV3Family(FamilyTable &table);
 void registerDeepseekV32Family(FamilyTable &table);
 void registerDeltaNetFamily(FamilyTable &table);
+void registerDiffLlamaFamily(FamilyTable &table);
 void registerDogeFamily(FamilyTable &table);
 void registerErnie45Family(FamilyTable &table);
 void registerErnie45MoeFamily(FamilyTable &table);

@@ -50,6 +50,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerDeepseekV3Family(table);
   registerDeepseekV32Family(table);
   registerDeltaNetFamily(table);
+  registerDiffLlamaFamily(table);
   registerDogeFamily(table);
   registerErnie45Family(table);
   registerErnie45MoeFamily(table);
