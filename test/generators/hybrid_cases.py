@@ -807,4 +807,20 @@ HYBRID_CASES |= {
 HRM = {k: v for k, v in DENSE.items() if k != "num_key_value_heads"}
 
 HYBRID_CASES |= {
+    "hrm_text": stateful("HrmTextForCausalLM", {**HRM, "head_dim": 12}, pad="right"),
+    "hrm_text_biases_apart": stateful(
+        "HrmTextForCausalLM",
+        {
+            **HRM,
+            "head_dim": 10,
+            "H_cycles": 3,
+            "L_cycles": 1,
+            "num_hidden_layers": 3,
+            "embedding_scale": 3.5,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "tie_word_embeddings": True,
+        },
+        fused=True,
+    ),
 }

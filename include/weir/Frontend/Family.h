@@ -224,6 +224,7 @@ void registerGraniteMoeSharedFamily(FamilyTable &table);
 void registerHeliumFamily(FamilyTable &table);
 void registerHGRN2Family(FamilyTable &table);
 void registerHGRNFamily(FamilyTable &table);
+void registerHrmTextFamily(FamilyTable &table);
 void registerHunYuanDenseFamily(FamilyTable &table);
 void registerHunYuanMoeFamily(FamilyTable &table);
 void registerJambaFamily(FamilyTable &table);

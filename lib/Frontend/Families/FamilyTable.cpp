@@ -85,6 +85,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerHeliumFamily(table);
   registerHGRN2Family(table);
   registerHGRNFamily(table);
+  registerHrmTextFamily(table);
   registerHunYuanDenseFamily(table);
   registerHunYuanMoeFamily(table);
   registerJambaFamily(table);
