@@ -555,4 +555,24 @@ GROWING = dict(
 )
 
 DECODER_CASES |= {
+    "vaultgemma_caps_windows": Case(
+        "VaultGemmaForCausalLM",
+        case_config(
+            **GEMMA,
+            sliding_window=7,
+            attention_bias=True,
+            attn_logit_softcapping=2.0,
+            final_logit_softcapping=3.0,
+        ),
+        pad="right",
+    ),
+    "vaultgemma_uncapped_untied_listed": decoder(
+        "VaultGemmaForCausalLM",
+        **GEMMA,
+        sliding_window=5,
+        attn_logit_softcapping=None,
+        final_logit_softcapping=None,
+        tie_word_embeddings=False,
+        layer_types=["full_attention", "sliding_attention"],
+    ),
 }

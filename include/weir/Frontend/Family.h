@@ -280,6 +280,7 @@ void registerSeedOssFamily(FamilyTable &table);
 void registerSmolLM3Family(FamilyTable &table);
 void registerStableLmFamily(FamilyTable &table);
 void registerStarcoder2Family(FamilyTable &table);
+void registerVaultGemmaFamily(FamilyTable &table);
 void registerXLMRobertaFamily(FamilyTable &table);
 void registerXlstmFamily(FamilyTable &table);
 void registerZamba2Family(FamilyTable &table);

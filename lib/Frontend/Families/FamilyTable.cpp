@@ -141,6 +141,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerSmolLM3Family(table);
   registerStableLmFamily(table);
   registerStarcoder2Family(table);
+  registerVaultGemmaFamily(table);
   registerXLMRobertaFamily(table);
   registerXlstmFamily(table);
   registerZamba2Family(table);

@@ -10,6 +10,7 @@
 // other layer, bounds on scores and logits, and norms behind a layer's parts as
 // well. The third (arXiv:2503.19786) has norms of heads in place of the bound
 // on scores, more layers with windows, and another rotation in these.
+// VaultGemma (arXiv:2510.15001) is the second without norms behind the parts.
 //
 //===----------------------------------------------------------------------===//
 
@@ -112,10 +113,10 @@ static ModelFacts buildGemma(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-static ModelFacts buildGemma2(ModelBuilder &builder, ConfigReader &reader,
-                              const FamilyRequest &request) {
+/// The second, and VaultGemma's model.
+static void readGemma2(ConfigReader &reader, ModelBuilder &builder,
+                       const FamilyRequest &request, DecoderConfig &config) {
   reader.setSpellings(laterSpellings);
-  DecoderConfig config = getDefaults();
   setLaterDefaults(config);
   readGemma(reader, builder, request, config);
   readScoreScale(reader, config, 46);
@@ -123,11 +124,27 @@ static ModelFacts buildGemma2(ModelBuilder &builder, ConfigReader &reader,
   config.logitCap = readCap(reader, "final_logit_softcapping", 30);
   readLayerTypes(reader, config, 4096,
                  [](int64_t layer) { return layer % 2 == 0; });
+}
+
+static ModelFacts buildGemma2(ModelBuilder &builder, ConfigReader &reader,
+                              const FamilyRequest &request) {
+  DecoderConfig config = getDefaults();
+  readGemma2(reader, builder, request, config);
   refuseLookingAhead(reader);
   // Of the cache that one implementation makes.
   reader.ignore({"cache_implementation"});
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   setKeys(reader, keys);
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
+static ModelFacts buildVaultGemma(ModelBuilder &builder, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  DecoderConfig config = getDefaults();
+  readGemma2(reader, builder, request, config);
+  reader.ignore({"cache_implementation"});
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  keys.mlpNorm = keys.layer + "pre_feedforward_layernorm";
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -181,6 +198,11 @@ void weir::registerGemmaFamily(FamilyTable &table) {
 void weir::registerGemma2Family(FamilyTable &table) {
   table.add({"gemma2", "Gemma2ForCausalLM", "Gemma2Model", "gemma2", ignorable,
              buildGemma2});
+}
+
+void weir::registerVaultGemmaFamily(FamilyTable &table) {
+  table.add({"vaultgemma", "VaultGemmaForCausalLM", "VaultGemmaModel", "",
+             ignorable, buildVaultGemma});
 }
 
 void weir::registerGemma3Family(FamilyTable &table) {
