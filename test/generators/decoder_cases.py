@@ -575,4 +575,14 @@ DECODER_CASES |= {
         tie_word_embeddings=False,
         layer_types=["full_attention", "sliding_attention"],
     ),
+    "apertus_biases": Case(
+        "ApertusForCausalLM",
+        case_config(attention_bias=True, rope_parameters=LLAMA3),
+        pad="right",
+    ),
+    "apertus_other_activation_no_rope": Case(
+        "ApertusForCausalLM",
+        case_config(hidden_act="relu2", head_dim=20, tie_word_embeddings=True),
+        spell=lambda config: config.pop("rope_parameters"),
+    ),
 }

@@ -176,6 +176,7 @@ private:
 /// One function per family, in the file of its name.
 void registerABCFamily(FamilyTable &table);
 void registerAfmoeFamily(FamilyTable &table);
+void registerApertusFamily(FamilyTable &table);
 void registerArceeFamily(FamilyTable &table);
 void registerBailingHybridFamily(FamilyTable &table);
 void registerBambaFamily(FamilyTable &table);

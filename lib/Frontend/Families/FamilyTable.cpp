@@ -37,6 +37,7 @@ const Family *FamilyTable::lookupGGUF(StringRef name) const {
 void weir::registerAllFamilies(FamilyTable &table) {
   registerABCFamily(table);
   registerAfmoeFamily(table);
+  registerApertusFamily(table);
   registerArceeFamily(table);
   registerBailingHybridFamily(table);
   registerBambaFamily(table);
