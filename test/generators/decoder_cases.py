@@ -585,4 +585,14 @@ DECODER_CASES |= {
         case_config(hidden_act="relu2", head_dim=20, tie_word_embeddings=True),
         spell=lambda config: config.pop("rope_parameters"),
     ),
+    "nanochat_biases": Case(
+        "NanoChatForCausalLM", case_config(attention_bias=True), pad="right"
+    ),
+    "nanochat_uncapped_tied": decoder(
+        "NanoChatForCausalLM",
+        final_logit_softcapping=None,
+        tie_word_embeddings=True,
+        head_dim=10,
+        rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=500.0),
+    ),
 }

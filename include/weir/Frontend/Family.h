@@ -254,6 +254,7 @@ void registerMistralFamily(FamilyTable &table);
 void registerMixtralFamily(FamilyTable &table);
 void registerModernBertFamily(FamilyTable &table);
 void registerMptFamily(FamilyTable &table);
+void registerNanoChatFamily(FamilyTable &table);
 void registerNemotronFamily(FamilyTable &table);
 void registerNemotronHFamily(FamilyTable &table);
 void registerOlmo2Family(FamilyTable &table);

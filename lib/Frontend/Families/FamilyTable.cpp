@@ -115,6 +115,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMixtralFamily(table);
   registerModernBertFamily(table);
   registerMptFamily(table);
+  registerNanoChatFamily(table);
   registerNemotronFamily(table);
   registerNemotronHFamily(table);
   registerOlmo2Family(table);
