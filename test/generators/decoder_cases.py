@@ -595,4 +595,20 @@ DECODER_CASES |= {
         head_dim=10,
         rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=500.0),
     ),
+    "cwm_usual_layers_no_rope": Case(
+        "CwmForCausalLM",
+        cwm(head_dim=12, sliding_window=7, mlp_bias=True) | dict(num_hidden_layers=5),
+        spell=lambda config: config.pop("rope_parameters"),
+        pad="right",
+    ),
+    "cwm_listed_tied": Case(
+        "CwmForCausalLM",
+        cwm(
+            head_dim=18,
+            sliding_window=3,
+            layer_types=["sliding_attention", "full_attention"],
+            rope_parameters=LLAMA3,
+            tie_word_embeddings=True,
+        ),
+    ),
 }

@@ -186,6 +186,7 @@ void registerCohere2Family(FamilyTable &table);
 void registerCohereFamily(FamilyTable &table);
 void registerCombaFamily(FamilyTable &table);
 void registerDbrxFamily(FamilyTable &table);
+void registerCwmFamily(FamilyTable &table);
 void registerDeepseekV2Family(FamilyTable &table);
 void registerDeepseekV3Family(FamilyTable &table);
 void registerDeepseekV32Family(FamilyTable &table);

@@ -47,6 +47,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerCohereFamily(table);
   registerCombaFamily(table);
   registerDbrxFamily(table);
+  registerCwmFamily(table);
   registerDeepseekV2Family(table);
   registerDeepseekV3Family(table);
   registerDeepseekV32Family(table);
