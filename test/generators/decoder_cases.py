@@ -611,4 +611,16 @@ DECODER_CASES |= {
             tie_word_embeddings=True,
         ),
     ),
+    "ministral3_growth": Case(
+        "Ministral3ForCausalLM",
+        case_config(head_dim=12, rope_parameters=GROWING),
+        pad="right",
+    ),
+    "ministral3_window_linear": decoder(
+        "Ministral3ForCausalLM",
+        head_dim=16,
+        sliding_window=9,
+        rope_parameters=GROWING | dict(rope_type="linear"),
+        tie_word_embeddings=True,
+    ),
 }

@@ -250,6 +250,7 @@ void registerMiMoV2FlashFamily(FamilyTable &table);
 void registerMiniCPM3Family(FamilyTable &table);
 void registerMiniMaxFamily(FamilyTable &table);
 void registerMiniMaxM2Family(FamilyTable &table);
+void registerMinistral3Family(FamilyTable &table);
 void registerMinistralFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
 void registerMixtralFamily(FamilyTable &table);

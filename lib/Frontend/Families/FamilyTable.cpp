@@ -111,6 +111,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMiniCPM3Family(table);
   registerMiniMaxFamily(table);
   registerMiniMaxM2Family(table);
+  registerMinistral3Family(table);
   registerMinistralFamily(table);
   registerMistralFamily(table);
   registerMixtralFamily(table);
