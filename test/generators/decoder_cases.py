@@ -623,4 +623,27 @@ DECODER_CASES |= {
         rope_parameters=GROWING | dict(rope_type="linear"),
         tie_word_embeddings=True,
     ),
+    "modernbert_decoder_biases": causal_modernbert(
+        attention_bias=True,
+        mlp_bias=True,
+        norm_bias=True,
+        classifier_bias=True,
+        decoder_bias=False,
+        tie_word_embeddings=False,
+        local_attention=13,
+        pad_token_id=3,
+        hidden_activation="silu",
+        classifier_activation="relu",
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "modernbert_decoder_old_spelling": causal_modernbert(
+        spell=old_modernbert,
+        local_attention=10,
+        pad_token_id=0,
+        layer_types=["full_attention", "sliding_attention"],
+        rope_parameters=two_ropes(
+            dict(rope_type="default", rope_theta=5e4),
+            dict(rope_type="default", rope_theta=2e3),
+        ),
+    ),
 }

@@ -254,6 +254,7 @@ void registerMinistral3Family(FamilyTable &table);
 void registerMinistralFamily(FamilyTable &table);
 void registerMistralFamily(FamilyTable &table);
 void registerMixtralFamily(FamilyTable &table);
+void registerModernBertDecoderFamily(FamilyTable &table);
 void registerModernBertFamily(FamilyTable &table);
 void registerMptFamily(FamilyTable &table);
 void registerNanoChatFamily(FamilyTable &table);

@@ -115,6 +115,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMinistralFamily(table);
   registerMistralFamily(table);
   registerMixtralFamily(table);
+  registerModernBertDecoderFamily(table);
   registerModernBertFamily(table);
   registerMptFamily(table);
   registerNanoChatFamily(table);

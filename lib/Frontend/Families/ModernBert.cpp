@@ -1,4 +1,5 @@
-//===- ModernBert.cpp - The ModernBERT family -------------------*- C++ -*-===//
+//===- ModernBert.cpp - The ModernBERT families -------------------*- C++
+//-*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,7 +9,8 @@
 // An encoder (arXiv:2412.13663): pre-norm layers with rotary attention to both
 // sides, some to all positions and others to those near, with a base each; a
 // gated perceptron in one matrix; and no norm in front of the first attention,
-// which reads what the embedding's norm gives.
+// which reads what the embedding's norm gives. The decoder (arXiv:2507.11412)
+// sees what is before it alone, and has a matrix each for query, key and value.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,10 +24,13 @@ static constexpr ConfigAlias spellings[] = {
     {"rms_norm_eps", "norm_eps"},
     {"sliding_window", "local_attention"}};
 
-static ModelFacts buildModernBert(ModelBuilder &builder, ConfigReader &reader,
-                                  const FamilyRequest &request) {
+/// Reads what the encoder and the decoder share, without the windows.
+static void readModernBert(ConfigReader &reader, ModelBuilder &builder,
+                           const FamilyRequest &request,
+                           DecoderConfig &config) {
+  // It stands in files of the decoder, half of the other, and is not read.
+  reader.ignore({"sliding_window"});
   reader.setSpellings(spellings);
-  DecoderConfig config;
   config.vocabSize = 50368;
   config.hidden = 768;
   config.inner = 1152;
@@ -39,7 +44,6 @@ static ModelFacts buildModernBert(ModelBuilder &builder, ConfigReader &reader,
   config.eos = 50282;
   config.readsKVHeads = false;
   config.readsHeadDim = false;
-  config.causal = false;
   config.norm.centred = true;
   config.rotaryOptions.layerType = "full_attention";
   config.rotaryOptions.baseKey = "global_rope_theta";
@@ -60,10 +64,6 @@ static ModelFacts buildModernBert(ModelBuilder &builder, ConfigReader &reader,
   int64_t every = reader.getSize("global_attn_every_n_layers", 3);
   readLayerTypes(reader, config, 128,
                  [&](int64_t layer) { return layer % every != 0; });
-  // The window counts both sides.
-  for (std::optional<int64_t> &window : config.windows)
-    if (window)
-      window = *window / 2 + 1;
   config.unnormed.assign(config.layers, false);
   config.unnormed.front() = true;
   // Of training, of other heads, and of how it is computed.
@@ -71,7 +71,10 @@ static ModelFacts buildModernBert(ModelBuilder &builder, ConfigReader &reader,
                  "deterministic_flash_attn", "initializer_cutoff_factor",
                  "mlp_dropout", "reference_compile", "repad_logits_with_grad",
                  "sparse_pred_ignore_index", "sparse_prediction"});
+}
 
+/// Keys of both but those of query, key and value and the head's.
+static DecoderKeys getKeys(ModelBuilder &builder) {
   DecoderKeys keys;
   std::string model = getModelPrefix(builder.getCheckpoint(), "model.",
                                      "embeddings.tok_embeddings.weight");
@@ -79,20 +82,62 @@ static ModelFacts buildModernBert(ModelBuilder &builder, ConfigReader &reader,
   keys.embed = model + "embeddings.tok_embeddings";
   keys.embedNorm = model + "embeddings.norm";
   keys.finalNorm = model + "final_norm";
-  keys.transform = "head.dense";
-  keys.transformNorm = "head.norm";
   keys.head = "decoder";
   keys.attentionNorm = layer + "attn_norm";
   keys.mlpNorm = layer + "mlp_norm";
-  keys.fused = layer + "attn.Wqkv";
   keys.output = layer + "attn.Wo";
   keys.gateUp = layer + "mlp.Wi";
   keys.mlp.down = layer + "mlp.Wo";
+  return keys;
+}
+
+static ModelFacts buildModernBert(ModelBuilder &builder, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  DecoderConfig config;
+  config.causal = false;
+  readModernBert(reader, builder, request, config);
+  // The window counts both sides.
+  for (std::optional<int64_t> &window : config.windows)
+    if (window)
+      window = *window / 2 + 1;
+  DecoderKeys keys = getKeys(builder);
+  keys.fused = keys.layer + "attn.Wqkv";
+  keys.transform = "head.dense";
+  keys.transformNorm = "head.norm";
   return buildDecoder(builder, reader, request, keys, config);
 }
 
+static ModelFacts buildModernBertDecoder(ModelBuilder &builder,
+                                         ConfigReader &reader,
+                                         const FamilyRequest &request) {
+  DecoderConfig config;
+  readModernBert(reader, builder, request, config);
+  // Half of the encoder's window, which is the side that is seen.
+  for (std::optional<int64_t> &window : config.windows) {
+    if (window == 1)
+      reader.emitError("sliding_window")
+          << "key 'local_attention' is 1, expected 2 or more: its half is what "
+             "layers see";
+    if (window)
+      window = *window / 2;
+  }
+  DecoderKeys keys = getKeys(builder);
+  keys.query = keys.layer + "attn.q_proj";
+  keys.key = keys.layer + "attn.k_proj";
+  keys.value = keys.layer + "attn.v_proj";
+  keys.transform = "lm_head.dense";
+  keys.transformNorm = "lm_head.norm";
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
+static constexpr llvm::StringLiteral ignorable[] = {".inv_freq"};
+
 void weir::registerModernBertFamily(FamilyTable &table) {
-  static constexpr llvm::StringLiteral ignorable[] = {".inv_freq"};
   table.add({"modernbert", "ModernBertForMaskedLM", "ModernBertModel", "",
              ignorable, buildModernBert});
+}
+
+void weir::registerModernBertDecoderFamily(FamilyTable &table) {
+  table.add({"modernbert-decoder", "ModernBertDecoderForCausalLM",
+             "ModernBertDecoderModel", "", ignorable, buildModernBertDecoder});
 }
