@@ -646,4 +646,20 @@ DECODER_CASES |= {
             dict(rope_type="default", rope_theta=2e3),
         ),
     ),
+    "jais2_biases": Case(
+        "Jais2ForCausalLM", centred("", num_key_value_heads=4).config, pad="right"
+    ),
+    "jais2_no_biases_tied": centred(
+        "Jais2ForCausalLM",
+        attention_bias=False,
+        mlp_bias=False,
+        head_dim=10,
+        hidden_act="gelu",
+        tie_word_embeddings=True,
+    ),
+    "bitnet_biases": Case(
+        "BitNetForCausalLM",
+        case_config(attention_bias=True, tie_word_embeddings=True),
+        pad="right",
+    ),
 }

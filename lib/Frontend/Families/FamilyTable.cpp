@@ -42,6 +42,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerBailingHybridFamily(table);
   registerBambaFamily(table);
   registerBertFamily(table);
+  registerBitNetFamily(table);
   registerBloomFamily(table);
   registerCohere2Family(table);
   registerCohereFamily(table);
@@ -90,6 +91,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerHrmTextFamily(table);
   registerHunYuanDenseFamily(table);
   registerHunYuanMoeFamily(table);
+  registerJais2Family(table);
   registerJambaFamily(table);
   registerJetMoeFamily(table);
   registerKDAFamily(table);
