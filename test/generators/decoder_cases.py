@@ -662,4 +662,24 @@ DECODER_CASES |= {
         case_config(attention_bias=True, tie_word_embeddings=True),
         pad="right",
     ),
+    "codegen": Case(
+        "CodeGenForCausalLM", gpt("", rotary_dim=6, n_head=8).config, pad="right"
+    ),
+    "codegen_tied_inner": gpt(
+        "CodeGenForCausalLM",
+        rotary_dim=16,
+        n_inner=30,
+        activation_function="relu",
+        tie_word_embeddings=True,
+    ),
+    "persimmon": Case("PersimmonForCausalLM", neox(), pad="right"),
+    "persimmon_no_head_norms_whole": Case(
+        "PersimmonForCausalLM",
+        neox(
+            qk_layernorm=False,
+            hidden_act="gelu",
+            tie_word_embeddings=True,
+            rope_parameters=dict(rope_theta=1e3, partial_rotary_factor=1.0),
+        ),
+    ),
 }

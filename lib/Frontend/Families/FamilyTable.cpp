@@ -44,6 +44,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerBertFamily(table);
   registerBitNetFamily(table);
   registerBloomFamily(table);
+  registerCodeGenFamily(table);
   registerCohere2Family(table);
   registerCohereFamily(table);
   registerCombaFamily(table);
@@ -129,6 +130,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerOlmoHybridFamily(table);
   registerOlmoeFamily(table);
   registerOptFamily(table);
+  registerPersimmonFamily(table);
   registerPhi3Family(table);
   registerPhiFamily(table);
   registerPhiMoeFamily(table);
