@@ -682,4 +682,20 @@ DECODER_CASES |= {
             rope_parameters=dict(rope_theta=1e3, partial_rotary_factor=1.0),
         ),
     ),
+    "gpt_neox_japanese": Case(
+        "GPTNeoXJapaneseForCausalLM",
+        without(neox(), "intermediate_size") | dict(intermediate_multiple_size=3),
+        pad="right",
+    ),
+    "gpt_neox_japanese_old_spelling_one_layer": Case(
+        "GPTNeoXJapaneseForCausalLM",
+        without(neox(), "intermediate_size")
+        | dict(
+            num_hidden_layers=1,
+            intermediate_multiple_size=2,
+            tie_word_embeddings=False,
+            rope_parameters=dict(rope_theta=1e3, partial_rotary_factor=0.5),
+        ),
+        spell=old_neox,
+    ),
 }

@@ -215,6 +215,7 @@ void registerGPTBigCodeFamily(FamilyTable &table);
 void registerGPTJFamily(FamilyTable &table);
 void registerGPTNeoFamily(FamilyTable &table);
 void registerGPTNeoXFamily(FamilyTable &table);
+void registerGPTNeoXJapaneseFamily(FamilyTable &table);
 void registerGptOssFamily(FamilyTable &table);
 void registerGraniteFamily(FamilyTable &table);
 void registerGSAFamily(FamilyTable &table);

@@ -76,6 +76,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerGPTJFamily(table);
   registerGPTNeoFamily(table);
   registerGPTNeoXFamily(table);
+  registerGPTNeoXJapaneseFamily(table);
   registerGptOssFamily(table);
   registerGraniteFamily(table);
   registerGSAFamily(table);
