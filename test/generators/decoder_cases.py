@@ -698,4 +698,8 @@ DECODER_CASES |= {
         ),
         spell=old_neox,
     ),
+    "openai_gpt": gpt("OpenAIGPTLMHeadModel"),
+    "openai_gpt_relu_untied": gpt(
+        "OpenAIGPTLMHeadModel", afn="relu", tie_word_embeddings=False
+    ),
 }

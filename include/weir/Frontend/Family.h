@@ -269,6 +269,7 @@ void registerOlmo3Family(FamilyTable &table);
 void registerOlmoFamily(FamilyTable &table);
 void registerOlmoHybridFamily(FamilyTable &table);
 void registerOlmoeFamily(FamilyTable &table);
+void registerOpenAIGPTFamily(FamilyTable &table);
 void registerOptFamily(FamilyTable &table);
 void registerPersimmonFamily(FamilyTable &table);
 void registerPhi3Family(FamilyTable &table);

@@ -130,6 +130,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerOlmoFamily(table);
   registerOlmoHybridFamily(table);
   registerOlmoeFamily(table);
+  registerOpenAIGPTFamily(table);
   registerOptFamily(table);
   registerPersimmonFamily(table);
   registerPhi3Family(table);

@@ -30,6 +30,9 @@ struct GPT2Config {
   double eps;
   std::string activation;
   bool scaled, scaledByLayer, tied;
+  /// Whether norms are of the sums behind a layer's parts, as in the first GPT,
+  /// instead of in front.
+  bool normsSums = false;
   /// Whether matrices are stored input features first.
   bool inputFirst;
 };
@@ -98,13 +101,20 @@ Value GPT2Graph::buildAttention(Value x) {
 }
 
 Value GPT2Graph::buildLayer(Value x) {
+  auto before = [&](Value input, const std::string &norm) {
+    return config.normsSums ? input : b.layerNorm(input, norm, config.eps);
+  };
+  auto behind = [&](Value sum, const std::string &norm) {
+    return config.normsSums ? b.layerNorm(sum, norm, config.eps) : sum;
+  };
   b.setScope(keys.fused);
-  x = b.add(x, buildAttention(b.layerNorm(x, keys.norm1, config.eps)));
+  x = behind(b.add(x, buildAttention(before(x, keys.norm1))), keys.norm1);
   b.setScope(keys.up);
-  Value inner = b.layerNorm(x, keys.norm2, config.eps);
+  Value inner = before(x, keys.norm2);
   inner = linear(inner, keys.up, config.inner, config.hidden);
   inner = b.activation(inner, config.activation, "activation_function");
-  return b.add(x, linear(inner, keys.down, config.hidden, config.inner));
+  return behind(b.add(x, linear(inner, keys.down, config.hidden, config.inner)),
+                keys.norm2);
 }
 
 static GPT2Keys getKeys(const Checkpoint &checkpoint) {
@@ -136,14 +146,16 @@ static constexpr ConfigAlias ggufAliases[] = {
     {"vocab_size", "vocab_size"},
 };
 
-static GPT2Config readConfig(ConfigReader &reader, const GPT2Keys &keys) {
+/// Reads the configuration, where `positions` and `vocabSize` are defaults.
+static GPT2Config readConfig(ConfigReader &reader, const GPT2Keys &keys,
+                             int64_t positions, int64_t vocabSize) {
   if (reader.isGGUF())
     reader.setAliases("gpt2", ggufAliases);
   GPT2Config config;
   config.hidden = reader.getSize("n_embd", 768);
   config.layers = reader.getSize("n_layer", 12);
   config.heads = reader.getSize("n_head", 12);
-  config.positions = reader.getSize("n_positions", 1024);
+  config.positions = reader.getSize("n_positions", positions);
   config.inner =
       reader.has("n_inner") ? reader.getSize("n_inner", 1) : 4 * config.hidden;
   config.eps = reader.getFloat("layer_norm_epsilon", 1e-5);
@@ -155,11 +167,11 @@ static GPT2Config readConfig(ConfigReader &reader, const GPT2Keys &keys) {
     const TensorInfo *table =
         reader.getCheckpoint().lookup(keys.tokens + ".weight");
     config.vocabSize =
-        table && table->shape.size() == 2 ? table->shape[0] : 50257;
+        table && table->shape.size() == 2 ? table->shape[0] : vocabSize;
     config.tied = !reader.getCheckpoint().lookup(keys.head + ".weight");
     config.activation = "gelu_new";
   } else {
-    config.vocabSize = reader.getSize("vocab_size", 50257);
+    config.vocabSize = reader.getSize("vocab_size", vocabSize);
     config.tied = reader.getBool("tie_word_embeddings", true);
     config.activation = reader.getString("activation_function", "gelu_new");
     config.scaled = reader.getBool("scale_attn_weights", true);
@@ -187,15 +199,13 @@ static GPT2Config readConfig(ConfigReader &reader, const GPT2Keys &keys) {
   return config;
 }
 
-static ModelFacts buildGPT2(ModelBuilder &b, ConfigReader &reader,
-                            const FamilyRequest &request) {
-  GPT2Keys keys = getKeys(b.getCheckpoint());
-  GPT2Config config = readConfig(reader, keys);
+static ModelFacts buildModel(ModelBuilder &b, ConfigReader &reader,
+                             const FamilyRequest &request, const GPT2Keys &keys,
+                             const GPT2Config &config) {
   ModelFacts facts;
   facts.vocabSize = config.vocabSize;
   facts.maxLength = config.positions;
   facts.lengthIsFixed = true;
-  facts.bos = facts.eos = 50256;
   reader.finish();
   if (reader.hasFailed())
     return facts;
@@ -213,12 +223,64 @@ static ModelFacts buildGPT2(ModelBuilder &b, ConfigReader &reader,
   x = b.stack(x, order,
               [&](int32_t, Value input) { return graph.buildLayer(input); });
   b.setScope(keys.finalNorm);
-  x = b.layerNorm(x, keys.finalNorm, config.eps);
+  if (!config.normsSums)
+    x = b.layerNorm(x, keys.finalNorm, config.eps);
   if (request.hasHead)
     x = b.linear(x, b.weight(tables.head, {config.vocabSize, config.hidden}),
                  Value());
   b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
   return facts;
+}
+
+static ModelFacts buildGPT2(ModelBuilder &b, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  GPT2Keys keys = getKeys(b.getCheckpoint());
+  GPT2Config config =
+      readConfig(reader, keys, /*positions=*/1024, /*vocabSize=*/50257);
+  ModelFacts facts = buildModel(b, reader, request, keys, config);
+  facts.bos = facts.eos = 50256;
+  return facts;
+}
+
+/// Reads which activation the first GPT has, by names of its own.
+static std::string readActivation(ConfigReader &reader) {
+  static constexpr std::pair<llvm::StringLiteral, llvm::StringLiteral> names[] =
+      {{"relu", "relu"},
+       {"silu", "silu"},
+       {"gelu", "gelu_new"},
+       {"swish", "silu"}};
+  std::string name = reader.getString("afn", "gelu");
+  for (auto [own, usual] : names)
+    if (own == name)
+      return usual.str();
+  reader.emitError("afn") << "key 'afn' is '" << name
+                          << "', expected relu, silu, gelu or swish";
+  return "relu";
+}
+
+static ModelFacts buildOpenAIGPT(ModelBuilder &b, ConfigReader &reader,
+                                 const FamilyRequest &request) {
+  std::string model =
+      getModelPrefix(b.getCheckpoint(), "transformer.", "tokens_embed.weight");
+  std::string layer = model + "h.*.";
+  GPT2Keys keys = {model + "tokens_embed",
+                   model + "positions_embed",
+                   "",
+                   "lm_head",
+                   layer + "ln_1",
+                   layer + "ln_2",
+                   layer + "attn.c_attn",
+                   layer + "attn.c_proj",
+                   layer + "mlp.c_fc",
+                   layer + "mlp.c_proj"};
+  GPT2Config config =
+      readConfig(reader, keys, /*positions=*/512, /*vocabSize=*/40478);
+  config.inner = 4 * config.hidden;
+  config.scaled = true;
+  config.scaledByLayer = false;
+  config.normsSums = true;
+  config.activation = readActivation(reader);
+  return buildModel(b, reader, request, keys, config);
 }
 
 void weir::registerGPT2Family(FamilyTable &table) {
@@ -227,4 +289,11 @@ void weir::registerGPT2Family(FamilyTable &table) {
                                                       ".attn.masked_bias"};
   table.add(
       {"gpt2", "GPT2LMHeadModel", "GPT2Model", "gpt2", ignorable, buildGPT2});
+}
+
+void weir::registerOpenAIGPTFamily(FamilyTable &table) {
+  static constexpr llvm::StringLiteral ignorable[] = {".attn.bias",
+                                                      "position_ids"};
+  table.add({"openai-gpt", "OpenAIGPTLMHeadModel", "OpenAIGPTModel", "",
+             ignorable, buildOpenAIGPT});
 }
