@@ -702,4 +702,11 @@ DECODER_CASES |= {
     "openai_gpt_relu_untied": gpt(
         "OpenAIGPTLMHeadModel", afn="relu", tie_word_embeddings=False
     ),
+    "biogpt": Case("BioGptForCausalLM", neox(), pad="right"),
+    "biogpt_unscaled_untied": Case(
+        "BioGptForCausalLM",
+        neox(scale_embedding=False, tie_word_embeddings=False, hidden_act="relu"),
+    ),
+    "xglm_odd_features": xglm(d_model=45, attention_heads=3, scale_embedding=False),
+    "xglm_padding_has_no_position": xglm(pad_token_id=7, tie_word_embeddings=False),
 }

@@ -42,6 +42,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerBailingHybridFamily(table);
   registerBambaFamily(table);
   registerBertFamily(table);
+  registerBioGptFamily(table);
   registerBitNetFamily(table);
   registerBloomFamily(table);
   registerCodeGenFamily(table);
@@ -153,6 +154,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerStableLmFamily(table);
   registerStarcoder2Family(table);
   registerVaultGemmaFamily(table);
+  registerXglmFamily(table);
   registerXLMRobertaFamily(table);
   registerXlstmFamily(table);
   registerZamba2Family(table);
