@@ -130,3 +130,56 @@ TEST(Decoder, mpt) {
                 {{"attn_config", json::Object{{"clip_qkv", "6"}}}},
                 "key 'clip_qkv' of 'attn_config' is no number");
 }
+
+TEST(Decoder, growingQueries) {
+  expectRefusal("Ministral3ForCausalLM",
+                {{"rope_parameters", json::Object{{"rope_theta", 500.0}}}},
+                "'rope_parameters' lacks 'llama_4_scaling_beta'");
+  expectRefusal(
+      "MistralForCausalLM",
+      {{"rope_parameters", json::Object{{"llama_4_scaling_beta", 1}}}},
+      "key 'llama_4_scaling_beta' of 'rope_parameters'");
+}
+
+TEST(Decoder, windowsOfOneSide) {
+  expectRefusal("ModernBertDecoderForCausalLM", {{"local_attention", 1}},
+                "'local_attention' is 1, expected 2 or more");
+  expectRefusal(
+      "CwmForCausalLM",
+      {{"sliding_window", nullptr},
+       {"layer_types", json::Array{"sliding_attention", "full_attention"}}},
+      "gives layer 0 a window when 'sliding_window' is null");
+}
+
+TEST(Decoder, bitNet) {
+  expectRefusal(
+      "BitNetForCausalLM",
+      {{"quantization_config", json::Object{{"quant_method", "bitnet"}}}},
+      "linear layers of ternary numbers");
+}
+
+TEST(Decoder, codeGen) {
+  expectRefusal("CodeGenForCausalLM", {{"rotary_dim", 2}},
+                "is 2, expected a multiple of 4");
+  expectRefusal("CodeGenForCausalLM", {{"rotary_dim", 6}},
+                "expected an even number of at most the 4");
+}
+
+TEST(Decoder, openAIGPT) {
+  expectRefusal("OpenAIGPTLMHeadModel", {{"afn", "gelu_new"}},
+                "'afn' is 'gelu_new', expected relu, silu, gelu or swish");
+}
+
+TEST(Decoder, otherAttention) {
+  expectRefusal("DiffLlamaForCausalLM", {{"num_key_value_heads", 1}},
+                "'num_key_value_heads' is 1, expected an even number");
+  expectRefusal("DogeForCausalLM", {{"is_moe", true}},
+                "chosen by numbers of other tokens");
+  expectRefusal("DogeForCausalLM",
+                {{"sliding_window", 8}, {"keep_window_size", 4}},
+                "keys chosen within a window are not supported");
+  expectRefusal("MiMoV2FlashForCausalLM", {{"num_key_value_heads", 2}},
+                "expected a divisor of the 2 heads");
+  expectRefusal("HrmTextForCausalLM", {{"H_cycles", 4096}},
+                "expected at most 4096 steps in all");
+}

@@ -140,8 +140,8 @@ TEST(ImportSharedInput, sparseDecoderErrors) {
   expectConfigError("ExaoneMoeForCausalLM", "layer_types",
                     json::Array{"sliding_attention", "conv"},
                     "expected full_attention or sliding_attention");
-  expectConfigError("MiniMaxM2ForCausalLM", "rotary_dim", 9,
-                    "rotary embedding of 9 features in heads of 128");
+  expectConfigError("MiniMaxM2ForCausalLM", "rotary_dim", 130,
+                    "rotary embedding of 130 features in heads of 128");
   expectConfigError("Glm4MoeForCausalLM", "mlp_layer_types", json::Array{},
                     "key 'mlp_layer_types'");
 }
