@@ -690,7 +690,7 @@ HYBRID_CASES |= {
     "minicpm3_yarn_biases": stateful(
         "MiniCPM3ForCausalLM",
         {
-            **{k: v for k, v in LATENT.items() if not k.startswith("moe_")},
+            **{k: v for k, v in LATENT.items() if not k.startswith(("moe_", "num_experts"))},
             "attention_bias": True,
             "mlp_bias": True,
             "scale_emb": 3.5,
@@ -709,7 +709,7 @@ HYBRID_CASES |= {
     "minicpm3_nulls_untied": stateful(
         "MiniCPM3ForCausalLM",
         {
-            **{k: v for k, v in LATENT.items() if not k.startswith("moe_")},
+            **{k: v for k, v in LATENT.items() if not k.startswith(("moe_", "num_experts"))},
             "q_lora_rank": None,
             "v_head_dim": None,
             "scale_depth": None,
