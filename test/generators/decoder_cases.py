@@ -535,6 +535,19 @@ DECODER_CASES = {
         tie_word_embeddings=False,
         type_vocab_size=1,
     ),
+    # Both lengths exceed the 28 tokens that would attend to all.
+    "big_bird_blocks": encoder(
+        "BigBirdForMaskedLM",
+        pad="",
+        block_size=4,
+        num_random_blocks=1,
+        use_bias=False,
+        rescale_embeddings=True,
+        pad_token_id=0,
+    ),
+    "big_bird_causal": Case(
+        "BigBirdForCausalLM", neox(is_decoder=True, pad_token_id=0)
+    ),
 }
 
 LLAMA3 = dict(

@@ -61,6 +61,9 @@ static std::optional<IndexBounds> add(const IndexBounds &lhs,
 }
 
 std::optional<IndexBounds> IndexForms::findBounds(Operation *op) {
+  if (auto extent = dyn_cast<tensor::DimOp>(op))
+    return extent.getConstantIndex() ? std::optional(IndexBounds{0, INT64_MAX})
+                                     : std::nullopt;
   if (auto extract = dyn_cast<tensor::ExtractOp>(op))
     return isReadable(extract) && !extract.getType().isIndex()
                ? getTypeBounds(extract.getType())
@@ -236,6 +239,8 @@ std::optional<IndexForm> IndexForms::find(Value value) {
   if (!bounds)
     return std::nullopt;
   symbols[value] = *bounds;
+  if (isa<tensor::DimOp>(op))
+    fixed.insert(value);
   return IndexForm{{{value, 1}}, 0, *bounds};
 }
 

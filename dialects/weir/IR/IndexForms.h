@@ -8,9 +8,9 @@
 // What predicates compute with: integers as affine forms of symbols. A symbol
 // is an argument of the predicate, or the result of an operation that is not
 // affine but whose bounds follow from those of its operands: a division, a
-// remainder, a minimum, a choice, or what a tensor holds. Everything has bounds
-// known at compile time, which prove that no arithmetic wraps around; what they
-// cannot prove is unknown.
+// remainder, a minimum, a choice, what a tensor holds, or an extent of one.
+// Everything has bounds known at compile time, which prove that no arithmetic
+// wraps around; what they cannot prove is unknown.
 //
 //===----------------------------------------------------------------------===//
 

@@ -216,6 +216,11 @@ TileRange TileClassifier::findRange(Operation *op) {
                    make<arith::MaxSIOp>(lhs.greatest, rhs.greatest))};
       })
       .Case([&](tensor::ExtractOp extract) { return readRange(extract); })
+      .Case([&](tensor::DimOp extent) {
+        Value size = builder.createOrFold<tensor::DimOp>(
+            loc, extent.getSource(), *extent.getConstantIndex());
+        return TileRange{size, size};
+      })
       .Case([&](arith::MulIOp) {
         TileRange lhs = getOperandRange(op, 0), rhs = getOperandRange(op, 1);
         Value ends[] = {make<arith::MulIOp>(lhs.least, rhs.least),

@@ -156,6 +156,9 @@ struct Family {
   /// through the reader or the builder, which remember them.
   ModelFacts (*build)(ModelBuilder &builder, ConfigReader &config,
                       const FamilyRequest &request);
+  /// More architectures with the head: others for training or for decoding,
+  /// which compute the same.
+  llvm::ArrayRef<llvm::StringLiteral> moreArchitectures = {};
 };
 
 /// The families known.
@@ -183,6 +186,7 @@ void registerBambaFamily(FamilyTable &table);
 void registerBertFamily(FamilyTable &table);
 void registerBioGptFamily(FamilyTable &table);
 void registerBitNetFamily(FamilyTable &table);
+void registerBigBirdFamily(FamilyTable &table);
 void registerBloomFamily(FamilyTable &table);
 void registerCodeGenFamily(FamilyTable &table);
 void registerCohere2Family(FamilyTable &table);

@@ -23,6 +23,7 @@
 #include "weir/Frontend/Checkpoint.h"
 #include "weir/IR/Weir.h"
 #include <array>
+#include <functional>
 
 namespace weir {
 
@@ -110,6 +111,11 @@ struct RotaryOptions {
 RotarySpec readRotary(ConfigReader &config, ModelBuilder &builder,
                       const RotaryOptions &options);
 
+/// What a region of attention is given, as index values.
+struct AttentionPair {
+  mlir::Value row, head, query, key;
+};
+
 /// What attention does with its scores.
 struct AttentionOptions {
   MaskAttr mask;
@@ -132,9 +138,15 @@ struct AttentionOptions {
   /// `ModelBuilder::selectBlocks` gives them, or null.
   mlir::Value blockList;
   int64_t blockSize = 1;
-  /// With a number n, only keys that end blocks of n are seen.
-  int64_t endsOf = 0;
   AttentionNormalize normalize = AttentionNormalize::Softmax;
+  /// Says in place of the mask whether a query sees a key, an i1, and what
+  /// becomes of a score. Or null.
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location,
+                            const AttentionPair &)>
+      where;
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location,
+                            mlir::Value score, const AttentionPair &)>
+      score;
 };
 
 /// How keys are chosen by their content; see `weir.select_blocks`.

@@ -135,9 +135,13 @@ static ModelFacts buildXLMRoberta(ModelBuilder &builder, ConfigReader &reader,
 }
 
 ArrayRef<StringLiteral> weir::getBertIgnorable() {
-  static constexpr llvm::StringLiteral endings[] = {
-      "embeddings.position_ids", "cls.predictions.bias", "lm_head.bias",
-      "pooler.dense.weight", "pooler.dense.bias"};
+  static constexpr llvm::StringLiteral endings[] = {"embeddings.position_ids",
+                                                    "cls.predictions.bias",
+                                                    "lm_head.bias",
+                                                    "pooler.dense.weight",
+                                                    "pooler.dense.bias",
+                                                    "pooler.weight",
+                                                    "pooler.bias"};
   return endings;
 }
 

@@ -222,6 +222,9 @@ struct DecoderConfig {
   /// Layers whose windows are chunks, of which queries see their own; none: no
   /// such layers.
   std::vector<bool> chunked;
+  /// What a family has attention do besides; given the ids. Or null.
+  std::function<void(mlir::Value ids, AttentionOptions &options)>
+      changeAttention;
   /// Whether attention and perceptron read the same, or the perceptron what
   /// attention left. In parallel, `mlpNorm` may be empty for a norm they share.
   bool parallel = false;

@@ -104,7 +104,7 @@ private:
   ModelBuilder &b;
   const DecoderConfig &config;
   const DecoderKeys &keys;
-  Value positions, globalTokens;
+  Value tokens, positions, globalTokens;
   SmallVector<std::pair<RotarySpec, Value>> rotations;
 };
 
@@ -316,6 +316,8 @@ Value DecoderGraph::buildAttention(Value x, const LayerKind &kind) {
   if (!keys.sinks.empty())
     options.sinks = b.weight(keys.sinks, {kind.heads});
   options.shownKeys = globalTokens;
+  if (config.changeAttention)
+    config.changeAttention(tokens, options);
   Value mixed = b.attention(query, key, value, options);
   mixed =
       keys.opening.empty() ? b.mergeHeads(mixed) : openHeads(mixed, x, kind);
@@ -419,6 +421,7 @@ Value DecoderGraph::buildLayer(const LayerKind &kind, Value x) {
 
 Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
   b.setScope(keys.embed);
+  tokens = ids;
   int64_t features = keys.projectIn.empty() ? config.hidden : config.embedding;
   Value x = b.embedding(ids, table, config.vocabSize, features);
   x = b.scale(x, config.embeddingScale);

@@ -12,11 +12,12 @@ using namespace weir;
 
 const Family *FamilyTable::lookupArchitecture(StringRef name,
                                               bool &hasHead) const {
-  for (const Family &family : families)
-    if (name == family.headArchitecture || name == family.baseArchitecture) {
-      hasHead = name == family.headArchitecture;
+  for (const Family &family : families) {
+    hasHead = name == family.headArchitecture ||
+              llvm::is_contained(family.moreArchitectures, name);
+    if (hasHead || name == family.baseArchitecture)
       return &family;
-    }
+  }
   return nullptr;
 }
 
@@ -44,6 +45,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerBertFamily(table);
   registerBioGptFamily(table);
   registerBitNetFamily(table);
+  registerBigBirdFamily(table);
   registerBloomFamily(table);
   registerCodeGenFamily(table);
   registerCohere2Family(table);

@@ -248,7 +248,19 @@ Value FlaHeadsGraph::buildNative(Value x, const std::string &prefix) {
   };
   Value means = buildMeans(heads.key);
   AttentionOptions compressed = getOptions();
-  compressed.endsOf = config.blockSize;
+  compressed.where = [&](OpBuilder &builder, Location loc,
+                         const AttentionPair &pair) -> Value {
+    auto number = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(builder, loc, value);
+    };
+    Value seen = compressed.mask.getExpression().buildPredicate(
+        builder, loc, pair.query, pair.key);
+    Value place = arith::RemUIOp::create(builder, loc, pair.key,
+                                         number(config.blockSize));
+    Value isLast = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                         place, number(config.blockSize - 1));
+    return arith::AndIOp::create(builder, loc, seen, isLast);
+  };
   Value result = gated(
       b.attention(heads.query, means, buildMeans(heads.value), compressed), 0);
 

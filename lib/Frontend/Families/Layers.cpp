@@ -186,6 +186,12 @@ static Value roundToBF16(OpBuilder &builder, Location loc, Value value) {
   return arith::BitcastOp::create(builder, loc, value.getType(), kept);
 }
 
+/// What the last arguments of a region stand for.
+static AttentionPair getPair(ValueRange arguments) {
+  ValueRange pair = arguments.take_back(4);
+  return {pair[0], pair[1], pair[2], pair[3]};
+}
+
 /// Adds what `options` says of single keys and queries to `op` as a region.
 static void buildWhere(OpBuilder &builder, Location loc, AttentionOp op,
                        const AttentionOptions &options) {
@@ -193,33 +199,23 @@ static void buildWhere(OpBuilder &builder, Location loc, AttentionOp op,
   Block *body = builder.createBlock(
       &op.getWhere(), {}, SmallVector<Type>(4, builder.getIndexType()),
       SmallVector<Location>(4, loc));
-  Value row = body->getArgument(0);
-  Value query = body->getArgument(2), key = body->getArgument(3);
+  AttentionPair pair = getPair(body->getArguments());
   Value zero = arith::ConstantIntOp::create(builder, loc, 0, 32);
   auto isSet = [&](Value numbers, Value position) -> Value {
     Value number = tensor::ExtractOp::create(builder, loc, numbers,
-                                             ValueRange{row, position});
+                                             ValueRange{pair.row, position});
     return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, number,
                                  zero);
   };
-  Value visible =
-      options.mask.getExpression().buildPredicate(builder, loc, query, key);
+  Value visible = options.where ? options.where(builder, loc, pair)
+                                : options.mask.getExpression().buildPredicate(
+                                      builder, loc, pair.query, pair.key);
   if (options.shownKeys)
     visible = arith::OrIOp::create(builder, loc, visible,
-                                   isSet(options.shownKeys, key));
+                                   isSet(options.shownKeys, pair.key));
   if (options.onlyQueries)
     visible = arith::AndIOp::create(builder, loc, visible,
-                                    isSet(options.onlyQueries, query));
-  if (options.endsOf) {
-    auto number = [&](int64_t value) -> Value {
-      return arith::ConstantIndexOp::create(builder, loc, value);
-    };
-    Value place =
-        arith::RemUIOp::create(builder, loc, key, number(options.endsOf));
-    Value isEnd = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
-                                        place, number(options.endsOf - 1));
-    visible = arith::AndIOp::create(builder, loc, visible, isEnd);
-  }
+                                    isSet(options.onlyQueries, pair.query));
   YieldOp::create(builder, loc, visible);
 }
 
@@ -288,10 +284,13 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
                            {static_cast<int64_t>(options.slopes.size())}));
   // Padding lies behind a row's tokens, where a query that sees no later keys
   // does not get.
-  MaskReach reach = options.mask.getExpression().getReach();
   bool isAttrMask =
-      !options.shownKeys && !options.onlyQueries && !options.endsOf;
-  bool looksAhead = options.shownKeys || !reach.ahead || *reach.ahead > 0;
+      !options.where && !options.shownKeys && !options.onlyQueries;
+  bool looksAhead = !isAttrMask;
+  if (isAttrMask) {
+    MaskReach reach = options.mask.getExpression().getReach();
+    looksAhead = !reach.ahead || *reach.ahead > 0;
+  }
   auto op = AttentionOp::create(builder, loc, query, key, value,
                                 isAttrMask ? options.mask : fullMask(),
                                 options.scale);
@@ -308,7 +307,7 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   }
   if (!isAttrMask)
     buildWhere(builder, loc, op, options);
-  if (!slopes && options.softCap == 0)
+  if (!slopes && options.softCap == 0 && !options.score)
     return op;
 
   OpBuilder::InsertionGuard guard(builder);
@@ -318,6 +317,7 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
                                     {element, index, index, index, index},
                                     SmallVector<Location>(5, loc));
   Value score = body->getArgument(0);
+  AttentionPair pair = getPair(body->getArguments());
   auto number = [&](double value) -> Value {
     return arith::ConstantOp::create(builder, loc,
                                      builder.getFloatAttr(element, value));
@@ -329,13 +329,13 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
     score = arith::MulFOp::create(builder, loc, cap, bent);
   }
   if (slopes) {
-    Value head = body->getArgument(2), steps = body->getArgument(4);
+    Value steps = pair.key;
     Value slope =
-        tensor::ExtractOp::create(builder, loc, slopes, ValueRange(head));
+        tensor::ExtractOp::create(builder, loc, slopes, ValueRange(pair.head));
     // slope * (key - query): nearer keys weigh more. That the query is taken
     // off cannot be seen behind the softmax, but for rounding.
     if (!options.roundsSlopes)
-      steps = arith::SubIOp::create(builder, loc, steps, body->getArgument(3));
+      steps = arith::SubIOp::create(builder, loc, steps, pair.query);
     steps =
         arith::IndexCastOp::create(builder, loc, builder.getI32Type(), steps);
     steps = arith::SIToFPOp::create(builder, loc, element, steps);
@@ -347,6 +347,8 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
           builder, loc, roundToBF16(builder, loc, bias), number(options.scale));
     score = arith::AddFOp::create(builder, loc, score, bias);
   }
+  if (options.score)
+    score = options.score(builder, loc, score, pair);
   YieldOp::create(builder, loc, ValueRange(score));
   return op;
 }

@@ -67,6 +67,7 @@ static const Family *selectFamily(const FamilyTable &table,
       names.push_back(family.modelType);
     } else {
       names.push_back(family.headArchitecture);
+      llvm::append_range(names, family.moreArchitectures);
       names.push_back(family.baseArchitecture);
     }
   }

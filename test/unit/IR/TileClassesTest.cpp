@@ -255,6 +255,24 @@ TEST_F(TileClassesTest, tilesOfOnePairAreExactWhereNothingIsUnknown) {
   }
 }
 
+TEST_F(TileClassesTest, extentsAreKnown) {
+  context.loadDialect<tensor::TensorDialect>();
+  Value tensor = tensor::EmptyOp::create(builder, loc, ArrayRef<int64_t>{21},
+                                         builder.getI32Type());
+  // The positions in the last of blocks of four.
+  Value extent = tensor::DimOp::create(builder, loc, tensor, 0);
+  Value end = arith::SubIOp::create(builder, loc, extent, index(1));
+  Value last = arith::DivSIOp::create(builder, loc, end, index(4));
+  Value block = arith::DivSIOp::create(builder, loc, key, index(4));
+  Value predicate = arith::CmpIOp::create(
+      builder, loc, arith::CmpIPredicate::eq, block, last);
+  EXPECT_FALSE(classify(predicate, {0, 3, 16, 19}).any);
+  EXPECT_TRUE(classify(predicate, {0, 3, 20, 20}).all);
+  KnownClass both = classify(predicate, {0, 3, 18, 20});
+  EXPECT_TRUE(both.any);
+  EXPECT_FALSE(both.all);
+}
+
 TEST_F(TileClassesTest, reachHolds) {
   for (int i = 0; i < 4000; ++i) {
     MaskAttrInterface mask = makeMask(3);
