@@ -15,7 +15,7 @@ import numpy as np
 
 from .machine import ROOT, cache_folder, digest
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 DYNAMIC = -(2**63)
 F32, BF16, I32 = 0, 3, 5
 ROLE_DATA, ROLE_WEIGHTS, ROLE_ARENA = 0, 3, 4
@@ -90,6 +90,9 @@ class ValueDesc(c.Structure):
         ("rank", c.c_int32),
         ("role", c.c_int32),
         ("slot", c.c_int32),
+        ("sequence", c.c_int32),
+        ("reserved", c.c_int32),
+        ("limit", c.c_int64),
     ]
 
 

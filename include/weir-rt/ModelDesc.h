@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /// Changes with every incompatible change of the structures below.
-#define WEIR_ABI_VERSION 2
+#define WEIR_ABI_VERSION 3
 
 /// The extent of a dimension known only at run time.
 #define WEIR_DYNAMIC INT64_MIN
@@ -89,6 +89,13 @@ typedef struct weir_value_desc {
   int32_t rank;
   int32_t role; ///< weir_role
   int32_t slot; ///< index into weir_model_desc::slots, else -1
+  /// Which of a function's sequences its time axis, or its lengths, are those
+  /// of. Only functions that do not extend have several.
+  int32_t sequence;
+  int32_t reserved; ///< 0
+  /// What integers that the caller provides are at least 0 and below, or row
+  /// lengths at most; 0: any.
+  int64_t limit;
 } weir_value_desc;
 
 /// One entry point.

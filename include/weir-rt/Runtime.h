@@ -164,7 +164,8 @@ void weir_runner_close(weir_runner *runner);
 /// point precision. `function` may be null: the model's forward function, a
 /// plain one that takes such inputs, or the extending one on an empty state. A
 /// tensor `attention_mask` [batch, time] of zeros and ones hides tokens, at any
-/// place. The result is freed with weir_tensor_list_free.
+/// place; `decoder_attention_mask` those of a decoder that has its own. The
+/// result is freed with weir_tensor_list_free.
 weir_tensor_list *weir_forward(weir_runner *runner, const char *function,
                                const weir_tensor *inputs, size_t num_inputs,
                                weir_error **error);

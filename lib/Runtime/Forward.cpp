@@ -21,15 +21,21 @@ static constexpr char kMaskName[] = "attention_mask";
 /// contents come from, or -1 for zeros.
 using TimeMap = std::vector<std::vector<int64_t>>;
 
+/// One of a function's sequences.
+struct ForwardRunner::Sequence {
+  int64_t time = WEIR_DYNAMIC;
+  std::vector<int32_t> lengths; ///< per row, if rows are known
+  bool compacted = false;
+  TimeMap gather, scatter; ///< set when compacted
+};
+
 /// A function with all it needs for one run.
 struct ForwardRunner::Binding {
   const weir_function_desc *function = nullptr;
-  int64_t batch = WEIR_DYNAMIC, time = WEIR_DYNAMIC;
+  int64_t batch = WEIR_DYNAMIC;
+  std::vector<Sequence> sequences;
   std::vector<std::vector<int64_t>> shapes; ///< per argument
   std::vector<Buffer> data;                 ///< per input
-  std::vector<int32_t> lengths;             ///< per row, if rows are known
-  bool compacted = false;
-  TimeMap gather, scatter; ///< set when compacted
 };
 
 ForwardRunner::ForwardRunner(std::shared_ptr<const Program> program,
@@ -125,26 +131,26 @@ static bool checkShape(const weir_value_desc &arg, const TensorView &input,
   return true;
 }
 
-bool ForwardRunner::bindMask(const TensorView &mask, Binding &binding,
-                             std::string &error) const {
+bool ForwardRunner::bindMask(const TensorView &mask, int64_t batch,
+                             Sequence &sequence, std::string &error) const {
   std::string where = "input '" + mask.name + "'";
-  if (mask.shape != std::vector<int64_t>{binding.batch, binding.time}) {
+  if (mask.shape != std::vector<int64_t>{batch, sequence.time}) {
     error = where + " has shape " + shapeToString(mask.shape) + ", expected " +
-            shapeToString({binding.batch, binding.time});
+            shapeToString({batch, sequence.time});
     return false;
   }
-  size_t count = static_cast<size_t>(binding.batch * binding.time);
+  size_t count = static_cast<size_t>(batch * sequence.time);
   std::vector<double> values(count);
   if (!convertElements(mask.data, mask.dtype, values.data(), WEIR_F64, count,
                        error))
     return false;
-  binding.gather.resize(static_cast<size_t>(binding.batch));
-  binding.scatter.resize(static_cast<size_t>(binding.batch));
-  for (int64_t row = 0; row < binding.batch; ++row) {
-    std::vector<int64_t> &gather = binding.gather[row];
-    std::vector<int64_t> &scatter = binding.scatter[row];
-    for (int64_t t = 0; t < binding.time; ++t) {
-      double value = values[row * binding.time + t];
+  sequence.gather.resize(static_cast<size_t>(batch));
+  sequence.scatter.resize(static_cast<size_t>(batch));
+  for (int64_t row = 0; row < batch; ++row) {
+    std::vector<int64_t> &gather = sequence.gather[row];
+    std::vector<int64_t> &scatter = sequence.scatter[row];
+    for (int64_t t = 0; t < sequence.time; ++t) {
+      double value = values[row * sequence.time + t];
       if (value != 0 && value != 1) {
         error = where + " holds " + std::to_string(value) +
                 ", expected only zeros and ones";
@@ -155,9 +161,9 @@ bool ForwardRunner::bindMask(const TensorView &mask, Binding &binding,
       if (value == 1)
         gather.push_back(t);
     }
-    binding.lengths[row] = static_cast<int32_t>(gather.size());
-    binding.compacted |= static_cast<int64_t>(gather.size()) < binding.time;
-    gather.resize(static_cast<size_t>(binding.time), -1);
+    sequence.lengths[row] = static_cast<int32_t>(gather.size());
+    sequence.compacted |= static_cast<int64_t>(gather.size()) < sequence.time;
+    gather.resize(static_cast<size_t>(sequence.time), -1);
   }
   return true;
 }
@@ -173,10 +179,11 @@ static bool takesTokens(const weir_function_desc &function,
          std::strcmp(arg.name + size - ending, kEnding) == 0;
 }
 
-/// Checks that the tokens `data` of shape [rows, time] are in the vocabulary.
+/// Checks that the integers `data` of shape [rows, time] are at least 0 and
+/// below `limit`, which `what` speaks of.
 static bool checkTokens(const weir_value_desc &arg, const uint8_t *data,
-                        const std::vector<int64_t> &shape, int64_t vocabSize,
-                        std::string &error) {
+                        const std::vector<int64_t> &shape, int64_t limit,
+                        const char *what, std::string &error) {
   for (int64_t row = 0, i = 0; row < shape[0]; ++row)
     for (int64_t t = 0; t < shape[1]; ++t, ++i) {
       int64_t token;
@@ -187,12 +194,11 @@ static bool checkTokens(const weir_value_desc &arg, const uint8_t *data,
         std::memcpy(&narrow, data + i * 4, 4);
         token = narrow;
       }
-      if (token >= 0 && token < vocabSize)
+      if (token >= 0 && token < limit)
         continue;
       error = std::string("input '") + arg.name + "': token " +
               std::to_string(t) + " of row " + std::to_string(row) + " is " +
-              std::to_string(token) + ", outside the vocabulary of " +
-              std::to_string(vocabSize);
+              std::to_string(token) + ", " + what + std::to_string(limit);
       return false;
     }
   return true;
@@ -216,34 +222,72 @@ static bool deduceShape(const weir_value_desc &arg, int64_t batch, int64_t time,
   return true;
 }
 
+/// What the mask is called that stands for the row lengths `arg`.
+static std::string getMaskName(const weir_value_desc &arg) {
+  std::string name = arg.name, ending = "lengths";
+  bool fits =
+      name.size() >= ending.size() &&
+      name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
+  // The first sequence's may be called anything.
+  if (arg.sequence == 0 || !fits)
+    return kMaskName;
+  return name.substr(0, name.size() - ending.size()) + kMaskName;
+}
+
+/// The row lengths that an input called `name` is the mask of, or null.
+static const weir_value_desc *findMasked(const weir_function_desc &function,
+                                         const std::string &name) {
+  for (int32_t i = 0; i < function.num_args; ++i)
+    if (function.args[i].role == WEIR_ROLE_LENGTHS &&
+        getMaskName(function.args[i]) == name)
+      return &function.args[i];
+  return nullptr;
+}
+
+/// Checks that rows have no more tokens than `limit`. Positions beyond it may
+/// have no weights.
+static bool checkLengths(const std::vector<int32_t> &lengths, int64_t limit,
+                         std::string &error) {
+  for (size_t row = 0; row < lengths.size(); ++row)
+    if (lengths[row] > limit) {
+      error = "row " + std::to_string(row) + " has " +
+              std::to_string(lengths[row]) +
+              " tokens, which exceed the maximum length of " +
+              std::to_string(limit);
+      return false;
+    }
+  return true;
+}
+
 bool ForwardRunner::bind(const weir_function_desc &function,
                          const std::vector<TensorView> &inputs,
                          Binding &binding, std::string &error) const {
   std::string where = std::string("function '") + function.name + "'";
-  bool hasLengths = findRole(function, WEIR_ROLE_LENGTHS) >= 0;
-  const TensorView *mask = nullptr;
+  std::vector<std::pair<const weir_value_desc *, const TensorView *>> masks;
   for (const TensorView &input : inputs) {
     bool known = false;
     for (int32_t i = 0; i < function.num_args; ++i)
       known |= isInput(function.args[i]) && input.name == function.args[i].name;
     if (known)
       continue;
+    if (const weir_value_desc *masked = findMasked(function, input.name)) {
+      masks.emplace_back(masked, &input);
+      continue;
+    }
     if (input.name != kMaskName) {
       error = "input '" + input.name + "' is not an argument of " + where +
               ", which takes " + listArguments(function);
       return false;
     }
-    if (!hasLengths) {
-      error = "input '" + input.name + "' was given, and " + where +
-              " has neither an argument of that name nor row lengths";
-      return false;
-    }
-    mask = &input;
+    error = "input '" + input.name + "' was given, and " + where +
+            " has neither an argument of that name nor row lengths";
+    return false;
   }
   binding = Binding();
   binding.function = &function;
   binding.shapes.resize(static_cast<size_t>(function.num_args));
   binding.data.resize(static_cast<size_t>(function.num_args));
+  binding.sequences.resize(countSequences(function));
   for (int32_t i = 0; i < function.num_args; ++i) {
     const weir_value_desc &arg = function.args[i];
     if (!isInput(arg))
@@ -263,34 +307,45 @@ bool ForwardRunner::bind(const weir_function_desc &function,
         isExtend(function) && time >= 0)
       shape[time] = WEIR_DYNAMIC;
     open.shape = shape.data();
-    if (!checkShape(open, *input, binding.batch, binding.time, error))
+    if (!checkShape(open, *input, binding.batch,
+                    binding.sequences[arg.sequence].time, error))
       return false;
     binding.shapes[i] = input->shape;
   }
-  if (binding.batch != WEIR_DYNAMIC)
-    binding.lengths.assign(
-        static_cast<size_t>(binding.batch),
-        binding.time == WEIR_DYNAMIC ? 0 : static_cast<int32_t>(binding.time));
-  if (hasLengths &&
-      (binding.batch == WEIR_DYNAMIC || binding.time == WEIR_DYNAMIC)) {
-    error = where + " takes row lengths, and no argument of it has rows and "
-                    "time steps";
-    return false;
-  }
-  if (mask && !bindMask(*mask, binding, error))
-    return false;
-  // Positions beyond the limit may have no weights. Sessions check their own.
+  for (Sequence &sequence : binding.sequences)
+    if (binding.batch != WEIR_DYNAMIC)
+      sequence.lengths.assign(static_cast<size_t>(binding.batch),
+                              sequence.time == WEIR_DYNAMIC
+                                  ? 0
+                                  : static_cast<int32_t>(sequence.time));
+  for (int32_t i = 0; i < function.num_args; ++i)
+    if (const weir_value_desc &arg = function.args[i];
+        arg.role == WEIR_ROLE_LENGTHS &&
+        (binding.batch == WEIR_DYNAMIC ||
+         binding.sequences[arg.sequence].time == WEIR_DYNAMIC)) {
+      error = where + " takes row lengths, and no argument of it has rows and "
+                      "time steps";
+      return false;
+    }
+  for (auto [lengths, mask] : masks)
+    if (!bindMask(*mask, binding.batch, binding.sequences[lengths->sequence],
+                  error))
+      return false;
+  // Sessions check their own.
   const weir_model_desc &model = program->model();
-  if (function.method == WEIR_METHOD_FORWARD && binding.time != WEIR_DYNAMIC &&
-      model.max_length != WEIR_DYNAMIC)
-    for (size_t row = 0; row < binding.lengths.size(); ++row)
-      if (binding.lengths[row] > model.max_length) {
-        error = "row " + std::to_string(row) + " has " +
-                std::to_string(binding.lengths[row]) +
-                " tokens, which exceed the maximum length of " +
-                std::to_string(model.max_length);
-        return false;
-      }
+  if (function.method == WEIR_METHOD_FORWARD &&
+      model.max_length != WEIR_DYNAMIC &&
+      binding.sequences.front().time != WEIR_DYNAMIC &&
+      !checkLengths(binding.sequences.front().lengths, model.max_length, error))
+    return false;
+  for (int32_t i = 0; i < function.num_args; ++i)
+    if (const weir_value_desc &arg = function.args[i];
+        arg.role == WEIR_ROLE_LENGTHS && arg.limit > 0 &&
+        !checkLengths(binding.sequences[arg.sequence].lengths, arg.limit,
+                      error)) {
+      error = std::string("'") + arg.name + "': " + error;
+      return false;
+    }
 
   for (int32_t i = 0; i < function.num_args; ++i) {
     const weir_value_desc &arg = function.args[i];
@@ -298,7 +353,8 @@ bool ForwardRunner::bind(const weir_function_desc &function,
       continue;
     const TensorView *given = findInput(inputs, arg.name);
     std::vector<int64_t> &shape = binding.shapes[i];
-    if (!given && !deduceShape(arg, binding.batch, binding.time, shape, error))
+    const Sequence &sequence = binding.sequences[arg.sequence];
+    if (!given && !deduceShape(arg, binding.batch, sequence.time, shape, error))
       return false;
     size_t elementBytes = dtypeSize(arg.dtype);
     int64_t bytes, count;
@@ -318,7 +374,7 @@ bool ForwardRunner::bind(const weir_function_desc &function,
       return false;
     }
     int32_t timeAxis = findAxis(arg, WEIR_AXIS_TIME);
-    if (binding.compacted && timeAxis >= 0) {
+    if (sequence.compacted && timeAxis >= 0) {
       int32_t batchAxis = findAxis(arg, WEIR_AXIS_BATCH);
       Buffer moved;
       if (batchAxis < 0 || !moved.allocate(static_cast<size_t>(bytes))) {
@@ -328,13 +384,17 @@ bool ForwardRunner::bind(const weir_function_desc &function,
         return false;
       }
       moveTime(binding.data[i].data(), moved.data(), input.shape, batchAxis,
-               timeAxis, elementBytes, binding.gather);
+               timeAxis, elementBytes, sequence.gather);
       binding.data[i] = std::move(moved);
     }
     // What a mask hides is gone by now: it may be any number.
     if (takesTokens(function, arg) && model.vocab_size > 0 &&
         !checkTokens(arg, binding.data[i].data(), input.shape, model.vocab_size,
-                     error))
+                     "outside the vocabulary of ", error))
+      return false;
+    if (arg.limit > 0 &&
+        !checkTokens(arg, binding.data[i].data(), input.shape, arg.limit,
+                     "expected a number from 0 to below ", error))
       return false;
   }
   return true;
@@ -370,7 +430,7 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
     switch (function.args[i].role) {
     case WEIR_ROLE_LENGTHS:
       shape = {binding.batch};
-      data = binding.lengths.data();
+      data = binding.sequences[function.args[i].sequence].lengths.data();
       break;
     case WEIR_ROLE_WEIGHTS:
       shape = {program->weights().size()};
@@ -414,20 +474,21 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
       return false;
     copyDense(view, output.memory.data());
     int32_t timeAxis = findAxis(desc, WEIR_AXIS_TIME);
-    if (!binding.compacted || timeAxis < 0)
+    const Sequence &sequence = binding.sequences[desc.sequence];
+    if (!sequence.compacted || timeAxis < 0)
       continue;
     int32_t batchAxis = findAxis(desc, WEIR_AXIS_BATCH);
     OwnedTensor moved;
-    if (batchAxis < 0 || shape[timeAxis] != binding.time) {
+    if (batchAxis < 0 || shape[timeAxis] != sequence.time) {
       error = std::string("result '") + desc.name + "' of shape " +
               shapeToString(shape) + " cannot be moved back to the " +
-              std::to_string(binding.time) + " masked positions";
+              std::to_string(sequence.time) + " masked positions";
       return false;
     }
     if (!makeOutput(desc, shape, moved, error))
       return false;
     moveTime(output.memory.data(), moved.memory.data(), shape, batchAxis,
-             timeAxis, view.elementBytes, binding.scatter);
+             timeAxis, view.elementBytes, sequence.scatter);
     output = std::move(moved);
   }
   return true;
@@ -437,11 +498,12 @@ bool ForwardRunner::stream(Binding &binding, std::vector<OwnedTensor> &outputs,
                            std::string &error) {
   const weir_function_desc &function = *binding.function;
   const weir_model_desc &model = program->model();
+  const Sequence &sequence = binding.sequences.front();
   SessionOptions options;
   options.batch = binding.batch;
   options.threads = threads;
   // No longer than needed; what exceeds the model's limit is refused below.
-  options.maxLength = std::max<int64_t>(1, binding.time);
+  options.maxLength = std::max<int64_t>(1, sequence.time);
   if (model.max_length != WEIR_DYNAMIC)
     options.maxLength = std::min(options.maxLength, model.max_length);
   std::unique_ptr<Session> session = Session::open(program, options, error);
@@ -469,7 +531,7 @@ bool ForwardRunner::stream(Binding &binding, std::vector<OwnedTensor> &outputs,
   std::vector<const void *const *> inputs;
   for (const std::vector<const void *> &pointers : rows)
     inputs.push_back(pointers.data());
-  std::vector<int64_t> counts(binding.lengths.begin(), binding.lengths.end());
+  std::vector<int64_t> counts(sequence.lengths.begin(), sequence.lengths.end());
   bool all = session->hasAllOutputs();
   bool good = true;
   auto collect = [&](const OutputBlock &block) {
@@ -480,7 +542,7 @@ bool ForwardRunner::stream(Binding &binding, std::vector<OwnedTensor> &outputs,
     if (!output) {
       std::vector<int64_t> shape = {binding.batch};
       if (all)
-        shape.push_back(binding.time);
+        shape.push_back(sequence.time);
       shape.insert(shape.end(), block.stepShape,
                    block.stepShape + block.stepRank);
       output = &outputs.emplace_back();
@@ -493,8 +555,8 @@ bool ForwardRunner::stream(Binding &binding, std::vector<OwnedTensor> &outputs,
       int64_t at = block.row;
       if (all) {
         int64_t t = block.first + i;
-        at = at * binding.time +
-             (binding.compacted ? binding.gather[block.row][t] : t);
+        at = at * sequence.time +
+             (sequence.compacted ? sequence.gather[block.row][t] : t);
       }
       std::memcpy(
           output->memory.data() + static_cast<size_t>(at) * block.stepBytes,

@@ -40,16 +40,19 @@ public:
   /// An input `attention_mask` [batch, time] of zeros and ones, for a function
   /// that takes row lengths rather than a mask, moves the visible tokens of
   /// each row to the front before and the results back after; results at
-  /// masked positions are zero.
+  /// masked positions are zero. Where a function has several sequences, each
+  /// has a mask, called like the sequence's lengths with `attention_mask` in
+  /// place of `lengths`.
   bool run(const std::vector<TensorView> &inputs, const std::string &function,
            std::vector<OwnedTensor> &outputs, std::string &error);
 
 private:
+  struct Sequence;
   struct Binding;
   bool bind(const weir_function_desc &function,
             const std::vector<TensorView> &inputs, Binding &binding,
             std::string &error) const;
-  bool bindMask(const TensorView &mask, Binding &binding,
+  bool bindMask(const TensorView &mask, int64_t batch, Sequence &sequence,
                 std::string &error) const;
   bool call(Binding &binding, std::vector<OwnedTensor> &outputs,
             std::string &error);

@@ -24,6 +24,13 @@ int32_t weir::rt::findRole(const weir_function_desc &function, int32_t role) {
   return -1;
 }
 
+size_t weir::rt::countSequences(const weir_function_desc &function) {
+  int32_t last = 0;
+  for (int32_t i = 0; i < function.num_args; ++i)
+    last = std::max(last, function.args[i].sequence);
+  return static_cast<size_t>(last) + 1;
+}
+
 /// Checks the parts that values and slots share. `what` names the entry.
 static bool checkShape(const std::string &what, const char *name,
                        const int64_t *shape, const int32_t *axes, int32_t dtype,
@@ -151,6 +158,17 @@ static bool checkExtend(const weir_function_desc &function,
   return true;
 }
 
+/// Checks which sequence `value` belongs to, of `count`.
+static bool checkSequence(const std::string &where,
+                          const weir_value_desc &value, int32_t count,
+                          std::string &error) {
+  if (value.sequence >= 0 && value.sequence < count)
+    return true;
+  error = where + " '" + value.name + "' belongs to sequence " +
+          std::to_string(value.sequence) + " of " + std::to_string(count);
+  return false;
+}
+
 static bool checkFunction(const weir_model_desc &model,
                           const weir_function_desc &function,
                           std::string &error) {
@@ -175,6 +193,18 @@ static bool checkFunction(const weir_model_desc &model,
                     arg.dtype, arg.rank, error))
       return false;
     std::string name = where + ": argument '" + arg.name + "'";
+    // A number to keep what is counted small.
+    int32_t most = isExtend(function) ? 1 : 16;
+    if (!checkSequence(where + ": argument", arg, most, error))
+      return false;
+    bool isNumbered = arg.role == WEIR_ROLE_LENGTHS ||
+                      (isInput(arg) && arg.rank == 2 &&
+                       (arg.dtype == WEIR_I32 || arg.dtype == WEIR_I64));
+    if (arg.limit < 0 || (arg.limit > 0 && !isNumbered)) {
+      error = name + " has a limit of " + std::to_string(arg.limit) +
+              ", which integers [rows, time] and row lengths may have";
+      return false;
+    }
     bool fits = true;
     switch (arg.role) {
     case WEIR_ROLE_DATA:
@@ -218,7 +248,9 @@ static bool checkFunction(const weir_model_desc &model,
   for (int32_t i = 0; i < function.num_results; ++i) {
     const weir_value_desc &value = function.results[i];
     if (!checkShape(where + ": result", value.name, value.shape, value.axes,
-                    value.dtype, value.rank, error))
+                    value.dtype, value.rank, error) ||
+        !checkSequence(where + ": result", value,
+                       static_cast<int32_t>(countSequences(function)), error))
       return false;
   }
   if (findRole(function, WEIR_ROLE_ARENA) >= 0 && !function.arena_bytes) {

@@ -56,12 +56,12 @@ private:
 /// entry at fault.
 bool checkModel(const weir_model_desc &model, std::string &error);
 
-/// Whether `function` appends to the state.
 /// Whether the caller provides `arg` by its name, or may.
 inline bool isInput(const weir_value_desc &arg) {
   return arg.role == WEIR_ROLE_DATA || arg.role == WEIR_ROLE_OPTIONAL;
 }
 
+/// Whether `function` appends to the state.
 inline bool isExtend(const weir_function_desc &function) {
   return function.method == WEIR_METHOD_EXTEND ||
          function.method == WEIR_METHOD_EXTEND_LAST;
@@ -69,6 +69,9 @@ inline bool isExtend(const weir_function_desc &function) {
 
 /// The index of the axis of `value` that stands for `axis`, or -1.
 int32_t findAxis(const weir_value_desc &value, int32_t axis);
+
+/// How many sequences `function` has, at least 1.
+size_t countSequences(const weir_function_desc &function);
 
 /// The index of the first argument of `function` with `role`, or -1.
 int32_t findRole(const weir_function_desc &function, int32_t role);

@@ -41,6 +41,8 @@ static If<T, ValueInterface> visitFields(Visitor &visit, T &value) {
   visit("dtype", value.dtype);
   visit("role", value.role);
   visit("slot", value.slot);
+  visit("sequence", value.sequence);
+  visit("limit", value.limit);
 }
 template <typename Visitor, typename T>
 static If<T, FunctionInterface> visitFields(Visitor &visit, T &function) {

@@ -92,7 +92,8 @@ static std::string describe(const ValueInterface &value) {
     if (axis == WEIR_AXIS_BATCH)
       text += "batch";
     else if (axis == WEIR_AXIS_TIME && extent == WEIR_DYNAMIC)
-      text += "time";
+      text += value.sequence == 0 ? "time"
+                                  : "time" + std::to_string(value.sequence);
     else
       text += extent == WEIR_DYNAMIC ? "?" : std::to_string(extent);
   }

@@ -121,6 +121,12 @@ LogicalResult FunctionReader::readValue(func::FuncOp function, Type type,
     value.role =
         role.getValue() == "lengths" ? WEIR_ROLE_LENGTHS : WEIR_ROLE_OPTIONAL;
   }
+  if (auto sequence =
+          attributes.getAs<IntegerAttr>(WeirDialect::getSequenceAttrName()))
+    value.sequence = sequence.getInt();
+  if (auto limit =
+          attributes.getAs<IntegerAttr>(WeirDialect::getLimitAttrName()))
+    value.limit = limit.getInt();
   if (auto method =
           function->getAttrOfType<StringAttr>(WeirDialect::getMethodAttrName()))
     labelSequenceAxes(value, method.getValue() != "forward");

@@ -77,7 +77,8 @@ Constant *TableEmitter::emitValue(const weir::ValueInterface &value) {
       place(ConstantDataArray::get(module.getContext(), ArrayRef(value.axes)));
   return structure({text(value.name), shape, axes, number32(value.dtype),
                     number32(value.shape.size()), number32(value.role),
-                    number32(value.slot)});
+                    number32(value.slot), number32(value.sequence), number32(0),
+                    number64(value.limit)});
 }
 
 Expected<Function *>

@@ -28,7 +28,11 @@ def Weir_Dialect : Dialect {
 
     - `weir.name` on an argument or result: its public name, as Hugging Face
       calls it (`input_ids`, `logits`).
-    - `weir.role` on an argument: `lengths`, `slot`, `weights` or `arena`.
+    - `weir.role` on an argument: `lengths`, `optional`, `weights` or `arena`.
+    - `weir.sequence` on an argument or result: which of several sequences it
+      belongs to, each with lengths of its own; 0 unless given.
+    - `weir.limit` on an argument: what its numbers are below, or row lengths at
+      most.
     - `weir.slot` on an argument or result: the `weir.slot` it carries.
     - `weir.method` on a function: `forward`, `extend` or `extend_last`.
     - `weir.reason` on an op: why its schedule is what it is.
@@ -47,6 +51,8 @@ def Weir_Dialect : Dialect {
     static ::llvm::StringRef getNameAttrName() { return "weir.name"; }
     static ::llvm::StringRef getRoleAttrName() { return "weir.role"; }
     static ::llvm::StringRef getSlotAttrName() { return "weir.slot"; }
+    static ::llvm::StringRef getSequenceAttrName() { return "weir.sequence"; }
+    static ::llvm::StringRef getLimitAttrName() { return "weir.limit"; }
     static ::llvm::StringRef getMethodAttrName() { return "weir.method"; }
     static ::llvm::StringRef getReasonAttrName() { return "weir.reason"; }
   }];

@@ -572,9 +572,27 @@ static void streamDecodeLoops(func::FuncOp forward, func::FuncOp step) {
   });
 }
 
+/// Why @forward cannot stream when it takes several sequences: a state has the
+/// past of one.
+static std::optional<AxisRefusal> checkSequences(func::FuncOp forward) {
+  for (BlockArgument argument : forward.getArguments()) {
+    auto sequence = forward.getArgAttrOfType<IntegerAttr>(
+        argument.getArgNumber(), WeirDialect::getSequenceAttrName());
+    if (sequence && sequence.getInt() != 0)
+      return AxisRefusal{argument.getLoc(),
+                         "this model reads several sequences, such as an "
+                         "encoder's and a decoder's",
+                         std::nullopt};
+  }
+  return std::nullopt;
+}
+
 /// Derives, or sets `refusal`. Nothing is derived where time does not occur.
 static StreamingFunctions derive(func::FuncOp forward,
                                  std::optional<AxisRefusal> &refusal) {
+  refusal = checkSequences(forward);
+  if (refusal)
+    return {};
   FailureOr<AxisFlow> flow =
       AxisFlow::compute(forward, forward->getParentOfType<ModuleOp>(), TimeAxis,
                         AxisTrust::WholeSequence, refusal);

@@ -38,6 +38,8 @@ struct ValueInterface {
   int32_t dtype = 0;                ///< weir_dtype
   int32_t role = 0;                 ///< weir_role
   int32_t slot = -1;
+  int32_t sequence = 0;
+  int64_t limit = 0;
 };
 
 /// One entry point; mirrors `weir_function_desc`.

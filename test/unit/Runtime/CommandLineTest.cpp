@@ -281,7 +281,7 @@ TEST_F(CommandLineTest, TellsAboutItself) {
   EXPECT_EQ(run({"--help"}), 0);
   EXPECT_EQ(out.find("usage: toy [options]\n"), 0u);
   EXPECT_EQ(run({"--version"}), 0);
-  EXPECT_EQ(out, "toy, compiled by by hand, runtime version 2\n");
+  EXPECT_EQ(out, "toy, compiled by by hand, runtime version 3\n");
   EXPECT_EQ(run({"--info"}), 0);
   EXPECT_NE(out.find("  history (history): I32 [2, 1, 64, 1], 512 bytes\n"),
             std::string::npos)

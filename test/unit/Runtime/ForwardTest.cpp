@@ -174,6 +174,40 @@ TEST_F(ForwardTest, TokensAreInTheVocabulary) {
                              "outside the vocabulary of 8");
 }
 
+TEST_F(ForwardTest, SequencesHaveLengthsAndMasksOfTheirOwn) {
+  auto addInputs = [&](std::vector<int64_t> written) {
+    add<int64_t>("input_ids", WEIR_I64, {2, 4}, {1, 2, 3, 4, 5, 6, 7, 8});
+    int64_t time = static_cast<int64_t>(written.size()) / 2;
+    add<int64_t>("decoder_input_ids", WEIR_I64, {2, time}, std::move(written));
+  };
+  addInputs({1, 2, 3, 4, 5, 6});
+  ASSERT_TRUE(run(pairModel)) << error;
+  EXPECT_EQ(output("sums", {2, 3}),
+            (std::vector<float>{11, 12, 13, 30, 31, 32}));
+  addInputs({1, 2, 3, 4, 5, 6});
+  add<int64_t>("attention_mask", WEIR_I64, {2, 4}, {1, 1, 0, 1, 0, 0, 0, 1});
+  add<int64_t>("decoder_attention_mask", WEIR_I64, {2, 3}, {0, 1, 1, 1, 1, 0});
+  ASSERT_TRUE(run(pairModel)) << error;
+  EXPECT_EQ(output("sums", {2, 3}), (std::vector<float>{0, 9, 10, 12, 13, 0}));
+  // The first sequence's limit is the model's, which has none.
+  addInputs({1, 2, 3, 4, 5, 6, 1, 2});
+  EXPECT_EQ(runError(pairModel), "'decoder_lengths': row 0 has 4 tokens, which "
+                                 "exceed the maximum length of 3");
+  addInputs({1, 7});
+  EXPECT_EQ(runError(pairModel),
+            "input 'decoder_input_ids': token 0 of row 1 is 7, expected a "
+            "number from 0 to below 7");
+  addInputs({1, 2});
+  add<int64_t>("decoder_attention_mask", WEIR_I64, {2, 4},
+               std::vector<int64_t>(8, 1));
+  EXPECT_EQ(runError(pairModel), "input 'decoder_attention_mask' has shape "
+                                 "[2, 4], expected [2, 1]");
+  add<int64_t>("input_ids", WEIR_I64, {1, 1}, {1});
+  EXPECT_EQ(runError(pairModel),
+            "input 'decoder_input_ids' is missing: function 'forward' takes "
+            "'input_ids', 'decoder_input_ids'");
+}
+
 TEST_F(ForwardTest, PlainFunctionsAreFoundByTheirInputs) {
   add<uint16_t>("x", WEIR_BF16, {2, 3},
                 {0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0});

@@ -40,7 +40,7 @@ TEST(Weights, AreMappedAndChecked) {
       error.replace(at, file.path.size(), "W");
     return program;
   };
-  std::string good = weightsFile(2, 0x1234, 10, 4106);
+  std::string good = weightsFile(3, 0x1234, 10, 4106);
   good[4096] = 7;
   auto program = open(good);
   ASSERT_TRUE(program) << error;
@@ -48,13 +48,13 @@ TEST(Weights, AreMappedAndChecked) {
   EXPECT_EQ(program->weights().data()[0], 7);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(program->weights().data()) % 64, 0u);
 
-  EXPECT_FALSE(open(weightsFile(2, 0x1235, 10, 4106)));
+  EXPECT_FALSE(open(weightsFile(3, 0x1235, 10, 4106)));
   EXPECT_EQ(error, "weights file 'W' belongs to another model: its id is "
                    "0000000000001235, expected 0000000000001234");
   EXPECT_FALSE(open(weightsFile(1, 0x1234, 10, 4106)));
-  EXPECT_EQ(error, "weights file 'W' has version 1, expected 2: compile the "
+  EXPECT_EQ(error, "weights file 'W' has version 1, expected 3: compile the "
                    "model again");
-  EXPECT_FALSE(open(weightsFile(2, 0x1234, 11, 4107)));
+  EXPECT_FALSE(open(weightsFile(3, 0x1234, 11, 4107)));
   EXPECT_EQ(error, "weights file 'W' holds 11 bytes of weights, expected 10");
   for (size_t size = 1; size < 4106; size += size < 32 ? 1 : 1018) {
     EXPECT_FALSE(open(good.substr(0, size)));
@@ -91,7 +91,7 @@ TEST(Program, RefusesBadTables) {
   weir_model_desc desc = model.desc;
   desc.abi_version = 9;
   expectError(desc, "model was compiled for runtime version 9, this is version "
-                    "2: compile it again");
+                    "3: compile it again");
   desc = model.desc;
   desc.max_length = 0;
   expectError(desc, "model table is incomplete");
@@ -174,6 +174,15 @@ TEST(Program, RefusesBadTables) {
       [](auto &, auto &args, auto &) { args[0].role = WEIR_ROLE_OPTIONAL; },
       "function 'extend': argument 'input_ids' is optional, which inputs of "
       "extending functions cannot be");
+  functionError([](auto &, auto &args, auto &) { args[0].sequence = 1; },
+                "function 'extend': argument 'input_ids' belongs to sequence 1 "
+                "of 1");
+  functionError([](auto &, auto &, auto &results) { results[0].sequence = 1; },
+                "function 'extend': result 'logits' belongs to sequence 1 of "
+                "1");
+  functionError([](auto &, auto &args, auto &) { args[2].limit = 5; },
+                "function 'extend': argument 'position' has a limit of 5, "
+                "which integers [rows, time] and row lengths may have");
   functionError([](auto &, auto &args, auto &) { args[0].axes = kNone; },
                 "function 'extend' has no argument with a time axis to append");
   functionError([](auto &, auto &, auto &results) { results[1].axes = kNone; },

@@ -272,23 +272,26 @@ void toy::StreamingModel::addFunction(int memory, bool last, int64_t time,
       idsShape = shape;
   if (time != D && idsShape == kTwo)
     std::abort();
+  args.push_back({"input_ids", idsShape, kBatchTime, WEIR_I32, 2,
+                  WEIR_ROLE_DATA, -1, 0, 0, 0});
   args.push_back(
-      {"input_ids", idsShape, kBatchTime, WEIR_I32, 2, WEIR_ROLE_DATA, -1});
-  args.push_back({"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1});
+      {"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1, 0, 0, 0});
   for (size_t i = 0; i < slots.size(); ++i)
     args.push_back({slots[i].name, slots[i].shape, slots[i].axes,
                     slots[i].dtype, slots[i].rank, WEIR_ROLE_SLOT,
-                    static_cast<int32_t>(i)});
+                    static_cast<int32_t>(i), 0, 0, 0});
   if (lengths)
     args.push_back(
-        {"lengths", kOne, kBatch, WEIR_I32, 1, WEIR_ROLE_LENGTHS, -1});
+        {"lengths", kOne, kBatch, WEIR_I32, 1, WEIR_ROLE_LENGTHS, -1, 0, 0, 0});
   values.push_back(args);
   if (last)
-    values.push_back({{"logits", kLastLogits, kBatchNone, WEIR_F32, 2, 0, -1},
-                      {"score", kOne, kBatch, WEIR_F32, 1, 0, -1}});
+    values.push_back(
+        {{"logits", kLastLogits, kBatchNone, WEIR_F32, 2, 0, -1, 0, 0, 0},
+         {"score", kOne, kBatch, WEIR_F32, 1, 0, -1, 0, 0, 0}});
   else
-    values.push_back({{"logits", kLogits, kBatchTimeNone, WEIR_F32, 3, 0, -1},
-                      {"score", kTwo, kBatchTime, WEIR_F32, 2, 0, -1}});
+    values.push_back(
+        {{"logits", kLogits, kBatchTimeNone, WEIR_F32, 3, 0, -1, 0, 0, 0},
+         {"score", kTwo, kBatchTime, WEIR_F32, 2, 0, -1, 0, 0, 0}});
   weir_function_desc function = {};
   function.name = last ? "extend_last" : "extend";
   function.args = values[values.size() - 2].data();
@@ -346,14 +349,15 @@ static int64_t forwardArena(void **argv) {
 static const int64_t kFeatures[] = {D, D, 2};
 static const int32_t kTimeBatchNone[] = {T, B, N};
 static const weir_value_desc kForwardArgs[] = {
-    {"input_ids", kTwo, kBatchTime, WEIR_I32, 2, WEIR_ROLE_DATA, -1},
-    {"features", kFeatures, kBatchTimeNone, WEIR_F32, 3, WEIR_ROLE_DATA, -1},
-    {"lengths", kOne, kBatch, WEIR_I32, 1, WEIR_ROLE_LENGTHS, -1},
-    {"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1}};
+    {"input_ids", kTwo, kBatchTime, WEIR_I32, 2, WEIR_ROLE_DATA, -1, 0, 0, 0},
+    {"features", kFeatures, kBatchTimeNone, WEIR_F32, 3, WEIR_ROLE_DATA, -1, 0,
+     0, 0},
+    {"lengths", kOne, kBatch, WEIR_I32, 1, WEIR_ROLE_LENGTHS, -1, 0, 0, 0},
+    {"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1, 0, 0, 0}};
 static const weir_value_desc kForwardResults[] = {
-    {"sums", kTwo, kBatchTime, WEIR_F32, 2, 0, -1},
-    {"echo", kFeatures, kTimeBatchNone, WEIR_F32, 3, 0, -1},
-    {"total", kOne, kBatch, WEIR_F32, 1, 0, -1}};
+    {"sums", kTwo, kBatchTime, WEIR_F32, 2, 0, -1, 0, 0, 0},
+    {"echo", kFeatures, kTimeBatchNone, WEIR_F32, 3, 0, -1, 0, 0, 0},
+    {"total", kOne, kBatch, WEIR_F32, 1, 0, -1, 0, 0, 0}};
 static const weir_function_desc kForwardFunctions[] = {
     {"forward", kForwardArgs, kForwardResults, forwardToy, forwardArena, 4, 3,
      WEIR_METHOD_FORWARD, 0, D}};
@@ -361,6 +365,54 @@ static const weir_function_desc kForwardFunctions[] = {
 const weir_model_desc toy::forwardModel = {
     WEIR_ABI_VERSION,        1,       0, 0, "whole", "by hand", "any",   "",
     kForwardFunctions,       nullptr, D, 0, 0,       0,         nullptr, 0,
+    {-1, -1, nullptr, 0, 0},
+    /*device=*/nullptr};
+
+/// What `read` sums up in each row, added to each token of `written`.
+static void pairToy(void **argv) {
+  auto &read = arg<int32_t, 2>(argv, 0);
+  auto &readLengths = arg<int32_t, 1>(argv, 1);
+  auto &written = arg<int32_t, 2>(argv, 2);
+  auto &lengths = arg<int32_t, 1>(argv, 3);
+  Arena arena(arg<int8_t, 1>(argv, 4));
+  int64_t batch = written.sizes[0], time = written.sizes[1];
+  float *out = arena.take(batch * time);
+  for (int64_t b = 0; b < batch; ++b) {
+    float sum = 0;
+    for (int64_t t = 0; t < readLengths.aligned[b]; ++t)
+      sum += static_cast<float>(read.aligned[b * read.sizes[1] + t]);
+    for (int64_t t = 0; t < time; ++t)
+      out[b * time + t] =
+          t < lengths.aligned[b]
+              ? sum + static_cast<float>(written.aligned[b * time + t])
+              : 99;
+  }
+  auto result = dense(out, {batch, time});
+  std::memcpy(argv[5], &result, sizeof(result));
+}
+
+static int64_t pairArena(void **argv) {
+  auto &written = arg<int32_t, 2>(argv, 2);
+  return written.sizes[0] * written.sizes[1] * 4;
+}
+
+static const weir_value_desc kPairArgs[] = {
+    {"input_ids", kTwo, kBatchTime, WEIR_I32, 2, WEIR_ROLE_DATA, -1, 0, 0, 0},
+    {"lengths", kOne, kBatch, WEIR_I32, 1, WEIR_ROLE_LENGTHS, -1, 0, 0, 0},
+    {"decoder_input_ids", kTwo, kBatchTime, WEIR_I32, 2, WEIR_ROLE_DATA, -1, 1,
+     0, 7},
+    {"decoder_lengths", kOne, kBatch, WEIR_I32, 1, WEIR_ROLE_LENGTHS, -1, 1, 0,
+     3},
+    {"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1, 0, 0, 0}};
+static const weir_value_desc kPairResults[] = {
+    {"sums", kTwo, kBatchTime, WEIR_F32, 2, 0, -1, 1, 0, 0}};
+static const weir_function_desc kPairFunctions[] = {
+    {"forward", kPairArgs, kPairResults, pairToy, pairArena, 5, 1,
+     WEIR_METHOD_FORWARD, 0, D}};
+
+const weir_model_desc toy::pairModel = {
+    WEIR_ABI_VERSION,        1,       0, 0, "pair", "by hand", "any",   "",
+    kPairFunctions,          nullptr, D, 0, 0,      0,         nullptr, 0,
     {-1, -1, nullptr, 0, 0},
     /*device=*/nullptr};
 
@@ -395,16 +447,17 @@ static void flipToy(void **argv) {
 static const int64_t kThree[] = {D, 3}, kFour[] = {4};
 static const int32_t kNoAxes[] = {N, N};
 static const weir_value_desc kScaleArgs[] = {
-    {"x", kThree, kNoAxes, WEIR_F32, 2, WEIR_ROLE_DATA, -1},
-    {"factor", nullptr, nullptr, WEIR_F32, 0, WEIR_ROLE_DATA, -1},
-    {"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1}};
+    {"x", kThree, kNoAxes, WEIR_F32, 2, WEIR_ROLE_DATA, -1, 0, 0, 0},
+    {"factor", nullptr, nullptr, WEIR_F32, 0, WEIR_ROLE_DATA, -1, 0, 0, 0},
+    {"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1, 0, 0, 0}};
 static const weir_value_desc kScaleResults[] = {
-    {"y", kThree, kNoAxes, WEIR_F32, 2, 0, -1}};
+    {"y", kThree, kNoAxes, WEIR_F32, 2, 0, -1, 0, 0, 0}};
 static const weir_value_desc kFlipArgs[] = {
-    {"flags", kFour, kNoAxis, WEIR_BOOL, 1, WEIR_ROLE_DATA, -1},
-    {"attention_mask", kFour, kNoAxis, WEIR_F32, 1, WEIR_ROLE_DATA, -1}};
+    {"flags", kFour, kNoAxis, WEIR_BOOL, 1, WEIR_ROLE_DATA, -1, 0, 0, 0},
+    {"attention_mask", kFour, kNoAxis, WEIR_F32, 1, WEIR_ROLE_DATA, -1, 0, 0,
+     0}};
 static const weir_value_desc kFlipResults[] = {
-    {"z", kFour, kNoAxis, WEIR_BOOL, 1, 0, -1}};
+    {"z", kFour, kNoAxis, WEIR_BOOL, 1, 0, -1, 0, 0, 0}};
 static const weir_function_desc kPlainFunctions[] = {
     {"scale", kScaleArgs, kScaleResults, scaleToy, scaleArena, 3, 1,
      WEIR_METHOD_PLAIN, 0, D},

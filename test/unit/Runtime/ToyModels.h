@@ -74,6 +74,11 @@ extern int32_t positionLie;
 /// features, transposed) and "total" F32 [B].
 extern const weir_model_desc forwardModel;
 
+/// A model of two sequences: "input_ids" and "decoder_input_ids" I32 [B, T] of
+/// different T, the latter below 7 and at most 3 in a row, give "sums" F32 [B,
+/// T of the latter].
+extern const weir_model_desc pairModel;
+
 /// Two plain functions: "scale" of "x" F32 [?, 3] and scalar "factor" F32 []
 /// gives "y" with the strides of a transposed tensor; "flip" of "flags" BOOL
 /// [4] and "attention_mask" F32 [4] gives "z".

@@ -15,6 +15,20 @@ func.func @bidirectional_attention(
 
 // -----
 
+func.func @two_sequences(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
+    // expected-error @below {{cannot derive a streaming step: this model reads several sequences, such as an encoder's and a decoder's}}
+    %y: tensor<?x?x4xf32> {weir.name = "y", weir.sequence = 1 : i64},
+    %m: tensor<?xi32> {weir.name = "y_lengths", weir.role = "lengths",
+                       weir.sequence = 1 : i64})
+    -> (tensor<?x?x4xf32> {weir.name = "z", weir.sequence = 1 : i64})
+    attributes {weir.method = "forward"} {
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
 func.func @window_ahead(
     %x: tensor<?x?x2x4xf32> {weir.name = "x"},
     %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
