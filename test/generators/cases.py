@@ -13,6 +13,8 @@ is stored and compiled:
   gguf     the type of matrices in a GGUF file that stands for the folder
   fused    whether the experts of a layer are stored in one tensor
   pad      which side the batch's second row is padded on
+  inputs   optional inputs and what their numbers are below
+  decoder  tokens of a decoder that reads an encoder, which none else has
   tolerance  largest difference allowed, in parts of the rms
   attention  which implementation of attention transformers runs
   init     whether transformers draws weights, all of which are drawn anew
@@ -36,6 +38,8 @@ class Case:
     gguf: str = ""
     fused: bool = False
     pad: str = ""
+    inputs: dict = field(default_factory=dict)
+    decoder: int = 0
     attention: str = "eager"
     init: bool = True
     tolerance: float = 2e-4

@@ -506,48 +506,6 @@ DECODER_CASES = {
         ),
         gguf="F32",
     ),
-    "modernbert_old_spelling_biases": encoder(
-        "ModernBertForMaskedLM",
-        eps="norm_eps",
-        spell=old_modernbert,
-        attention_bias=True,
-        mlp_bias=True,
-        norm_bias=True,
-        classifier_bias=True,
-        decoder_bias=False,
-        tie_word_embeddings=False,
-        local_attention=13,
-        pad_token_id=3,
-        hidden_activation="silu",
-        classifier_activation="relu",
-        layer_types=["full_attention", "sliding_attention"],
-        rope_parameters=two_ropes(
-            dict(rope_type="default", rope_theta=5e4),
-            dict(rope_type="default", rope_theta=2e3),
-        ),
-    ),
-    "bert": encoder("BertForMaskedLM", hidden_act="gelu_new", pad_token_id=0),
-    "roberta_causal_untied": encoder(
-        "RobertaForMaskedLM",
-        pad="",
-        is_decoder=True,
-        pad_token_id=5,
-        tie_word_embeddings=False,
-        type_vocab_size=1,
-    ),
-    # Both lengths exceed the 28 tokens that would attend to all.
-    "big_bird_blocks": encoder(
-        "BigBirdForMaskedLM",
-        pad="",
-        block_size=4,
-        num_random_blocks=1,
-        use_bias=False,
-        rescale_embeddings=True,
-        pad_token_id=0,
-    ),
-    "big_bird_causal": Case(
-        "BigBirdForCausalLM", neox(is_decoder=True, pad_token_id=0)
-    ),
 }
 
 LLAMA3 = dict(

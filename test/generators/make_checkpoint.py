@@ -4,8 +4,9 @@
   make_checkpoint.py FOLDER [NAME...]
 
 A NAME is a case of cases.py, hybrid_cases.py, decoder_cases.py or
-mixture_cases.py, or `decoders` for all of the last two; without names all of the
-others are meant. Each becomes
+mixture_cases.py, or `decoders` for all of the last two; or one of
+encoder_cases.py, or `encoders` for all of these; without names all of the first
+two files are meant. Each becomes
 FOLDER/NAME in the layout of the public reference set: config.json and
 model.safetensors; inputs*.safetensors and the logits transformers computes of
 them in float32, outputs*.safetensors; generate.json with greedily decoded
@@ -31,6 +32,7 @@ from safetensors.torch import save_file
 
 from cases import CASES
 from decoder_cases import DECODER_CASES
+from encoder_cases import ENCODER_CASES
 from hybrid_cases import HYBRID_CASES
 from mixture_cases import MIXTURE_CASES
 from write_gguf import write_gguf
@@ -68,35 +70,52 @@ def fill(model, generator):
                 draw(buffer, 0.3)
 
 
-def run(model, rows):
-    """The logits of each row alone."""
+def run(model, row):
+    """What the model gives of a row alone, by its name."""
     with torch.no_grad():
-        return [model(row[None]).logits[0] for row in rows]
+        out = model(**{name: tokens[None] for name, tokens in row.items()})
+    name = "logits" if "logits" in out else "last_hidden_state"
+    return name, out[name][0]
 
 
-def write_run(folder, suffix, model, ids, lengths, pad):
-    inputs, rows = {"input_ids": ids}, []
-    time = ids.shape[1]
-    mask = torch.zeros(ids.shape, dtype=torch.int64)
-    for row, length in zip(mask, lengths):
-        row[time - length if pad == "left" else 0 :][:length] = 1
+def get_mask(ids, pad, short):
+    """Zeros where the second row of two is padded, by `short` tokens."""
+    rows, time = ids.shape
+    mask = torch.ones(rows, time, dtype=torch.int64)
+    if pad and rows == 2:
+        mask[1, slice(0, short) if pad == "left" else slice(time - short, time)] = 0
+    return mask
+
+
+def write_run(folder, suffix, model, inputs, pad):
+    """Names that begin so are those of a second sequence, which is the result's."""
+    prefix = "decoder_"
+    masks = {"": get_mask(inputs["input_ids"], pad, 11)}
+    if "decoder_input_ids" in inputs:
+        masks[prefix] = get_mask(inputs["decoder_input_ids"], pad, 4)
+    keep = {
+        name: masks[prefix if name.startswith(prefix) else ""].bool()
+        for name in inputs
+    }
+    last = list(masks.values())[-1].bool()
+    for row in range(len(last)):
+        tokens = {name: ids[row][keep[name][row]] for name, ids in inputs.items()}
+        name, result = run(model, tokens)
+        if row == 0:
+            results = torch.zeros(*last.shape, result.shape[-1])
+        results[row][last[row]] = result
     if pad:
-        inputs["attention_mask"] = mask
-    rows = [row[keep.bool()] for row, keep in zip(ids, mask)]
-    vocab = model.config.get_text_config().vocab_size
-    logits = torch.zeros(*ids.shape, vocab)
-    for out, keep, result in zip(logits, mask, run(model, rows)):
-        out[keep.bool()] = result
+        inputs = inputs | {f"{of}attention_mask": mask for of, mask in masks.items()}
     save_file(inputs, folder / f"inputs{suffix}.safetensors")
-    save_file({"logits": logits}, folder / f"outputs{suffix}.safetensors")
-    return logits.std().item()
+    save_file({name: results}, folder / f"outputs{suffix}.safetensors")
+    return name, results.std().item()
 
 
 def decode(model, prompt):
     """Greedy tokens and the margin of each choice over the next best."""
     ids, margins = list(prompt), []
     for _ in range(NEW_TOKENS):
-        logits = run(model, [torch.tensor(ids)])[0][-1]
+        logits = run(model, {"input_ids": torch.tensor(ids)})[1][-1]
         best = torch.topk(logits, 2).values
         margins.append((best[0] - best[1]).item())
         ids.append(int(logits.argmax()))
@@ -151,15 +170,22 @@ def make(name, case, folder):
         ids = torch.randint(0, vocab, shape, generator=generator)
         return ids if pad is None else torch.where(ids == pad, (pad + 1) % vocab, ids)
 
-    ids = draw(2, time)
-    lengths = [time, time - 11 if case.pad else time]
-    std = write_run(folder, "", model, ids, lengths, case.pad)
+    def draw_inputs(rows, time):
+        inputs = {"input_ids": draw(rows, time)}
+        for name, limit in case.inputs.items():
+            inputs[name] = torch.randint(0, limit, (rows, time), generator=generator)
+        if case.decoder:
+            inputs["decoder_input_ids"] = draw(rows, case.decoder)
+        return inputs
+
+    inputs = draw_inputs(2, time)
+    result, std = write_run(folder, "", model, inputs, case.pad)
     if long_time:
-        ids = draw(1, long_time)
-        write_run(folder, "_long", model, ids, [long_time], "")
+        inputs = draw_inputs(1, long_time)
+        write_run(folder, "_long", model, inputs, "")
     if case.generate:
         # Long enough for what depends on the length (longrope).
-        prompt = ids[0, :35].tolist()
+        prompt = inputs["input_ids"][0, :35].tolist()
         tokens, margins = decode(model, prompt)
         (folder / "generate.json").write_text(
             json.dumps(
@@ -176,12 +202,14 @@ def make(name, case, folder):
         kind="causal",
         category="generated",
         tolerance=dict(max_abs_over_rms=case.tolerance, cosine_min=0.999999),
-        output_std=dict(main=dict(logits=std)),
+        output_std=dict(main={result: std}),
         flags=case.flags,
         seed=seed,
     )
     if case.pad:
-        meta["compare_only_where"] = "attention_mask"
+        meta["compare_only_where"] = (
+            "decoder_attention_mask" if case.decoder else "attention_mask"
+        )
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
@@ -202,6 +230,7 @@ def main():
             "make_checkpoint.py",
             "cases.py",
             "decoder_cases.py",
+            "encoder_cases.py",
             "hybrid_cases.py",
             "mixture_cases.py",
             "write_gguf.py",
@@ -211,10 +240,11 @@ def main():
     root = pathlib.Path(sys.argv[1])
     cases = CASES | HYBRID_CASES
     names = sys.argv[2:] or list(cases)
-    decoders = DECODER_CASES | MIXTURE_CASES
-    if names == ["decoders"]:
-        names = list(decoders)
-    cases |= decoders
+    groups = {"decoders": DECODER_CASES | MIXTURE_CASES, "encoders": ENCODER_CASES}
+    for group, members in groups.items():
+        if names == [group]:
+            names = list(members)
+        cases |= members
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

@@ -129,11 +129,11 @@ class Peer:
             str(path), n_ctx=512, n_threads=1, logits_all=True, verbose=False
         )
 
-    def __call__(self, ids):
+    def __call__(self, input_ids):
         self.llama.reset()
-        self.llama.eval(ids[0].tolist())
-        logits = torch.from_numpy(self.llama.scores[: ids.shape[1]].copy())
-        return types.SimpleNamespace(logits=logits[None])
+        self.llama.eval(input_ids[0].tolist())
+        logits = torch.from_numpy(self.llama.scores[: input_ids.shape[1]].copy())
+        return {"logits": logits[None]}
 
 
 def make(name, folder):
@@ -142,9 +142,9 @@ def make(name, folder):
     model = Peer(folder / "model.gguf")
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(0, VOCAB, (2, 37), generator=generator)
-    std = make_checkpoint.write_run(folder, "", model, ids, [37, 37], "")
+    _, std = make_checkpoint.write_run(folder, "", model, {"input_ids": ids}, "")
     ids = torch.randint(0, VOCAB, (1, 131), generator=generator)
-    make_checkpoint.write_run(folder, "_long", model, ids, [131], "")
+    make_checkpoint.write_run(folder, "_long", model, {"input_ids": ids}, "")
     prompt = ids[0, :9].tolist()
     tokens, margins = make_checkpoint.decode(model, prompt)
     decoded = dict(prompt=prompt, tokens=tokens, margins=margins)

@@ -83,8 +83,9 @@ public:
   /// Marks keys as unable to change results.
   void ignore(llvm::ArrayRef<llvm::StringLiteral> keys);
 
-  /// Fails for every key that was neither read nor ignored.
-  void finish();
+  /// Fails for every key that was neither read nor ignored, and for models that
+  /// read an encoder unless the family has one.
+  void finish(bool hasEncoder = false);
 
   /// The place of `key` in its file.
   mlir::Location getLocation(llvm::StringRef key) const;
@@ -124,6 +125,8 @@ struct FamilyRequest {
   std::optional<int64_t> maxLength;
   /// Whether the architecture has the language model's head.
   bool hasHead = true;
+  /// Whether it is the encoder of an encoder and a decoder.
+  bool encoderOnly = false;
 };
 
 /// What a family tells about the model it built.
@@ -159,6 +162,8 @@ struct Family {
   /// More architectures with the head: others for training or for decoding,
   /// which compute the same.
   llvm::ArrayRef<llvm::StringLiteral> moreArchitectures = {};
+  /// The architecture that is the encoder alone, or empty.
+  llvm::StringLiteral encoderArchitecture = "";
 };
 
 /// The families known.
@@ -186,6 +191,11 @@ void registerBambaFamily(FamilyTable &table);
 void registerBertFamily(FamilyTable &table);
 void registerBioGptFamily(FamilyTable &table);
 void registerBitNetFamily(FamilyTable &table);
+void registerAlbertFamily(FamilyTable &table);
+void registerArceeFamily(FamilyTable &table);
+void registerBailingHybridFamily(FamilyTable &table);
+void registerBambaFamily(FamilyTable &table);
+void registerBertFamilies(FamilyTable &table);
 void registerBigBirdFamily(FamilyTable &table);
 void registerBloomFamily(FamilyTable &table);
 void registerCodeGenFamily(FamilyTable &table);
@@ -200,6 +210,8 @@ void registerDeepseekV32Family(FamilyTable &table);
 void registerDeltaNetFamily(FamilyTable &table);
 void registerDiffLlamaFamily(FamilyTable &table);
 void registerDogeFamily(FamilyTable &table);
+void registerDistilBertFamily(FamilyTable &table);
+void registerElectraFamily(FamilyTable &table);
 void registerErnie45Family(FamilyTable &table);
 void registerErnie45MoeFamily(FamilyTable &table);
 void registerExaone4Family(FamilyTable &table);
@@ -265,6 +277,7 @@ void registerMistralFamily(FamilyTable &table);
 void registerMixtralFamily(FamilyTable &table);
 void registerModernBertDecoderFamily(FamilyTable &table);
 void registerModernBertFamily(FamilyTable &table);
+void registerMPNetFamily(FamilyTable &table);
 void registerMptFamily(FamilyTable &table);
 void registerNanoChatFamily(FamilyTable &table);
 void registerNemotronFamily(FamilyTable &table);
@@ -290,7 +303,7 @@ void registerRWKV6Family(FamilyTable &table);
 void registerRWKV7Family(FamilyTable &table);
 void registerRecurrentGemmaFamily(FamilyTable &table);
 void registerRetNetFamily(FamilyTable &table);
-void registerRobertaFamily(FamilyTable &table);
+void registerRobertaFamilies(FamilyTable &table);
 void registerRwkvFamily(FamilyTable &table);
 void registerSeedOssFamily(FamilyTable &table);
 void registerSmolLM3Family(FamilyTable &table);

@@ -193,9 +193,13 @@ public:
   /// Begins `@forward` and gives the token ids, `[batch, time]` of i32.
   mlir::Value beginForward();
   /// Another input like these, of zeros where it is not given; right behind
-  /// `beginForward`.
-  mlir::Value addOptionalInput(llvm::StringRef name);
-  /// Ends it; `name` is what Hugging Face calls the result.
+  /// `beginForward`. Its numbers are below `limit`, or any where that is 0.
+  mlir::Value addOptionalInput(llvm::StringRef name, int64_t limit = 0);
+  /// Token ids of another sequence, whose rows have lengths of their own, at
+  /// most `limit` tokens unless that is 0; `prefix` is in front of the names.
+  mlir::Value addSequence(llvm::StringRef prefix, int64_t limit = 0);
+  /// Ends it; `name` is what Hugging Face calls the result, which belongs to
+  /// the sequence added last.
   void endForward(llvm::StringRef name, mlir::Value result);
   /// Hands the module over; null when `hasFailed`.
   mlir::OwningOpRef<mlir::ModuleOp> takeModule();
@@ -271,6 +275,9 @@ public:
                         int64_t features);
   /// Rows of a table at hand.
   mlir::Value embedding(mlir::Value ids, mlir::Value table);
+  /// Rows of a table at hand, of which `numbers` lists some:
+  /// `[1, numbers, features]`.
+  mlir::Value rows(llvm::ArrayRef<int32_t> numbers, mlir::Value table);
   /// Positions of the tokens in their rows, `[batch, time]` of i32.
   mlir::Value positions(mlir::Value ids);
   /// Reads the scale `key`.weight.
@@ -354,6 +361,10 @@ private:
 
   Param declare(const llvm::Twine &name, llvm::ArrayRef<int64_t> shape,
                 mlir::Attribute init, bool stacked);
+  /// Another argument of `@forward`, of the sequence added last; the role may
+  /// be empty, and a limit of 0 is none.
+  mlir::Value addInput(mlir::Type type, llvm::StringRef name,
+                       llvm::StringRef role, int64_t limit);
   bool checkTensor(llvm::StringRef key, llvm::ArrayRef<int64_t> shape);
   mlir::RankedTensorType getType(llvm::ArrayRef<int64_t> shape);
   mlir::RankedTensorType withLastExtent(mlir::Value value, int64_t extent);
@@ -363,6 +374,8 @@ private:
   Checkpoint &checkpoint;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp function;
+  /// Sequences that `@forward` takes.
+  int64_t sequences = 0;
   mlir::Location loc;
   std::optional<LayerScope> layer;
   llvm::StringMap<Param> params;

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Encoders with norms behind their parts and learned positions
-// (arXiv:1810.04805). RoBERTa (arXiv:1907.11692) and XLM-RoBERTa count
-// positions from behind the number of the token for padding.
+// (arXiv:1810.04805). ERNIE adds what task a text is from (arXiv:1907.12412),
+// and Megatron's has norms in front of its parts (arXiv:1909.08053).
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,7 +45,6 @@ DecoderKeys weir::readBert(ConfigReader &reader, ModelBuilder &builder,
   config.setAttentionBias(true);
   config.mlpBias = config.headBias = config.transformBias = true;
   config.transformActivation = config.activation;
-  config.segments = reader.getSize("type_vocab_size", 2);
   reader.expect("position_embedding_type", "absolute",
                 "positions are those of pairs");
   reader.ignore({"attention_probs_dropout_prob", "hidden_dropout_prob"});
@@ -56,7 +55,9 @@ DecoderKeys weir::readBert(ConfigReader &reader, ModelBuilder &builder,
   std::string layer = keys.layer = prefix + "encoder.layer.*.";
   keys.embed = prefix + "embeddings.word_embeddings";
   keys.positions = prefix + "embeddings.position_embeddings";
-  keys.segments = prefix + "embeddings.token_type_embeddings";
+  config.tokenTables.push_back({prefix + "embeddings.token_type_embeddings",
+                                "token_type_ids",
+                                reader.getSize("type_vocab_size", 2)});
   keys.embedNorm = prefix + "embeddings.LayerNorm";
   keys.query = layer + "attention.self.query";
   keys.key = layer + "attention.self.key";
@@ -68,10 +69,9 @@ DecoderKeys weir::readBert(ConfigReader &reader, ModelBuilder &builder,
   return keys;
 }
 
-/// Names the parts of a head, `head` with a bias of its own or beside it.
-static void setHead(ModelBuilder &builder, DecoderKeys &keys,
-                    const std::string &transform, const std::string &norm,
-                    const std::string &head, const std::string &bias) {
+void weir::setHead(ModelBuilder &builder, DecoderKeys &keys,
+                   const std::string &transform, const std::string &norm,
+                   const std::string &head, const std::string &bias) {
   keys.transform = transform;
   keys.transformNorm = norm;
   keys.head = head;
@@ -85,9 +85,22 @@ void weir::setBertHead(ModelBuilder &builder, DecoderKeys &keys) {
           "cls.predictions.bias");
 }
 
-void weir::setRobertaHead(ModelBuilder &builder, DecoderKeys &keys) {
+void weir::setRobertaHead(ModelBuilder &builder, DecoderKeys &keys,
+                          DecoderConfig &config) {
   setHead(builder, keys, "lm_head.dense", "lm_head.layer_norm",
           "lm_head.decoder", "lm_head.bias");
+  config.transformActivation = "gelu";
+}
+
+void weir::setPreNorms(DecoderKeys &keys, DecoderConfig &config,
+                       const std::string &attention, const std::string &mlp,
+                       const std::string &last) {
+  config.normsSums = false;
+  keys.attentionNorm = keys.layer + attention;
+  keys.mlpNorm = keys.layer + mlp;
+  StringRef model = keys.layer;
+  model.consume_back("encoder.layer.*.");
+  keys.finalNorm = (model + last).str();
 }
 
 void weir::readPositionOffset(ConfigReader &reader, DecoderConfig &config) {
@@ -99,6 +112,7 @@ void weir::readPositionOffset(ConfigReader &reader, DecoderConfig &config) {
     return;
   }
   config.positionOffset = pad + 1;
+  config.skipsPadding = true;
   config.trainedLength -= config.positionOffset;
 }
 
@@ -111,32 +125,40 @@ static ModelFacts buildBert(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-static ModelFacts buildWithOffset(ModelBuilder &builder, ConfigReader &reader,
-                                  const FamilyRequest &request,
-                                  int64_t vocabSize) {
+static ModelFacts buildErnie(ModelBuilder &builder, ConfigReader &reader,
+                             const FamilyRequest &request) {
   DecoderConfig config = getBertDefaults();
-  config.vocabSize = vocabSize;
-  config.bos = 0;
-  config.eos = 2;
-  DecoderKeys keys = readBert(reader, builder, request, config, "roberta.");
-  readPositionOffset(reader, config);
-  setRobertaHead(builder, keys);
+  config.vocabSize = 30522;
+  DecoderKeys keys = readBert(reader, builder, request, config, "ernie.");
+  setBertHead(builder, keys);
+  int64_t tasks = reader.getSize("task_type_vocab_size", 3);
+  StringRef model = keys.layer;
+  model.consume_back("encoder.layer.*.");
+  if (reader.getBool("use_task_id", false))
+    config.tokenTables.push_back(
+        {(model + "embeddings.task_type_embeddings").str(), "task_type_ids",
+         tasks});
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-static ModelFacts buildRoberta(ModelBuilder &builder, ConfigReader &reader,
-                               const FamilyRequest &request) {
-  return buildWithOffset(builder, reader, request, 50265);
-}
-
-static ModelFacts buildXLMRoberta(ModelBuilder &builder, ConfigReader &reader,
-                                  const FamilyRequest &request) {
-  return buildWithOffset(builder, reader, request, 30522);
+static ModelFacts buildMegatronBert(ModelBuilder &builder, ConfigReader &reader,
+                                    const FamilyRequest &request) {
+  DecoderConfig config = getBertDefaults();
+  config.vocabSize = 29056;
+  config.hidden = 1024;
+  config.inner = 4096;
+  config.layers = 24;
+  config.heads = 16;
+  DecoderKeys keys = readBert(reader, builder, request, config, "bert.");
+  setBertHead(builder, keys);
+  setPreNorms(keys, config, "attention.ln", "ln", "encoder.ln");
+  keys.embedNorm.clear();
+  return buildDecoder(builder, reader, request, keys, config);
 }
 
 ArrayRef<StringLiteral> weir::getBertIgnorable() {
   static constexpr llvm::StringLiteral endings[] = {"embeddings.position_ids",
-                                                    "cls.predictions.bias",
+                                                    "predictions.bias",
                                                     "lm_head.bias",
                                                     "pooler.dense.weight",
                                                     "pooler.dense.bias",
@@ -145,17 +167,14 @@ ArrayRef<StringLiteral> weir::getBertIgnorable() {
   return endings;
 }
 
-void weir::registerBertFamily(FamilyTable &table) {
+void weir::registerBertFamilies(FamilyTable &table) {
+  static constexpr llvm::StringLiteral bert[] = {"BertLMHeadModel"};
   table.add({"bert", "BertForMaskedLM", "BertModel", "", getBertIgnorable(),
-             buildBert});
-}
-
-void weir::registerRobertaFamily(FamilyTable &table) {
-  table.add({"roberta", "RobertaForMaskedLM", "RobertaModel", "",
-             getBertIgnorable(), buildRoberta});
-}
-
-void weir::registerXLMRobertaFamily(FamilyTable &table) {
-  table.add({"xlm-roberta", "XLMRobertaForMaskedLM", "XLMRobertaModel", "",
-             getBertIgnorable(), buildXLMRoberta});
+             buildBert, bert});
+  static constexpr llvm::StringLiteral ernie[] = {"ErnieForCausalLM"};
+  table.add({"ernie", "ErnieForMaskedLM", "ErnieModel", "", getBertIgnorable(),
+             buildErnie, ernie});
+  static constexpr llvm::StringLiteral megatron[] = {"MegatronBertForCausalLM"};
+  table.add({"megatron-bert", "MegatronBertForMaskedLM", "MegatronBertModel",
+             "", getBertIgnorable(), buildMegatronBert, megatron});
 }

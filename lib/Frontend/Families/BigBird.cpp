@@ -135,8 +135,10 @@ static ModelFacts buildBigBird(ModelBuilder &builder, ConfigReader &reader,
         << "', expected 'block_sparse' or 'original_full'";
   int64_t longest = request.maxLength.value_or(config.trainedLength);
   if (type == "block_sparse" && longest > blocks.getDenseLength())
-    config.changeAttention = [blocks](Value ids, AttentionOptions &options) {
-      attendToBlocks(ids, options, blocks);
+    config.prepareAttention = [blocks](Value ids) -> AttentionChange {
+      return [ids, blocks](AttentionOptions &options) {
+        attendToBlocks(ids, options, blocks);
+      };
     };
   return buildDecoder(builder, reader, request, keys, config);
 }

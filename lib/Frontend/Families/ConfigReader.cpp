@@ -310,10 +310,14 @@ void ConfigReader::ignore(ArrayRef<StringLiteral> keys) {
     seen.insert(getSpelling(key));
 }
 
-void ConfigReader::finish() {
+void ConfigReader::finish(bool hasEncoder) {
   if (!isGGUF()) {
-    expect("is_encoder_decoder", false, "the model has an encoder");
-    expect("add_cross_attention", false, "the model reads an encoder");
+    if (hasEncoder) {
+      ignore({"is_encoder_decoder", "add_cross_attention"});
+    } else {
+      expect("is_encoder_decoder", false, "the model has an encoder");
+      expect("add_cross_attention", false, "the model reads an encoder");
+    }
     ignore(inertKeys);
   }
   // Objects are hash maps: sorted, the messages come in the same order always.

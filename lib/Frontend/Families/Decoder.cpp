@@ -229,7 +229,7 @@ void weir::readDecoder(ConfigReader &reader, ModelBuilder &builder,
         << config.heads << ", expected a multiple of the " << kvHeads << " of '"
         << reader.getSpelling("num_key_value_heads") << "'";
   int64_t tensors = reader.getCheckpoint().tensors().size();
-  if (config.layers > tensors) {
+  if (config.sharesLayers ? config.layers > 1 << 16 : config.layers > tensors) {
     reader.emitError("num_hidden_layers")
         << "key '" << reader.getSpelling("num_hidden_layers") << "' is "
         << config.layers << " when the checkpoint has " << tensors

@@ -57,9 +57,8 @@ struct DecoderKeys {
   /// The matrix whose function of attention's input opens and closes what heads
   /// give; see `DecoderConfig::opening`.
   std::string opening;
-  /// Added to what is embedded: the first row of this table, which stands for
-  /// texts in one segment.
-  std::string segments;
+  /// A second attention behind the first, to what an encoder gives.
+  std::string crossQuery, crossKey, crossValue, crossOutput, crossNorm;
 };
 
 /// The keys of a Hugging Face checkpoint, with "model." in front or, as base
@@ -136,6 +135,16 @@ enum class FusedLayout {
   Quarters
 };
 
+/// A table of which a row is added to each token that is embedded, that of an
+/// optional input of the name `input`; causal models take the first one.
+struct TokenTable {
+  std::string key, input;
+  int64_t rows = 0;
+};
+
+/// What a family has attention do besides.
+using AttentionChange = std::function<void(AttentionOptions &options)>;
+
 /// What such a decoder computes. The values at first are the defaults of
 /// `LlamaConfig`; families change what theirs are before reading.
 struct DecoderConfig {
@@ -144,6 +153,8 @@ struct DecoderConfig {
   /// 0: four times the hidden size.
   int64_t inner = 11008;
   int64_t layers = 32;
+  /// Whether layers share weights, so that there may be more than tensors.
+  bool sharesLayers = false;
   int64_t heads = 32;
   /// None: as many as query heads.
   std::optional<int64_t> kvHeads;
@@ -204,16 +215,27 @@ struct DecoderConfig {
   HeadOpening opening;
   /// Layers whose attention has no norm in front; none: all have one.
   std::vector<bool> unnormed;
-  /// Rows of the table of segments.
-  int64_t segments = 0;
-  /// Rows of the table of learned positions in front of the first one's.
+  /// Tables for what tokens are besides, such as the segment of the text.
+  std::vector<TokenTable> tokenTables;
+  /// Rows of the table of learned positions in front of the first one's, and
+  /// whether the last of them is that of the token of its number, which stands
+  /// for padding and is not counted.
   int64_t positionOffset = 0;
   /// Adds to embeddings of tokens what tells their positions, `[batch, time]`,
   /// where that is no table.
   std::function<mlir::Value(mlir::Value tokens, mlir::Value positions)>
       addPositions;
-  /// Features of the tables where `projectIn` leads from them.
+  bool skipsPadding = false;
+  /// Whether positions are sinusoids (arXiv:1706.03762), all sines in front of
+  /// the cosines, where the checkpoint has no table of them.
+  bool sinusoids = false;
+  /// Whether `embedNorm` is of tokens alone, in front of positions.
+  bool normsTokens = false;
+  /// Features of the tables where `projectIn` leads from them; 0: the hidden
+  /// size. Whether it leads, with a bias, from their sum and its norm, and not
+  /// from tokens alone.
   int64_t embedding = 0;
+  bool projectsSum = false;
 
   /// Whether queries see no later keys; windows reach to both sides otherwise.
   bool causal = true;
@@ -222,9 +244,11 @@ struct DecoderConfig {
   /// Layers whose windows are chunks, of which queries see their own; none: no
   /// such layers.
   std::vector<bool> chunked;
-  /// What a family has attention do besides; given the ids. Or null.
-  std::function<void(mlir::Value ids, AttentionOptions &options)>
-      changeAttention;
+  /// Prepares such a change, given the ids, in front of the layers. Or null.
+  std::function<AttentionChange(mlir::Value ids)> prepareAttention;
+  /// What stands in place of `*` in the keys of each layer where several share
+  /// weights; none: their numbers.
+  std::vector<std::string> sharedLayers;
   /// Whether attention and perceptron read the same, or the perceptron what
   /// attention left. In parallel, `mlpNorm` may be empty for a norm they share.
   bool parallel = false;
@@ -310,6 +334,17 @@ ModelFacts
 buildTextPart(ModelBuilder &builder, ConfigReader &reader,
               llvm::ArrayRef<llvm::StringLiteral> otherTensors,
               llvm::function_ref<ModelFacts(ConfigReader &text)> build);
+/// A decoder, or an encoder, and its weights.
+struct DecoderSpec {
+  DecoderKeys keys;
+  DecoderConfig config;
+};
+
+/// The same for a decoder whose second attention reads what an encoder gives;
+/// `config.tied` is the decoder's. Where the encoder alone is asked for, that.
+ModelFacts buildEncoderDecoder(ModelBuilder &builder, ConfigReader &reader,
+                               const FamilyRequest &request,
+                               DecoderSpec &encoder, DecoderSpec &decoder);
 
 /// Which tables a model reads tokens from and multiplies its result with.
 struct TokenTables {

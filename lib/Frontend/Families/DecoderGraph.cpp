@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Decoder.h"
+#include "ScanBodies.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -43,27 +44,30 @@ struct LayerKind {
   bool isChunk, sparse, normsInput, outputBias;
   int64_t heads;
   std::optional<RotarySpec> rotary;
+  /// What stands in place of `*` in keys; empty for the layer's number.
+  std::string shared;
 
   bool operator==(const LayerKind &other) const {
     return window == other.window && isChunk == other.isChunk &&
            sparse == other.sparse && normsInput == other.normsInput &&
            outputBias == other.outputBias && heads == other.heads &&
-           rotary == other.rotary;
+           rotary == other.rotary && shared == other.shared;
   }
 };
 
 /// Builds the parts of a decoder.
 class DecoderGraph {
 public:
+  /// `memory` is what an encoder gives, or null.
   DecoderGraph(ModelBuilder &builder, const DecoderConfig &config,
-               const DecoderKeys &keys)
-      : b(builder), config(config), keys(keys) {}
+               const DecoderKeys &keys, Value memory = {})
+      : b(builder), config(config), keys(keys), memory(memory) {}
 
+  /// Adds the inputs beside the ids; right behind `beginForward`.
+  void addInputs();
   Value buildEmbedding(Value ids, const std::string &table);
-  /// Builds the frequencies of a rotation of layers.
-  void addRotation(const RotarySpec &spec);
-  /// Names the tokens that see all.
-  void setGlobalTokens(Value tokens) { globalTokens = tokens; }
+  /// All layers.
+  Value buildLayers(Value x);
   Value buildLayer(const LayerKind &kind, Value x);
   /// Logits, or the last hidden state where `table` is empty.
   Value buildHead(Value x, const std::string &table);
@@ -75,6 +79,13 @@ private:
   Value buildHeadNorm(Value heads, const std::string &key);
   /// The query, key or value, `part` 0 to 2, with its heads apart.
   Value buildProjection(Value x, const LayerKind &kind, unsigned part);
+  /// The same of another attention, by the matrix `key`.
+  Value project(Value x, const std::string &key, bool bias);
+  /// Rows of learned positions.
+  Value buildPositions(Value ids);
+  /// What the row of `table` is that `numbers` names, or the first one where
+  /// they are null.
+  Value readTable(const TokenTable &table, Value numbers);
   Value buildFused(Value x, unsigned part);
   /// Rows of the fused matrix or bias for one of its parts.
   Param sliceFused(Param all, unsigned part);
@@ -86,11 +97,24 @@ private:
   Value openHeads(Value mixed, Value x, const LayerKind &kind);
   MaskAttr getMask(const LayerKind &kind);
   Value buildAttention(Value x, const LayerKind &kind);
+  /// Attention of `x` to what the encoder gives.
+  Value buildCross(Value x);
+  double getScale() const {
+    return config.attentionScale.value_or(
+        1.0 / std::sqrt(static_cast<double>(*config.headDim)));
+  }
+  /// Features of what is embedded, and of the head's matrix.
+  int64_t getTableFeatures() const {
+    return config.embedding == 0 ? config.hidden : config.embedding;
+  }
   /// What tokens that see all give in place of `mixed`, of all other tokens.
   Value buildGlobal(Value x, Value mixed, const AttentionOptions &options);
   Value buildPerceptron(Value x, bool sparse);
   /// One of a matrix or two in front of its activation, not of one for both.
   Value buildPlainPerceptron(Value x);
+  Value readHeadBias();
+  /// Builds the frequencies of a rotation of layers.
+  void addRotation(const RotarySpec &spec);
   Value addPart(Value to, Value part);
   int64_t getHeads(unsigned part) const {
     return part == 0 ? config.heads : *config.kvHeads;
@@ -103,9 +127,13 @@ private:
 
   ModelBuilder &b;
   const DecoderConfig &config;
-  const DecoderKeys &keys;
-  Value tokens, positions, globalTokens;
+  /// A copy, in which kinds of layers that share weights say so.
+  DecoderKeys keys;
+  Value memory, positions, globalTokens;
   SmallVector<std::pair<RotarySpec, Value>> rotations;
+  AttentionChange changeAttention;
+  /// Inputs for `config.tokenTables`, or null.
+  SmallVector<Value> tokenNumbers;
 };
 
 } // namespace
@@ -308,16 +336,15 @@ Value DecoderGraph::buildAttention(Value x, const LayerKind &kind) {
                       /*counted=*/false);
   AttentionOptions options;
   options.mask = getMask(kind);
-  options.scale = config.attentionScale.value_or(
-      1.0 / std::sqrt(static_cast<double>(*config.headDim)));
+  options.scale = getScale();
   options.softCap = config.scoreCap;
   options.slopes = config.slopes;
   options.roundsSlopes = config.roundsSlopes;
   if (!keys.sinks.empty())
     options.sinks = b.weight(keys.sinks, {kind.heads});
   options.shownKeys = globalTokens;
-  if (config.changeAttention)
-    config.changeAttention(tokens, options);
+  if (changeAttention)
+    changeAttention(options);
   Value mixed = b.attention(query, key, value, options);
   mixed =
       keys.opening.empty() ? b.mergeHeads(mixed) : openHeads(mixed, x, kind);
@@ -336,15 +363,27 @@ Value DecoderGraph::buildGlobal(Value x, Value mixed,
   all.mask = b.fullMask();
   all.scale = options.scale;
   all.onlyQueries = globalTokens;
-  auto project = [&](const std::string &key, bool bias) {
-    int64_t rows = config.heads * *config.headDim;
-    return b.splitHeads(b.linear(x, key, rows, bias), config.heads);
-  };
-  Value query = project(keys.globalQuery, config.queryBias);
-  Value key = project(keys.globalKey, config.keyBias);
-  Value value = project(keys.globalValue, config.valueBias);
+  Value query = project(x, keys.globalQuery, config.queryBias);
+  Value key = project(x, keys.globalKey, config.keyBias);
+  Value value = project(x, keys.globalValue, config.valueBias);
   Value seen = b.mergeHeads(b.attention(query, key, value, all));
   return b.chooseRows(globalTokens, seen, mixed);
+}
+
+Value DecoderGraph::project(Value x, const std::string &key, bool bias) {
+  int64_t rows = config.heads * *config.headDim;
+  return b.splitHeads(b.linear(x, key, rows, bias), config.heads);
+}
+
+Value DecoderGraph::buildCross(Value x) {
+  AttentionOptions options;
+  options.mask = b.fullMask();
+  options.scale = getScale();
+  Value query = project(x, keys.crossQuery, config.queryBias);
+  Value key = project(memory, keys.crossKey, config.keyBias);
+  Value value = project(memory, keys.crossValue, config.valueBias);
+  Value seen = b.mergeHeads(b.attention(query, key, value, options));
+  return b.linear(seen, keys.crossOutput, config.hidden, config.outputBias);
 }
 
 //===----------------------------------------------------------------------===//
@@ -405,6 +444,12 @@ Value DecoderGraph::buildLayer(const LayerKind &kind, Value x) {
     if (config.normsSums)
       x = buildNorm(x, keys.attentionNorm);
   }
+  if (memory) {
+    b.setScope(keys.crossQuery);
+    x = addPart(x, buildCross(before ? buildNorm(x, keys.crossNorm) : x));
+    if (config.normsSums)
+      x = buildNorm(x, keys.crossNorm);
+  }
   b.setScope(kind.sparse ? config.experts->router.key : keys.mlp.down);
   // What attention read serves both where the perceptron has no norm.
   Value inner = x;
@@ -419,60 +464,13 @@ Value DecoderGraph::buildLayer(const LayerKind &kind, Value x) {
   return config.normsSums ? buildNorm(x, keys.mlpNorm) : x;
 }
 
-Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
-  b.setScope(keys.embed);
-  tokens = ids;
-  int64_t features = keys.projectIn.empty() ? config.hidden : config.embedding;
-  Value x = b.embedding(ids, table, config.vocabSize, features);
-  x = b.scale(x, config.embeddingScale);
-  if (!keys.projectIn.empty())
-    x = b.linear(x, keys.projectIn, config.hidden);
-  positions = b.positions(ids);
-  if (config.addPositions)
-    x = config.addPositions(x, positions);
-  if (!keys.positions.empty()) {
-    int64_t offset = config.positionOffset, rows = config.trainedLength;
-    Param all =
-        b.param(keys.positions + ".weight", {rows + offset, config.hidden});
-    if (offset != 0)
-      all = b.slice(all, 0, offset, rows, "rows");
-    x = b.add(x, b.embedding(positions, b.read(all)));
-  }
-  if (!keys.segments.empty()) {
-    Param all =
-        b.param(keys.segments + ".weight", {config.segments, config.hidden});
-    x = b.add(
-        x, b.read(b.reshape(b.slice(all, 0, 0, 1, "first"), {config.hidden})));
-  }
-  return buildNorm(x, keys.embedNorm);
-}
-
-void DecoderGraph::addRotation(const RotarySpec &spec) {
-  rotations.emplace_back(spec, b.frequencies(spec));
-}
-
-Value DecoderGraph::buildHead(Value x, const std::string &table) {
-  b.setScope(keys.finalNorm);
-  x = buildNorm(x, keys.finalNorm);
-  int64_t features = config.hidden;
-  if (!keys.projectOut.empty()) {
-    features = config.embedding;
-    x = b.linear(x, keys.projectOut, features);
-  }
-  if (table.empty())
-    return x;
-  if (!keys.transform.empty()) {
-    x = b.linear(x, keys.transform, features, config.transformBias);
-    x = buildNorm(b.activation(x, config.transformActivation),
-                  keys.transformNorm);
-  }
-  std::string biasKey =
-      keys.headBias.empty() ? keys.head + ".bias" : keys.headBias;
-  Value bias =
-      config.headBias ? b.weight(biasKey, {config.vocabSize}) : Value();
-  x = b.linear(x, b.weight(table, {config.vocabSize, features}), bias);
-  x = b.scale(x, config.logitScale);
-  return config.logitCap == 0 ? x : b.softCap(x, config.logitCap);
+/// All keys of `keys` with `by` in place of `*`.
+static void replaceStars(DecoderKeys &keys, const std::string &by) {
+  for (std::string *key : {&keys.layer, &keys.attentionNorm, &keys.mlpNorm,
+                           &keys.query, &keys.key, &keys.value, &keys.output,
+                           &keys.mlp.up, &keys.mlp.down, &keys.mlp.gate})
+    if (size_t star = key->find('*'); star != std::string::npos)
+      key->replace(star, 1, by);
 }
 
 /// The kind of each layer.
@@ -489,6 +487,8 @@ static SmallVector<LayerKind> getLayers(const DecoderConfig &config) {
                                                   : config.outputBiases[layer];
     kind.heads =
         config.layerHeads.empty() ? config.heads : config.layerHeads[layer];
+    if (!config.sharedLayers.empty())
+      kind.shared = config.sharedLayers[layer];
     bool rotates = config.rotates &&
                    (config.unrotated.empty() || !config.unrotated[layer]);
     if (rotates && !config.layerRotary.empty())
@@ -500,41 +500,222 @@ static SmallVector<LayerKind> getLayers(const DecoderConfig &config) {
   return layers;
 }
 
-ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
-                              const FamilyRequest &request,
-                              const DecoderKeys &keys, DecoderConfig &config) {
+void DecoderGraph::addRotation(const RotarySpec &spec) {
+  rotations.emplace_back(spec, b.frequencies(spec));
+}
+
+Value DecoderGraph::buildLayers(Value x) {
+  // Kinds are numbered in the order they come.
+  SmallVector<LayerKind> layers = getLayers(config), kinds;
+  SmallVector<int32_t> order = numberKinds<LayerKind>(layers, kinds);
+  SmallVector<RotarySpec> specs;
+  for (const LayerKind &kind : kinds)
+    if (kind.rotary && !llvm::is_contained(specs, *kind.rotary)) {
+      specs.push_back(*kind.rotary);
+      addRotation(*kind.rotary);
+    }
+  return b.stack(x, order, [&](int32_t kind, Value input) {
+    DecoderKeys ofAll = keys;
+    if (!kinds[kind].shared.empty())
+      replaceStars(keys, kinds[kind].shared);
+    Value output = buildLayer(kinds[kind], input);
+    keys = std::move(ofAll);
+    return output;
+  });
+}
+
+void DecoderGraph::addInputs() {
+  if (!keys.globalTokens.empty())
+    globalTokens = b.addOptionalInput(keys.globalTokens);
+  // A step has no such inputs.
+  for (const TokenTable &table : config.tokenTables)
+    tokenNumbers.push_back(
+        config.causal ? Value() : b.addOptionalInput(table.input, table.rows));
+}
+
+/// A row of sinusoids for each of `rows` positions.
+static std::vector<float> getSinusoids(int64_t rows, int64_t features) {
+  std::vector<float> table;
+  int64_t sines = (features + 1) / 2;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t i = 0; i < features; ++i) {
+      int64_t number = i < sines ? i : i - sines;
+      double angle =
+          row / std::pow(10000.0, 2.0 * number / static_cast<double>(features));
+      table.push_back(i < sines ? std::sin(angle) : std::cos(angle));
+    }
+  return table;
+}
+
+/// Numbers of rows of positions, behind that of the token `padding`, which
+/// others do not count.
+static Value countTokens(ModelBuilder &b, Value ids, int64_t padding) {
+  Type i32 = b.getBuilder().getI32Type();
+  Value none = arith::ConstantOp::create(
+      b.getBuilder(), b.getLoc(),
+      DenseElementsAttr::get(RankedTensorType::get({1}, i32),
+                             static_cast<int32_t>(padding)));
+  auto step = [&](OpBuilder &n, Location l, ValueRange now,
+                  ValueRange before) -> SmallVector<Value> {
+    Value first = arith::ConstantIndexOp::create(n, l, 0);
+    Value token = tensor::ExtractOp::create(n, l, now[0], ValueRange());
+    Value last = tensor::ExtractOp::create(n, l, before[0], first);
+    Value skipped = arith::ConstantIntOp::create(n, l, padding, 32);
+    Value counts =
+        arith::CmpIOp::create(n, l, arith::CmpIPredicate::ne, token, skipped);
+    Value next = arith::AddIOp::create(
+        n, l, last, arith::ConstantIntOp::create(n, l, 1, 32));
+    Value count = arith::SelectOp::create(n, l, counts, next, last);
+    Value number = arith::SelectOp::create(n, l, counts, count, skipped);
+    Value output = tensor::FromElementsOp::create(
+        n, l, RankedTensorType::get({}, n.getI32Type()), number);
+    Value after = tensor::FromElementsOp::create(
+        n, l, RankedTensorType::get({1}, n.getI32Type()), count);
+    return {output, after};
+  };
+  return buildScan(b, ids, none, {SmallVector<int64_t>{}}, step).front();
+}
+
+Value DecoderGraph::buildPositions(Value ids) {
+  int64_t features =
+      config.projectsSum ? getTableFeatures() : int64_t(config.hidden);
+  int64_t offset = config.positionOffset, rows = config.trainedLength;
+  std::string key = keys.positions + ".weight";
+  if (config.sinusoids && !b.hasTensor(key)) {
+    Param table = b.constant(keys.positions, getSinusoids(rows, features),
+                             {rows, features});
+    return b.embedding(positions, b.read(table));
+  }
+  Param all = b.param(key, {rows + offset, features});
+  if (config.skipsPadding)
+    return b.embedding(countTokens(b, ids, offset - 1), b.read(all));
+  if (offset != 0)
+    all = b.slice(all, 0, offset, rows, "rows");
+  return b.embedding(positions, b.read(all));
+}
+
+Value DecoderGraph::readTable(const TokenTable &table, Value numbers) {
+  int64_t features =
+      config.projectsSum ? getTableFeatures() : int64_t(config.hidden);
+  Param all = b.param(table.key + ".weight", {table.rows, features});
+  if (numbers)
+    return b.embedding(numbers, b.read(all));
+  return b.read(b.reshape(b.slice(all, 0, 0, 1, "first"), {features}));
+}
+
+Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
+  b.setScope(keys.embed);
+  if (config.prepareAttention)
+    changeAttention = config.prepareAttention(ids);
+  Value x = b.embedding(ids, table, config.vocabSize, getTableFeatures());
+  x = b.scale(x, config.embeddingScale);
+  if (!keys.projectIn.empty() && !config.projectsSum)
+    x = b.linear(x, keys.projectIn, config.hidden);
+  if (config.normsTokens)
+    x = buildNorm(x, keys.embedNorm);
+  positions = b.positions(ids);
+  if (config.addPositions)
+    x = config.addPositions(x, positions);
+  if (!keys.positions.empty())
+    x = b.add(x, buildPositions(ids));
+  for (auto [table, numbers] : llvm::zip(config.tokenTables, tokenNumbers))
+    x = b.add(x, readTable(table, numbers));
+  if (!config.normsTokens)
+    x = buildNorm(x, keys.embedNorm);
+  if (!keys.projectIn.empty() && config.projectsSum)
+    x = b.linear(x, keys.projectIn, config.hidden, /*bias=*/true);
+  return x;
+}
+
+Value DecoderGraph::readHeadBias() {
+  std::string key = keys.headBias.empty() ? keys.head + ".bias" : keys.headBias;
+  int64_t rows = config.vocabSize;
+  // Some have an axis of one in front.
+  if (auto extents = b.getExtents(key); extents && extents->size() == 2)
+    return b.read(b.reshape(b.param(key, {1, rows}), {rows}));
+  return b.weight(key, {rows});
+}
+
+Value DecoderGraph::buildHead(Value x, const std::string &table) {
+  b.setScope(keys.finalNorm);
+  x = buildNorm(x, keys.finalNorm);
+  int64_t features = getTableFeatures();
+  if (!keys.projectOut.empty())
+    x = b.linear(x, keys.projectOut, features);
+  if (table.empty())
+    return x;
+  if (!keys.transform.empty()) {
+    x = b.linear(x, keys.transform, features, config.transformBias);
+    x = buildNorm(b.activation(x, config.transformActivation),
+                  keys.transformNorm);
+  }
+  Value bias;
+  if (config.headBias)
+    bias = readHeadBias();
+  x = b.linear(x, b.weight(table, {config.vocabSize, features}), bias);
+  x = b.scale(x, config.logitScale);
+  return config.logitCap == 0 ? x : b.softCap(x, config.logitCap);
+}
+
+/// What is said of a model of these options.
+static ModelFacts getFacts(const DecoderConfig &config,
+                           const DecoderKeys &keys) {
   ModelFacts facts;
   facts.vocabSize = config.vocabSize;
   facts.maxLength = config.trainedLength;
   facts.lengthIsFixed = !keys.positions.empty();
   facts.bos = config.bos;
   facts.eos = config.eos;
+  return facts;
+}
+
+ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
+                              const FamilyRequest &request,
+                              const DecoderKeys &keys, DecoderConfig &config) {
+  ModelFacts facts = getFacts(config, keys);
   reader.finish();
   if (reader.hasFailed())
     return facts;
-
-  // Kinds are numbered in the order they come.
-  SmallVector<LayerKind> layers = getLayers(config), kinds;
-  SmallVector<int32_t> order = numberKinds<LayerKind>(layers, kinds);
-
   TokenTables tables =
       resolveTables(b.getCheckpoint(), keys.embed + ".weight",
                     keys.head + ".weight", config.tied && request.hasHead);
   DecoderGraph graph(b, config, keys);
   Value ids = b.beginForward();
-  if (!keys.globalTokens.empty())
-    graph.setGlobalTokens(b.addOptionalInput(keys.globalTokens));
+  graph.addInputs();
   Value x = graph.buildEmbedding(ids, tables.embedding);
-  SmallVector<RotarySpec> rotations;
-  for (const LayerKind &kind : kinds)
-    if (kind.rotary && !llvm::is_contained(rotations, *kind.rotary)) {
-      rotations.push_back(*kind.rotary);
-      graph.addRotation(*kind.rotary);
-    }
-  x = b.stack(x, order, [&](int32_t kind, Value input) {
-    return graph.buildLayer(kinds[kind], input);
-  });
+  x = graph.buildLayers(x);
   x = graph.buildHead(x, request.hasHead ? tables.head : "");
   b.endForward(request.hasHead ? "logits" : "last_hidden_state", x);
+  return facts;
+}
+
+ModelFacts weir::buildEncoderDecoder(ModelBuilder &b, ConfigReader &reader,
+                                     const FamilyRequest &request,
+                                     DecoderSpec &encoder,
+                                     DecoderSpec &decoder) {
+  ModelFacts facts = getFacts(encoder.config, encoder.keys);
+  reader.finish(/*hasEncoder=*/true);
+  if (reader.hasFailed())
+    return facts;
+  DecoderGraph reading(b, encoder.config, encoder.keys);
+  Value ids = b.beginForward();
+  reading.addInputs();
+  Value x = reading.buildEmbedding(ids, encoder.keys.embed + ".weight");
+  x = reading.buildHead(reading.buildLayers(x), "");
+  if (request.encoderOnly) {
+    b.endForward("last_hidden_state", x);
+    return facts;
+  }
+  bool isFixed = !decoder.keys.positions.empty();
+  Value written =
+      b.addSequence("decoder_", isFixed ? decoder.config.trainedLength : 0);
+  DecoderGraph writing(b, decoder.config, decoder.keys, /*memory=*/x);
+  TokenTables tables = resolveTables(
+      b.getCheckpoint(), decoder.keys.embed + ".weight",
+      decoder.keys.head + ".weight", decoder.config.tied && request.hasHead);
+  Value y = writing.buildEmbedding(written, tables.embedding);
+  y = writing.buildHead(writing.buildLayers(y),
+                        request.hasHead ? tables.head : "");
+  b.endForward(request.hasHead ? "logits" : "last_hidden_state", y);
   return facts;
 }

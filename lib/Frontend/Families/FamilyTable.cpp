@@ -12,10 +12,13 @@ using namespace weir;
 
 const Family *FamilyTable::lookupArchitecture(StringRef name,
                                               bool &hasHead) const {
+  if (name.empty())
+    return nullptr;
   for (const Family &family : families) {
     hasHead = name == family.headArchitecture ||
               llvm::is_contained(family.moreArchitectures, name);
-    if (hasHead || name == family.baseArchitecture)
+    if (hasHead || name == family.baseArchitecture ||
+        name == family.encoderArchitecture)
       return &family;
   }
   return nullptr;
@@ -45,6 +48,11 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerBertFamily(table);
   registerBioGptFamily(table);
   registerBitNetFamily(table);
+  registerAlbertFamily(table);
+  registerArceeFamily(table);
+  registerBailingHybridFamily(table);
+  registerBambaFamily(table);
+  registerBertFamilies(table);
   registerBigBirdFamily(table);
   registerBloomFamily(table);
   registerCodeGenFamily(table);
@@ -59,6 +67,8 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerDeltaNetFamily(table);
   registerDiffLlamaFamily(table);
   registerDogeFamily(table);
+  registerDistilBertFamily(table);
+  registerElectraFamily(table);
   registerErnie45Family(table);
   registerErnie45MoeFamily(table);
   registerExaone4Family(table);
@@ -124,6 +134,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerMixtralFamily(table);
   registerModernBertDecoderFamily(table);
   registerModernBertFamily(table);
+  registerMPNetFamily(table);
   registerMptFamily(table);
   registerNanoChatFamily(table);
   registerNemotronFamily(table);
@@ -149,7 +160,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerRWKV7Family(table);
   registerRecurrentGemmaFamily(table);
   registerRetNetFamily(table);
-  registerRobertaFamily(table);
+  registerRobertaFamilies(table);
   registerRwkvFamily(table);
   registerSeedOssFamily(table);
   registerSmolLM3Family(table);

@@ -41,6 +41,14 @@ Value ModelBuilder::embedding(Value ids, Value table) {
   return EmbeddingOp::create(builder, loc, getType(shape), ids, table);
 }
 
+Value ModelBuilder::rows(ArrayRef<int32_t> numbers, Value table) {
+  auto type = RankedTensorType::get({1, static_cast<int64_t>(numbers.size())},
+                                    builder.getI32Type());
+  Value ids = arith::ConstantOp::create(builder, loc,
+                                        DenseElementsAttr::get(type, numbers));
+  return embedding(ids, table);
+}
+
 Value ModelBuilder::positions(Value ids) {
   return PositionsOp::create(builder, loc, ids);
 }

@@ -15,8 +15,7 @@
 using namespace mlir;
 using namespace weir;
 
-/// Reads `attention_window`, one number or one per layer, of both sides.
-static void readWindows(ConfigReader &reader, DecoderConfig &config) {
+void weir::readAttentionWindows(ConfigReader &reader, DecoderConfig &config) {
   const llvm::json::Value *value = reader.get("attention_window");
   const llvm::json::Array *list = value ? value->getAsArray() : nullptr;
   SmallVector<int64_t> windows(config.layers, 512);
@@ -49,13 +48,13 @@ static ModelFacts buildLongformer(ModelBuilder &builder, ConfigReader &reader,
   config.eos = 2;
   DecoderKeys keys = readBert(reader, builder, request, config, "longformer.");
   readPositionOffset(reader, config);
-  readWindows(reader, config);
+  readAttentionWindows(reader, config);
   config.causal = false;
   keys.globalTokens = "global_attention_mask";
   keys.globalQuery = keys.query + "_global";
   keys.globalKey = keys.key + "_global";
   keys.globalValue = keys.value + "_global";
-  setRobertaHead(builder, keys);
+  setRobertaHead(builder, keys, config);
   // How it is exported.
   reader.ignore({"onnx_export"});
   return buildDecoder(builder, reader, request, keys, config);

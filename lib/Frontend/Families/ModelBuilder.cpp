@@ -62,21 +62,43 @@ Value ModelBuilder::beginForward() {
   function.setArgAttr(1, WeirDialect::getRoleAttrName(),
                       builder.getStringAttr("lengths"));
   builder.setInsertionPointToStart(function.addEntryBlock());
+  sequences = 1;
   return function.getArgument(0);
 }
 
-Value ModelBuilder::addOptionalInput(StringRef name) {
-  unsigned number = function.getNumArguments();
-  Type type = function.getArgument(0).getType();
-  auto attributes = builder.getDictionaryAttr(
-      {builder.getNamedAttr(WeirDialect::getNameAttrName(),
-                            builder.getStringAttr(name)),
-       builder.getNamedAttr(WeirDialect::getRoleAttrName(),
-                            builder.getStringAttr("optional"))});
+Value ModelBuilder::addInput(Type type, StringRef name, StringRef role,
+                             int64_t limit) {
+  SmallVector<NamedAttribute> attributes;
+  auto describe = [&](StringRef key, Attribute value) {
+    attributes.push_back(builder.getNamedAttr(key, value));
+  };
+  describe(WeirDialect::getNameAttrName(), builder.getStringAttr(name));
+  if (!role.empty())
+    describe(WeirDialect::getRoleAttrName(), builder.getStringAttr(role));
+  if (sequences > 1)
+    describe(WeirDialect::getSequenceAttrName(),
+             builder.getI64IntegerAttr(sequences - 1));
+  if (limit != 0)
+    describe(WeirDialect::getLimitAttrName(), builder.getI64IntegerAttr(limit));
   // The lengths stay where they are.
-  if (mlir::failed(function.insertArgument(number, type, attributes, loc)))
+  unsigned number = function.getNumArguments();
+  if (mlir::failed(function.insertArgument(
+          number, type, builder.getDictionaryAttr(attributes), loc)))
     return {};
   return function.getArgument(number);
+}
+
+Value ModelBuilder::addOptionalInput(StringRef name, int64_t limit) {
+  return addInput(function.getArgument(0).getType(), name, "optional", limit);
+}
+
+Value ModelBuilder::addSequence(StringRef prefix, int64_t limit) {
+  ++sequences;
+  Value ids = addInput(function.getArgument(0).getType(),
+                       (prefix + "input_ids").str(), /*role=*/"", /*limit=*/0);
+  addInput(function.getArgument(1).getType(), (prefix + "lengths").str(),
+           "lengths", limit);
+  return ids;
 }
 
 void ModelBuilder::endForward(StringRef name, Value result) {
@@ -85,6 +107,9 @@ void ModelBuilder::endForward(StringRef name, Value result) {
       builder.getFunctionType(function.getArgumentTypes(), result.getType()));
   function.setResultAttr(0, WeirDialect::getNameAttrName(),
                          builder.getStringAttr(name));
+  if (sequences > 1)
+    function.setResultAttr(0, WeirDialect::getSequenceAttrName(),
+                           builder.getI64IntegerAttr(sequences - 1));
 }
 
 OwningOpRef<ModuleOp> ModelBuilder::takeModule() {

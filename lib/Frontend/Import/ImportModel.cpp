@@ -33,7 +33,8 @@ void weir::loadImportDialects(MLIRContext &context) {
 
 /// The family of the checkpoint, or null after an error.
 static const Family *selectFamily(const FamilyTable &table,
-                                  ConfigReader &reader, bool &hasHead) {
+                                  ConfigReader &reader,
+                                  FamilyRequest &request) {
   const json::Object &config = reader.getCheckpoint().config();
   bool isGGUF = reader.isGGUF();
   StringRef key = isGGUF ? "general.architecture" : "architectures";
@@ -45,8 +46,11 @@ static const Family *selectFamily(const FamilyTable &table,
   } else if (const json::Array *list = config.getArray(key);
              list && !list->empty()) {
     name = list->front().getAsString().value_or("").str();
-    if (const Family *family = table.lookupArchitecture(name, hasHead))
+    if (const Family *family =
+            table.lookupArchitecture(name, request.hasHead)) {
+      request.encoderOnly = name == family->encoderArchitecture;
       return family;
+    }
   } else {
     key = "model_type";
     name = config.getString(key).value_or("").str();
@@ -69,6 +73,8 @@ static const Family *selectFamily(const FamilyTable &table,
       names.push_back(family.headArchitecture);
       llvm::append_range(names, family.moreArchitectures);
       names.push_back(family.baseArchitecture);
+      if (!family.encoderArchitecture.empty())
+        names.push_back(family.encoderArchitecture);
     }
   }
   llvm::interleaveComma(names, diagnostic);
@@ -245,7 +251,7 @@ weir::importModel(MLIRContext &context, Checkpoint &checkpoint,
   ConfigReader reader(context, checkpoint);
   FamilyRequest request;
   request.maxLength = options.maxLength;
-  const Family *family = selectFamily(table, reader, request.hasHead);
+  const Family *family = selectFamily(table, reader, request);
   if (!family)
     return failure();
   if (!reader.isGGUF())
