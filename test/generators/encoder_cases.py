@@ -27,6 +27,24 @@ def encoder(
     )
 
 
+def t5(model, *, decoder=13, pad="right", **options):
+    """A case of an encoder and a decoder in the manner of T5."""
+    config = dict(
+        vocab_size=151,
+        d_model=60,
+        d_kv=7,
+        d_ff=44,
+        num_layers=2,
+        num_heads=5,
+        layer_norm_epsilon=1e-3,
+        relative_attention_num_buckets=9,
+        relative_attention_max_distance=30,
+    )
+    return Case(
+        model, {**config, **options}, decoder=decoder, pad=pad, generate=False
+    )
+
+
 ENCODER_CASES = {
     "modernbert_old_spelling_biases": encoder(
         "ModernBertForMaskedLM",
@@ -111,4 +129,21 @@ ENCODER_CASES = {
         generate=False,
     ),
     "mpnet": encoder("MPNetForMaskedLM", pad_token_id=1),
+    "t5_gated_unscaled": t5(
+        "T5ForConditionalGeneration",
+        feed_forward_proj="gated-gelu",
+        num_decoder_layers=3,
+        tie_word_embeddings=False,
+    ),
+    "t5_encoder": t5("T5EncoderModel", decoder=0),
+    "umt5": t5("UMT5ForConditionalGeneration", pad="left", decoder=29),
+    "switch_transformers": t5(
+        "SwitchTransformersForConditionalGeneration",
+        num_decoder_layers=3,
+        num_experts=4,
+        expert_capacity=5,
+        num_sparse_encoder_layers=1,
+        num_sparse_decoder_layers=1,
+        router_bias=True,
+    ),
 }

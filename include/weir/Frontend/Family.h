@@ -312,6 +312,8 @@ void registerStarcoder2Family(FamilyTable &table);
 void registerVaultGemmaFamily(FamilyTable &table);
 void registerXglmFamily(FamilyTable &table);
 void registerXLMRobertaFamily(FamilyTable &table);
+void registerSwitchTransformersFamily(FamilyTable &table);
+void registerT5Families(FamilyTable &table);
 void registerXlstmFamily(FamilyTable &table);
 void registerZamba2Family(FamilyTable &table);
 void registerZambaFamily(FamilyTable &table);

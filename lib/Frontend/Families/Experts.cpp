@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Experts.h"
+#include "ScanBodies.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -257,6 +258,36 @@ void weir::ignoreTrainingOfExperts(ConfigReader &reader) {
 // Graph
 //===----------------------------------------------------------------------===//
 
+/// `indices`, `[batch, time, 1]`, with -1 for tokens whose expert has
+/// `capacity` tokens of the row already.
+static Value limitToCapacity(ModelBuilder &b, Value indices, int64_t experts,
+                             int64_t capacity) {
+  OpBuilder &builder = b.getBuilder();
+  Type i32 = builder.getI32Type();
+  auto type = RankedTensorType::get({experts}, i32);
+  Value none = arith::ConstantOp::create(
+      builder, b.getLoc(), DenseElementsAttr::get(type, int32_t(0)));
+  auto step = [&](OpBuilder &n, Location l, ValueRange now,
+                  ValueRange before) -> SmallVector<Value> {
+    Value first = arith::ConstantIndexOp::create(n, l, 0);
+    Value chosen = tensor::ExtractOp::create(n, l, now[0], first);
+    Value place = arith::IndexCastOp::create(n, l, n.getIndexType(), chosen);
+    Value one = arith::ConstantIntOp::create(n, l, 1, 32);
+    Value taken = arith::AddIOp::create(
+        n, l, tensor::ExtractOp::create(n, l, before[0], place), one);
+    Value fits =
+        arith::CmpIOp::create(n, l, arith::CmpIPredicate::sle, taken,
+                              arith::ConstantIntOp::create(n, l, capacity, 32));
+    Value dropped = arith::ConstantIntOp::create(n, l, -1, 32);
+    Value kept = arith::SelectOp::create(n, l, fits, chosen, dropped);
+    Value after = tensor::InsertOp::create(n, l, taken, before[0], place);
+    Value output = tensor::FromElementsOp::create(
+        n, l, RankedTensorType::get({1}, n.getI32Type()), kept);
+    return {output, after};
+  };
+  return buildScan(b, indices, none, {SmallVector<int64_t>{1}}, step).front();
+}
+
 Routing weir::buildRouting(ModelBuilder &b, Value input,
                            const RouterSpec &spec) {
   Value logits = b.linear(input, spec.key, spec.experts, spec.logitBias);
@@ -284,6 +315,9 @@ Routing weir::buildRoutingOf(ModelBuilder &b, Value logits,
       spec.weighting, spec.groups, llvm::APFloat(spec.eps),
       llvm::APFloat(spec.scale));
   Routing routing = {route.getIndices(), route.getWeights()};
+  if (spec.capacity != 0)
+    routing.indices =
+        limitToCapacity(b, routing.indices, spec.experts, spec.capacity);
   if (spec.reweigh)
     routing.weights = spec.reweigh(b, logits, routing);
   return routing;

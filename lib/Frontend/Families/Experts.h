@@ -38,6 +38,9 @@ struct RouterSpec {
   /// Whether the matrix has a bias beside it, which weighs as well.
   bool logitBias = false;
   int64_t experts = 0, perToken = 0;
+  /// How many tokens of a row an expert takes, the first ones; those of others
+  /// give zeros. 0: all of them. A token goes to one expert then.
+  int64_t capacity = 0;
   RouteScore score = RouteScore::Softmax;
   RouteWeighting weighting = RouteWeighting::Normalized;
   /// Groups the choice is limited to; null for none.

@@ -169,6 +169,8 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerVaultGemmaFamily(table);
   registerXglmFamily(table);
   registerXLMRobertaFamily(table);
+  registerSwitchTransformersFamily(table);
+  registerT5Families(table);
   registerXlstmFamily(table);
   registerZamba2Family(table);
   registerZambaFamily(table);
