@@ -45,6 +45,31 @@ def t5(model, *, decoder=13, pad="right", **options):
     )
 
 
+def bart(model, *, inputs=None, **options):
+    """The same in the manner of BART."""
+    config = dict(
+        vocab_size=151,
+        d_model=60,
+        encoder_ffn_dim=44,
+        decoder_ffn_dim=52,
+        encoder_layers=2,
+        decoder_layers=3,
+        encoder_attention_heads=5,
+        decoder_attention_heads=6,
+        max_position_embeddings=160,
+    )
+    if "max_encoder_position_embeddings" in options:
+        del config["max_position_embeddings"]
+    return Case(
+        model,
+        {**config, **options},
+        decoder=13,
+        pad="right",
+        inputs=inputs or {},
+        generate=False,
+    )
+
+
 ENCODER_CASES = {
     "modernbert_old_spelling_biases": encoder(
         "ModernBertForMaskedLM",
@@ -145,5 +170,25 @@ ENCODER_CASES = {
         num_sparse_encoder_layers=1,
         num_sparse_decoder_layers=1,
         router_bias=True,
+    ),
+    "bart": bart("BartForConditionalGeneration", scale_embedding=True),
+    "mbart_untied": bart("MBartForConditionalGeneration", tie_word_embeddings=False),
+    "pegasus": bart("PegasusForConditionalGeneration"),
+    "blenderbot": bart("BlenderbotForConditionalGeneration"),
+    "blenderbot_small": bart("BlenderbotSmallForConditionalGeneration"),
+    "marian_odd": bart(
+        "MarianMTModel",
+        d_model=45,
+        decoder_attention_heads=3,
+        pad_token_id=1,
+        eos_token_id=0,
+        decoder_start_token_id=1,
+    ),
+    "led_windows": bart(
+        "LEDForConditionalGeneration",
+        max_encoder_position_embeddings=160,
+        max_decoder_position_embeddings=64,
+        attention_window=[4, 8],
+        inputs=dict(global_attention_mask=2),
     ),
 }

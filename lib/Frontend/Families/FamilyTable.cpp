@@ -52,6 +52,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerArceeFamily(table);
   registerBailingHybridFamily(table);
   registerBambaFamily(table);
+  registerBartFamilies(table);
   registerBertFamilies(table);
   registerBigBirdFamily(table);
   registerBloomFamily(table);
@@ -120,6 +121,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerLlama4WrapperFamily(table);
   registerLlamaFamily(table);
   registerLongcatFlashFamily(table);
+  registerLedFamily(table);
   registerLongformerFamily(table);
   registerMamba2Family(table);
   registerMambaFamily(table);
