@@ -278,4 +278,23 @@ MIXTURE_CASES = {
         },
         fused=True,
     ),
+    # A quarter of the features is an odd number.
+    "qwen3_5_wrapped_tied": stateful(
+        "Qwen3_5ForConditionalGeneration",
+        dict(
+            text_config=QWEN35,
+            vision_config=QWEN35_VISION,
+            tie_word_embeddings=True,
+        ),
+    ),
+    "qwen3_5_moe_biases": stateful(
+        "Qwen3_5MoeForCausalLM",
+        {**QWEN35_MOE, "attention_bias": True, "linear_conv_kernel_dim": 3},
+        pad="right",
+    ),
+    "qwen3_5_moe_wrapped_fused": stateful(
+        "Qwen3_5MoeForConditionalGeneration",
+        dict(text_config=QWEN35_MOE, vision_config=QWEN35_VISION),
+        fused=True,
+    ),
 }

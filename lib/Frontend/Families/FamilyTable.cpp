@@ -155,6 +155,9 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerQwen2Family(table);
   registerQwen2MoeFamily(table);
   registerQwen35Family(table);
+  registerQwen35MoeFamily(table);
+  registerQwen35MoeWrapperFamily(table);
+  registerQwen35WrapperFamily(table);
   registerQwen3Family(table);
   registerQwen3MoeFamily(table);
   registerQwen3NextFamily(table);

@@ -8,7 +8,8 @@
 // Layers of gated DeltaNet (arXiv:2412.06464) and layers of attention whose
 // output is gated and whose heads are rotated in part. Qwen3-Next projects what
 // belongs to one head of keys by neighbouring rows; Qwen3.5, for which
-// positions in text are those of any other model, has a matrix for each thing.
+// positions in text are those of any other model, has a matrix for each thing,
+// and experts in all layers or in none.
 //
 //===----------------------------------------------------------------------===//
 
@@ -249,17 +250,60 @@ static ModelFacts buildQwen3Next(ModelBuilder &b, ConfigReader &reader,
   return buildHybridModel<QwenGraph>(b, reader, request, config);
 }
 
-static ModelFacts buildQwen35(ModelBuilder &b, ConfigReader &reader,
-                              const FamilyRequest &request) {
+/// Builds Qwen3.5; `tied`, where it is given, goes before what `reader` says of
+/// tables.
+static ModelFacts buildLater(ModelBuilder &b, ConfigReader &reader,
+                             const FamilyRequest &request, bool hasExperts,
+                             std::optional<bool> tied) {
   QwenConfig config;
   config.vocabSize = 248320;
-  config.hidden = 4096;
+  config.hidden = hasExperts ? 2048 : 4096;
   config.inner = 12288;
-  config.layers = 32;
-  config.kvHeads = 4;
+  config.layers = hasExperts ? 40 : 32;
+  config.kvHeads = hasExperts ? 2 : 4;
   config.hasSections = true;
   readConfig(reader, b, request, config);
+  config.tied = tied.value_or(config.tied);
+  if (hasExperts) {
+    config.experts = readQwenSharedExperts(
+        reader, config.layer + "mlp.", {256, 8, 512, /*normalized=*/true}, 512);
+    config.experts.activation = config.activation;
+    // Weights are renormalised whatever is said.
+    config.experts.router.weighting = RouteWeighting::Normalized;
+    for (HybridLayer &layer : config.order)
+      layer.feedForward = FeedForward::Experts;
+  }
   return buildHybridModel<QwenGraph>(b, reader, request, config);
+}
+
+/// Builds the part for text of a model that also sees images.
+static ModelFacts buildWrapped(ModelBuilder &b, ConfigReader &reader,
+                               const FamilyRequest &request, bool hasExperts) {
+  bool tied = reader.getBool("tie_word_embeddings", false);
+  return buildTextPart(b, reader, {"model.visual.", "visual.", "mtp."},
+                       [&](ConfigReader &text) {
+                         return buildLater(b, text, request, hasExperts, tied);
+                       });
+}
+
+static ModelFacts buildQwen35(ModelBuilder &b, ConfigReader &reader,
+                              const FamilyRequest &request) {
+  return buildLater(b, reader, request, /*hasExperts=*/false, std::nullopt);
+}
+
+static ModelFacts buildQwen35Moe(ModelBuilder &b, ConfigReader &reader,
+                                 const FamilyRequest &request) {
+  return buildLater(b, reader, request, /*hasExperts=*/true, std::nullopt);
+}
+
+static ModelFacts buildQwen35Wrapper(ModelBuilder &b, ConfigReader &reader,
+                                     const FamilyRequest &request) {
+  return buildWrapped(b, reader, request, /*hasExperts=*/false);
+}
+
+static ModelFacts buildQwen35MoeWrapper(ModelBuilder &b, ConfigReader &reader,
+                                        const FamilyRequest &request) {
+  return buildWrapped(b, reader, request, /*hasExperts=*/true);
 }
 
 void weir::registerQwen3NextFamily(FamilyTable &table) {
@@ -278,4 +322,31 @@ void weir::registerQwen35Family(FamilyTable &table) {
              "",
              {},
              buildQwen35});
+}
+
+void weir::registerQwen35MoeFamily(FamilyTable &table) {
+  table.add({"qwen3_5_moe_text",
+             "Qwen3_5MoeForCausalLM",
+             "Qwen3_5MoeTextModel",
+             "",
+             {},
+             buildQwen35Moe});
+}
+
+void weir::registerQwen35WrapperFamily(FamilyTable &table) {
+  table.add({"qwen3_5",
+             "Qwen3_5ForConditionalGeneration",
+             "Qwen3_5Model",
+             "",
+             {},
+             buildQwen35Wrapper});
+}
+
+void weir::registerQwen35MoeWrapperFamily(FamilyTable &table) {
+  table.add({"qwen3_5_moe",
+             "Qwen3_5MoeForConditionalGeneration",
+             "Qwen3_5MoeModel",
+             "",
+             {},
+             buildQwen35MoeWrapper});
 }
