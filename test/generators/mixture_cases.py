@@ -297,4 +297,21 @@ MIXTURE_CASES = {
         dict(text_config=QWEN35_MOE, vision_config=QWEN35_VISION),
         fused=True,
     ),
+    "dots1_groups_late_windows": mixture(
+        "Dots1ForCausalLM",
+        pad="right",
+        **GROUPS,
+        n_shared_experts=2,
+        first_k_dense_replace=1,
+        sliding_window=7,
+        max_window_layers=1,
+        attention_bias=True,
+    ),
+    "solar_open_groups": mixture(
+        "SolarOpenForCausalLM",
+        without=("intermediate_size",),
+        pad="left",
+        **GROUPS,
+        attention_bias=True,
+    ),
 }

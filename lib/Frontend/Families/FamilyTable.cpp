@@ -70,6 +70,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerDogeFamily(table);
   registerDistilBertFamily(table);
   registerElectraFamily(table);
+  registerDots1Family(table);
   registerErnie45Family(table);
   registerErnie45MoeFamily(table);
   registerExaone4Family(table);
@@ -169,6 +170,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerRwkvFamily(table);
   registerSeedOssFamily(table);
   registerSmolLM3Family(table);
+  registerSolarOpenFamily(table);
   registerStableLmFamily(table);
   registerStarcoder2Family(table);
   registerVaultGemmaFamily(table);
