@@ -201,6 +201,7 @@ void registerBigBirdFamily(FamilyTable &table);
 void registerBloomFamily(FamilyTable &table);
 void registerCodeGenFamily(FamilyTable &table);
 void registerCohere2Family(FamilyTable &table);
+void registerCohere2MoeFamily(FamilyTable &table);
 void registerCohereFamily(FamilyTable &table);
 void registerCombaFamily(FamilyTable &table);
 void registerDbrxFamily(FamilyTable &table);

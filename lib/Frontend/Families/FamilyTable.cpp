@@ -58,6 +58,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerBloomFamily(table);
   registerCodeGenFamily(table);
   registerCohere2Family(table);
+  registerCohere2MoeFamily(table);
   registerCohereFamily(table);
   registerCombaFamily(table);
   registerDbrxFamily(table);
