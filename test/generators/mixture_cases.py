@@ -342,4 +342,14 @@ MIXTURE_CASES = {
         sliding_window=5,
         tie_word_embeddings=False,
     ),
+    "glm4_moe_lite_groups": mixture(
+        "Glm4MoeLiteForCausalLM",
+        without=("head_dim",),
+        pad="right",
+        **LATENT,
+        **GROUPS,
+        attention_bias=True,
+        rope_interleave=False,
+        mlp_layer_types=["sparse", "dense", "sparse"],
+    ),
 }

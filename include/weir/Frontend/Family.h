@@ -229,6 +229,7 @@ void registerGemma3Family(FamilyTable &table);
 void registerGemmaFamily(FamilyTable &table);
 void registerGLAFamily(FamilyTable &table);
 void registerGlm4Family(FamilyTable &table);
+void registerGlm4MoeLiteFamily(FamilyTable &table);
 void registerGlmFamily(FamilyTable &table);
 void registerGPT2Family(FamilyTable &table);
 void registerGPTBigCodeFamily(FamilyTable &table);

@@ -1,4 +1,5 @@
-//===- DeepSeek.cpp - The DeepSeek-V2 and -V3 families -*- C++ -*-===//
+//===- DeepSeek.cpp - The DeepSeek-V2, -V3 and GLM-4.7-Flash families -*- C++
+//-*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -9,6 +10,7 @@
 // which see all tokens. DeepSeek-V2 (arXiv:2405.04434) weighs by a softmax over
 // all experts, and may limit the choice to groups; DeepSeek-V3
 // (arXiv:2412.19437) by sigmoids, with a bias that chooses and does not weigh.
+// GLM's is the latter with other layers dense.
 //
 // DeepSeek-V3.2 (arXiv:2512.02556) adds an indexer, small heads of their own
 // that score every key, and attends to the best keys alone. In GLM's form of it
@@ -315,6 +317,35 @@ static ModelFacts buildGlmMoeDsa(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
+static ModelFacts buildGlm4MoeLite(ModelBuilder &b, ConfigReader &reader,
+                                   const FamilyRequest &request) {
+  DeepseekConfig config;
+  config.vocabSize = 154880;
+  config.hidden = 2048;
+  config.inner = 10240;
+  config.layers = 47;
+  config.length = 202752;
+  config.eps = 1e-5;
+  config.latent = {20, 192, 64, 256, 512, 768, false, 1.0};
+  readConfig(reader, b, request, config, /*denseLayers=*/1);
+  if (!reader.getBool("rope_interleave", true))
+    config.rotary.layout = RotaryLayout::Half;
+  if (readFeedForwardTypes(reader, config, /*denseLayers=*/1)) {
+    config.experts = readDeepseekExperts(reader, b, config.layer + "mlp.",
+                                         {64, 4, 1536, /*shared=*/1,
+                                          /*groups=*/1, /*chosen=*/1,
+                                          /*scale=*/1.8});
+    config.experts.activation = config.activation;
+  } else {
+    ignoreDeepseekExperts(reader);
+  }
+  ModelFacts facts =
+      buildHybridModel<DeepseekGraph>(b, reader, request, config);
+  facts.bos = 0;
+  facts.eos = 1;
+  return facts;
+}
+
 /// Reads DeepSeek-V2's mixtures: the best by softmax, or the best of the groups
 /// with the best experts.
 static void readExperts(ConfigReader &reader, ModelBuilder &b,
@@ -403,4 +434,13 @@ void weir::registerGlmMoeDsaFamily(FamilyTable &table) {
              "",
              {},
              buildGlmMoeDsa});
+}
+
+void weir::registerGlm4MoeLiteFamily(FamilyTable &table) {
+  table.add({"glm4_moe_lite",
+             "Glm4MoeLiteForCausalLM",
+             "Glm4MoeLiteModel",
+             "",
+             {},
+             buildGlm4MoeLite});
 }

@@ -86,6 +86,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerGemmaFamily(table);
   registerGLAFamily(table);
   registerGlm4Family(table);
+  registerGlm4MoeLiteFamily(table);
   registerGlmFamily(table);
   registerGPT2Family(table);
   registerGPTBigCodeFamily(table);
