@@ -258,6 +258,7 @@ void registerJambaFamily(FamilyTable &table);
 void registerJetMoeFamily(FamilyTable &table);
 void registerKDAFamily(FamilyTable &table);
 void registerKimiLinearFamily(FamilyTable &table);
+void registerLagunaFamily(FamilyTable &table);
 void registerLfm2Family(FamilyTable &table);
 void registerLfm2MoeFamily(FamilyTable &table);
 void registerLightNetFamily(FamilyTable &table);

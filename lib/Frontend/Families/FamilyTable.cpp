@@ -115,6 +115,7 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerJetMoeFamily(table);
   registerKDAFamily(table);
   registerKimiLinearFamily(table);
+  registerLagunaFamily(table);
   registerLfm2Family(table);
   registerLfm2MoeFamily(table);
   registerLightNetFamily(table);
