@@ -239,6 +239,8 @@ void registerGPTNeoXFamily(FamilyTable &table);
 void registerGPTNeoXJapaneseFamily(FamilyTable &table);
 void registerGptOssFamily(FamilyTable &table);
 void registerGraniteFamily(FamilyTable &table);
+void registerGraniteMoeSwaFamily(FamilyTable &table);
+void registerGraniteSwaFamily(FamilyTable &table);
 void registerGSAFamily(FamilyTable &table);
 void registerGatedDeltaNetFamily(FamilyTable &table);
 void registerGatedDeltaProductFamily(FamilyTable &table);

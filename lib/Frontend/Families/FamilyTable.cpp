@@ -96,6 +96,8 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerGPTNeoXJapaneseFamily(table);
   registerGptOssFamily(table);
   registerGraniteFamily(table);
+  registerGraniteMoeSwaFamily(table);
+  registerGraniteSwaFamily(table);
   registerGSAFamily(table);
   registerGatedDeltaNetFamily(table);
   registerGatedDeltaProductFamily(table);

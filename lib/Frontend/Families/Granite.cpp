@@ -27,8 +27,38 @@ static ModelFacts buildGranite(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
+/// With windows, and a logit per head that no key stands for.
+static ModelFacts buildGraniteSwa(ModelBuilder &builder, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  DecoderConfig config;
+  config.vocabSize = 100352;
+  config.hidden = 2560;
+  config.inner = 8192;
+  config.layers = 24;
+  config.heads = 20;
+  config.kvHeads = 4;
+  config.trainedLength = 8192;
+  config.eps = 1e-5;
+  config.tied = true;
+  config.bos = config.eos = 100257;
+  readDecoder(reader, builder, request, config);
+  config.setAttentionBias(reader.getBool("attention_bias", false));
+  config.mlpBias = reader.getBool("mlp_bias", false);
+  readGraniteFactors(reader, config);
+  readGraniteWindows(reader, config);
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  keys.sinks = keys.layer + "self_attn.sinks";
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
+static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
+
 void weir::registerGraniteFamily(FamilyTable &table) {
-  static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"granite", "GraniteForCausalLM", "GraniteModel", "", ignorable,
              buildGranite});
+}
+
+void weir::registerGraniteSwaFamily(FamilyTable &table) {
+  table.add({"granite_swa", "GraniteSWAForCausalLM", "GraniteSWAModel", "",
+             ignorable, buildGraniteSwa});
 }

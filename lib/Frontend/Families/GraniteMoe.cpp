@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Llama with experts in every layer, the chosen ones weighed by a softmax among
-// them, and factors of embeddings, scores, residuals and logits; in one of the
-// two families, an expert for all tokens besides.
+// them, and factors of embeddings, scores, residuals and logits; in two of the
+// families, an expert for all tokens besides, and in one of these windows and a
+// logit per head that no key stands for.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +18,8 @@ using namespace mlir;
 using namespace weir;
 
 static ModelFacts buildAny(ModelBuilder &builder, ConfigReader &reader,
-                           const FamilyRequest &request, bool hasSharedExpert) {
+                           const FamilyRequest &request, bool hasSharedExpert,
+                           bool hasWindows = false) {
   DecoderConfig config;
   config.bos = 1;
   config.eos = 2;
@@ -33,6 +35,10 @@ static ModelFacts buildAny(ModelBuilder &builder, ConfigReader &reader,
     config.experts->sharedGateUp = shared + "input_linear";
     config.experts->shared.down = shared + "output_linear";
   }
+  if (hasWindows) {
+    readGraniteWindows(reader, config);
+    keys.sinks = keys.layer + "self_attn.sinks";
+  }
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -47,14 +53,26 @@ static ModelFacts buildGraniteMoeShared(ModelBuilder &builder,
   return buildAny(builder, reader, request, /*hasSharedExpert=*/true);
 }
 
+static ModelFacts buildGraniteMoeSwa(ModelBuilder &builder,
+                                     ConfigReader &reader,
+                                     const FamilyRequest &request) {
+  return buildAny(builder, reader, request, /*hasSharedExpert=*/true,
+                  /*hasWindows=*/true);
+}
+
+static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
+
 void weir::registerGraniteMoeFamily(FamilyTable &table) {
-  static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"granitemoe", "GraniteMoeForCausalLM", "GraniteMoeModel", "",
              ignorable, buildGraniteMoe});
 }
 
 void weir::registerGraniteMoeSharedFamily(FamilyTable &table) {
-  static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"granitemoeshared", "GraniteMoeSharedForCausalLM",
              "GraniteMoeSharedModel", "", ignorable, buildGraniteMoeShared});
+}
+
+void weir::registerGraniteMoeSwaFamily(FamilyTable &table) {
+  table.add({"granitemoe_swa", "GraniteMoeSWAForCausalLM", "GraniteMoeSWAModel",
+             "", ignorable, buildGraniteMoeSwa});
 }
