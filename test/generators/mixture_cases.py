@@ -393,4 +393,19 @@ MIXTURE_CASES = {
         layer_types=["sliding_attention", "full_attention", "full_attention"],
         sliding_window=5,
     ),
+    "hunyuan_v1_moe_alpha": mixture(
+        "HunYuanMoEV1ForCausalLM",
+        num_experts=4,
+        moe_topk=2,
+        rope_parameters=dict(
+            rope_type="dynamic", rope_theta=1000.0, alpha=50.0, factor=1.0
+        ),
+    ),
+    "ernie4_5_moe_least_sum": mixture(
+        "Ernie4_5_MoeForCausalLM",
+        moe_num_experts=5,
+        moe_k=2,
+        moe_intermediate_size=20,
+        moe_norm_min=0.6,
+    ),
 }

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SparseDecoder.h"
+#include "weir/Frontend/LinearLayers.h"
 
 using namespace mlir;
 using namespace weir;
@@ -50,13 +51,16 @@ static void readExperts(ConfigReader &reader, ModelBuilder &b,
   experts.shared = {shared + "up_proj", shared + "down_proj",
                     shared + "gate_proj"};
   experts.sharedBias = config.mlpBias;
-  // Weights are divided by their sum unless it is below this, which sums of
-  // probabilities of the best are not.
+  // Weights are divided by their sum, or by this where that is larger, which a
+  // small one is not.
   double least = reader.getFloat("moe_norm_min", 1e-12);
-  if (!(least <= 1e-6))
-    reader.emitError("moe_norm_min")
-        << "key 'moe_norm_min' is " << least
-        << ", expected at most 1e-6: larger bounds are not supported";
+  if (least <= 1e-6)
+    return;
+  router.weighting = RouteWeighting::Scores;
+  router.reweigh = [least](ModelBuilder &b, Value, const Routing &routing) {
+    Value sum = clampMin(b, sumFeatures(b, routing.weights), least);
+    return divideRows(b, routing.weights, sum, 0);
+  };
 }
 
 static ModelFacts buildErnie(ModelBuilder &b, ConfigReader &reader,

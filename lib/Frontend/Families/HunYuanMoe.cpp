@@ -68,6 +68,7 @@ static ModelFacts buildHunYuanMoe(ModelBuilder &b, ConfigReader &reader,
   heads.eps = config.eps;
   RotaryOptions rotary;
   rotary.trainedLength = config.length;
+  rotary.readsAlpha = true;
   readHeadRotary(reader, b, request, heads, rotary);
 
   config.order.assign(config.layers,
