@@ -1,5 +1,4 @@
-//===- DeepSeek.cpp - The DeepSeek-V2, -V3 and GLM-4.7-Flash families -*- C++
-//-*-===//
+//===- DeepSeek.cpp - DeepSeek-V2 and -V3, and GLMs of their kind -*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,7 +9,7 @@
 // which see all tokens. DeepSeek-V2 (arXiv:2405.04434) weighs by a softmax over
 // all experts, and may limit the choice to groups; DeepSeek-V3
 // (arXiv:2412.19437) by sigmoids, with a bias that chooses and does not weigh.
-// GLM's is the latter with other layers dense.
+// GLM-4.7-Flash is the latter with other layers dense.
 //
 // DeepSeek-V3.2 (arXiv:2512.02556) adds an indexer, small heads of their own
 // that score every key, and attends to the best keys alone. In GLM's form of it
@@ -327,10 +326,10 @@ static ModelFacts buildGlm4MoeLite(ModelBuilder &b, ConfigReader &reader,
   config.length = 202752;
   config.eps = 1e-5;
   config.latent = {20, 192, 64, 256, 512, 768, false, 1.0};
-  readConfig(reader, b, request, config, /*denseLayers=*/1);
+  bool hasExperts = readConfig(reader, b, request, config, /*denseLayers=*/1);
   if (!reader.getBool("rope_interleave", true))
     config.rotary.layout = RotaryLayout::Half;
-  if (readFeedForwardTypes(reader, config, /*denseLayers=*/1)) {
+  if (hasExperts) {
     config.experts = readDeepseekExperts(reader, b, config.layer + "mlp.",
                                          {64, 4, 1536, /*shared=*/1,
                                           /*groups=*/1, /*chosen=*/1,
