@@ -1,4 +1,5 @@
-//===- DeepSeek.cpp - DeepSeek-V2 and -V3, and GLMs of their kind -*- C++ -*-===//
+//===- DeepSeek.cpp - DeepSeek-V2 and -V3, and GLMs of their kind -*- C++
+//-*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -45,13 +45,9 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerArceeFamily(table);
   registerBailingHybridFamily(table);
   registerBambaFamily(table);
-  registerBertFamily(table);
   registerBioGptFamily(table);
   registerBitNetFamily(table);
   registerAlbertFamily(table);
-  registerArceeFamily(table);
-  registerBailingHybridFamily(table);
-  registerBambaFamily(table);
   registerBartFamilies(table);
   registerBertFamilies(table);
   registerBigBirdFamily(table);
@@ -180,7 +176,6 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerStarcoder2Family(table);
   registerVaultGemmaFamily(table);
   registerXglmFamily(table);
-  registerXLMRobertaFamily(table);
   registerSwitchTransformersFamily(table);
   registerT5Families(table);
   registerXlstmFamily(table);

@@ -5,9 +5,11 @@
 
 // CHECK-DAG: weir.slot @history0 history lookback(24) : tensor<?x?x1x4xf32>
 // CHECK-DAG: weir.slot @history1 history lookback(24) : tensor<?x?x1x4xf32>
-func.func @forward(%ids: tensor<?x?xi32>,
-                   %n: tensor<?xi32> {weir.role = "lengths"})
-    -> tensor<?x?x4xf32> attributes {weir.method = "forward"} {
+func.func @forward(%ids: tensor<?x?xi32> {weir.name = "input_ids"},
+                   %n: tensor<?xi32> {weir.name = "lengths",
+                                      weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "logits"})
+    attributes {weir.method = "forward"} {
   %table = weir.weight @table : tensor<6x4xf32>
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
