@@ -1,5 +1,5 @@
 """Cases of make_checkpoint.py, as cases.py describes them, of decoders with
-experts or memories: each family's options in as few cases as they fit in."""
+experts: each family's options in as few cases as they fit in."""
 
 from cases import NO_TOKENS, Case, llama, stateful
 from decoder_cases import pick, two_ropes
@@ -137,14 +137,6 @@ QWEN35_VISION = dict(
     patch_size=4,
     num_position_embeddings=16,
 )
-
-ZAYA = {
-    **{k: v for k, v in SIZES.items() if k != "intermediate_size"},
-    "head_dim": 8,
-    "moe_intermediate_size": 20,
-    "router_hidden_size": 7,
-    "num_experts": 3,
-}
 
 MIXTURE_CASES = {
     "dbrx_second_norm": Case(

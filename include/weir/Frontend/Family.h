@@ -324,6 +324,7 @@ void registerT5Families(FamilyTable &table);
 void registerXlstmFamily(FamilyTable &table);
 void registerZamba2Family(FamilyTable &table);
 void registerZambaFamily(FamilyTable &table);
+void registerZayaFamily(FamilyTable &table);
 
 /// All of the above.
 void registerAllFamilies(FamilyTable &table);

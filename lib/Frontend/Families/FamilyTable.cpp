@@ -181,4 +181,5 @@ void weir::registerAllFamilies(FamilyTable &table) {
   registerXlstmFamily(table);
   registerZamba2Family(table);
   registerZambaFamily(table);
+  registerZayaFamily(table);
 }
