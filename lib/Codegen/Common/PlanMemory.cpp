@@ -16,6 +16,7 @@
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -52,6 +53,12 @@ static Value buildExtent(OpBuilder &builder, Location loc, Value buffer,
   if (auto cast = buffer.getDefiningOp<memref::CastOp>();
       cast && isa<MemRefType>(cast.getSource().getType()))
     return buildExtent(builder, loc, cast.getSource(), axis);
+  if (auto view = buffer.getDefiningOp<memref::SubViewOp>()) {
+    llvm::SmallBitVector dropped = view.getDroppedDims();
+    for (auto [number, size] : llvm::enumerate(view.getMixedSizes()))
+      if (!dropped[number] && axis-- == 0)
+        return getValueOrCreateConstantIndexOp(builder, loc, size);
+  }
   if (auto collapse = buffer.getDefiningOp<memref::CollapseShapeOp>()) {
     Value product;
     for (int64_t source : collapse.getReassociationIndices()[axis]) {

@@ -104,6 +104,32 @@ func.func @extent_of_a_reshaped_buffer(%x: memref<?x8xf32>, %k: index) {
 
 // -----
 
+// A reshaped part of a buffer has the part's extents.
+// CHECK-LABEL: func.func @extent_of_a_reshaped_part(
+// CHECK: memref.view
+// CHECK: memref.view
+// CHECK-NOT: memref.alloc
+func.func @extent_of_a_reshaped_part(%x: memref<?x8xf32>, %k: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  %a = memref.alloc(%n) : memref<?x8x3xf32>
+  scf.for %i = %c0 to %k step %c1 {
+    %part = memref.subview %a[0, 0, 1] [%n, 8, 1] [1, 1, 1]
+        : memref<?x8x3xf32> to memref<?x8x1xf32, strided<[24, 3, 1], offset: 1>>
+    %flat = memref.collapse_shape %part [[0], [1, 2]]
+        : memref<?x8x1xf32, strided<[24, 3, 1], offset: 1>>
+          into memref<?x8xf32, strided<[24, 3], offset: 1>>
+    %m = memref.dim %flat, %c0 : memref<?x8xf32, strided<[24, 3], offset: 1>>
+    %b = memref.alloc(%m) : memref<?x8xf32>
+    memref.copy %flat, %b
+        : memref<?x8xf32, strided<[24, 3], offset: 1>> to memref<?x8xf32>
+  }
+  return
+}
+
+// -----
+
 // CHECK-LABEL: func.func private @private_functions_have_no_arena() {
 // CHECK: memref.alloc
 func.func private @private_functions_have_no_arena() {
