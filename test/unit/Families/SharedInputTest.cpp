@@ -134,9 +134,6 @@ TEST(ImportSharedInput, deepseekErrors) {
 }
 
 TEST(ImportSharedInput, sparseDecoderErrors) {
-  expectConfigError(
-      "Ernie4_5_MoeForCausalLM", "moe_norm_min", 0.5,
-      "key 'moe_norm_min' is 5.000000e-01, expected at most 1e-6");
   expectConfigError("ExaoneMoeForCausalLM", "layer_types",
                     json::Array{"sliding_attention", "conv"},
                     "expected full_attention or sliding_attention");
