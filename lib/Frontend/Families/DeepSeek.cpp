@@ -1,5 +1,4 @@
-//===- DeepSeek.cpp - DeepSeek-V2 and -V3, and GLMs of their kind -*- C++
-//-*-===//
+//===- DeepSeek.cpp - DeepSeek and GLMs of its kind -*- C++ -*-===//
 //
 // Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -152,11 +151,10 @@ LayerValues DeepseekGraph::buildLayer(const HybridLayer &kind,
 // Configuration
 //===----------------------------------------------------------------------===//
 
-/// Reads what both families have but the experts. The numbers in `config` are
-/// the defaults. Whether there are experts.
-static bool readConfig(ConfigReader &reader, ModelBuilder &b,
-                       const FamilyRequest &request, DeepseekConfig &config,
-                       int64_t denseLayers) {
+/// Reads what all of the families have but the experts. The numbers in `config`
+/// are the defaults.
+static void readConfig(ConfigReader &reader, ModelBuilder &b,
+                       const FamilyRequest &request, DeepseekConfig &config) {
   readHybridModel(reader, config);
   config.inner = reader.getSize("intermediate_size", config.inner);
   readLatentHeads(reader, config.latent);
@@ -171,22 +169,35 @@ static bool readConfig(ConfigReader &reader, ModelBuilder &b,
   markLaterHeads(b.getCheckpoint(), config, "");
   // What follows from other numbers.
   reader.ignore({"head_dim"});
-  return readFeedForwardTypes(reader, config, denseLayers);
 }
 
-/// The mixtures of DeepSeek-V3 and what came after it.
-static void readSigmoidExperts(ConfigReader &reader, ModelBuilder &b,
-                               DeepseekConfig &config, bool hasExperts,
-                               int64_t groups, int64_t chosen) {
-  if (!hasExperts) {
+/// Reads how many dense layers stand in front, in families whose layers are not
+/// listed; whether any layer has experts.
+static bool readDenseLayers(ConfigReader &reader, DeepseekConfig &config,
+                            int64_t usual) {
+  int64_t denseLayers = reader.getInt("first_k_dense_replace", usual);
+  return chooseFeedForwards(
+      config, [&](int64_t layer) { return layer >= denseLayers; });
+}
+
+/// Reads the mixtures of DeepSeek-V3 and what came after it, if there are any,
+/// and builds the model.
+static ModelFacts buildSigmoidMixture(ModelBuilder &b, ConfigReader &reader,
+                                      const FamilyRequest &request,
+                                      DeepseekConfig &config, bool hasExperts,
+                                      const DeepseekDefaults &defaults) {
+  if (hasExperts) {
+    config.experts =
+        readDeepseekExperts(reader, b, config.layer + "mlp.", defaults);
+    config.experts.activation = config.activation;
+  } else {
     ignoreDeepseekExperts(reader);
-    return;
   }
-  config.experts =
-      readDeepseekExperts(reader, b, config.layer + "mlp.",
-                          {256, 8, 2048, /*shared=*/1, groups, chosen,
-                           /*scale=*/2.5});
-  config.experts.activation = config.activation;
+  ModelFacts facts =
+      buildHybridModel<DeepseekGraph>(b, reader, request, config);
+  facts.bos = 0;
+  facts.eos = 1;
+  return facts;
 }
 
 static ModelFacts buildDeepseekV3(ModelBuilder &b, ConfigReader &reader,
@@ -198,16 +209,13 @@ static ModelFacts buildDeepseekV3(ModelBuilder &b, ConfigReader &reader,
   config.layers = 61;
   config.length = 4096;
   config.latent = {128, 128, 64, 128, 512, 1536, false, 1.0};
-  bool hasExperts = readConfig(reader, b, request, config, /*denseLayers=*/3);
+  readConfig(reader, b, request, config);
+  bool hasExperts = readDenseLayers(reader, config, /*usual=*/3);
   if (!reader.getBool("rope_interleave", true))
     config.rotary.layout = RotaryLayout::Half;
-  readSigmoidExperts(reader, b, config, hasExperts, /*groups=*/8,
-                     /*chosen=*/4);
-  ModelFacts facts =
-      buildHybridModel<DeepseekGraph>(b, reader, request, config);
-  facts.bos = 0;
-  facts.eos = 1;
-  return facts;
+  return buildSigmoidMixture(
+      b, reader, request, config, hasExperts,
+      {256, 8, 2048, /*shared=*/1, /*groups=*/8, /*chosen=*/4, /*scale=*/2.5});
 }
 
 /// Reads the indexer's sizes; the numbers in `usual` are the defaults.
@@ -238,15 +246,12 @@ static ModelFacts buildDeepseekV32(ModelBuilder &b, ConfigReader &reader,
   config.layers = 61;
   config.length = 163840;
   config.latent = {128, 128, 64, 128, 512, 1536, false, 1.0};
-  bool hasExperts = readConfig(reader, b, request, config, /*denseLayers=*/3);
+  readConfig(reader, b, request, config);
+  bool hasExperts = readFeedForwardTypes(reader, config, /*denseLayers=*/3);
   readIndexer(reader, config, {64, 128, 2048, RotaryLayout::Half});
-  readSigmoidExperts(reader, b, config, hasExperts, /*groups=*/8,
-                     /*chosen=*/4);
-  ModelFacts facts =
-      buildHybridModel<DeepseekGraph>(b, reader, request, config);
-  facts.bos = 0;
-  facts.eos = 1;
-  return facts;
+  return buildSigmoidMixture(
+      b, reader, request, config, hasExperts,
+      {256, 8, 2048, /*shared=*/1, /*groups=*/8, /*chosen=*/4, /*scale=*/2.5});
 }
 
 /// Finds the layers that use the list of one before: by their names, by a word
@@ -305,16 +310,13 @@ static ModelFacts buildGlmMoeDsa(ModelBuilder &b, ConfigReader &reader,
   config.length = 202752;
   config.eps = 1e-5;
   config.latent = {64, 192, 64, 256, 512, 2048, false, 1.0};
-  bool hasExperts = readConfig(reader, b, request, config, /*denseLayers=*/3);
+  readConfig(reader, b, request, config);
+  bool hasExperts = readFeedForwardTypes(reader, config, /*denseLayers=*/3);
   readIndexer(reader, config, {32, 128, 2048, RotaryLayout::Interleaved});
   readSharedLists(reader, config);
-  readSigmoidExperts(reader, b, config, hasExperts, /*groups=*/1,
-                     /*chosen=*/1);
-  ModelFacts facts =
-      buildHybridModel<DeepseekGraph>(b, reader, request, config);
-  facts.bos = 0;
-  facts.eos = 1;
-  return facts;
+  return buildSigmoidMixture(
+      b, reader, request, config, hasExperts,
+      {256, 8, 2048, /*shared=*/1, /*groups=*/1, /*chosen=*/1, /*scale=*/2.5});
 }
 
 static ModelFacts buildGlm4MoeLite(ModelBuilder &b, ConfigReader &reader,
@@ -327,23 +329,13 @@ static ModelFacts buildGlm4MoeLite(ModelBuilder &b, ConfigReader &reader,
   config.length = 202752;
   config.eps = 1e-5;
   config.latent = {20, 192, 64, 256, 512, 768, false, 1.0};
-  bool hasExperts = readConfig(reader, b, request, config, /*denseLayers=*/1);
+  readConfig(reader, b, request, config);
+  bool hasExperts = readFeedForwardTypes(reader, config, /*denseLayers=*/1);
   if (!reader.getBool("rope_interleave", true))
     config.rotary.layout = RotaryLayout::Half;
-  if (hasExperts) {
-    config.experts = readDeepseekExperts(reader, b, config.layer + "mlp.",
-                                         {64, 4, 1536, /*shared=*/1,
-                                          /*groups=*/1, /*chosen=*/1,
-                                          /*scale=*/1.8});
-    config.experts.activation = config.activation;
-  } else {
-    ignoreDeepseekExperts(reader);
-  }
-  ModelFacts facts =
-      buildHybridModel<DeepseekGraph>(b, reader, request, config);
-  facts.bos = 0;
-  facts.eos = 1;
-  return facts;
+  return buildSigmoidMixture(
+      b, reader, request, config, hasExperts,
+      {64, 4, 1536, /*shared=*/1, /*groups=*/1, /*chosen=*/1, /*scale=*/1.8});
 }
 
 /// Reads DeepSeek-V2's mixtures: the best by softmax, or the best of the groups
@@ -387,7 +379,8 @@ static ModelFacts buildDeepseekV2(ModelBuilder &b, ConfigReader &reader,
   config.layers = 32;
   config.length = 2048;
   config.latent = {32, 128, 64, 128, 512, 1536, false, 1.0};
-  bool hasExperts = readConfig(reader, b, request, config, /*denseLayers=*/0);
+  readConfig(reader, b, request, config);
+  bool hasExperts = readDenseLayers(reader, config, /*usual=*/0);
   config.mlpBias = reader.getBool("mlp_bias", false);
   if (hasExperts)
     readExperts(reader, b, config);
