@@ -140,14 +140,6 @@ static Value buildListed(OpBuilder &builder, Location loc, AttentionOp op,
       });
 }
 
-/// `1 / (1 + exp(-input))`.
-static Value buildSigmoid(OpBuilder &b, Location l, Value input) {
-  Value one = buildFloat(b, l, input.getType(), 1);
-  Value power = math::ExpOp::create(b, l, arith::NegFOp::create(b, l, input));
-  return arith::DivFOp::create(b, l, one,
-                               arith::AddFOp::create(b, l, one, power));
-}
-
 /// What scores `[batch, head, group, query, key]` weigh when it is no softmax.
 static Value buildOtherWeights(OpBuilder &builder, Location loc, AttentionOp op,
                                Value scores, ArrayRef<OpFoldResult> sizes,

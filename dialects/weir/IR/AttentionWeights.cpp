@@ -20,6 +20,7 @@
 #include "AttentionTiler.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "weir/IR/ReferenceBuilders.h"
 
 using namespace mlir;
 using namespace weir;
@@ -97,12 +98,7 @@ Value AttentionTiler::buildSigmoid(Value scores) {
   return generic({}, scores, {map(2, {0, 1})},
                  SmallVector<IteratorType>(2, IteratorType::parallel),
                  [&](OpBuilder &b, Location l, ValueRange args) {
-                   Value one = arith::ConstantOp::create(
-                       b, l, b.getFloatAttr(compute, 1.0));
-                   Value power = math::ExpOp::create(
-                       b, l, arith::NegFOp::create(b, l, args[0]));
-                   Value sigmoid = arith::DivFOp::create(
-                       b, l, one, arith::AddFOp::create(b, l, one, power));
+                   Value sigmoid = weir::buildSigmoid(b, l, args[0]);
                    linalg::YieldOp::create(b, l, sigmoid);
                  })
       .getResult(0);

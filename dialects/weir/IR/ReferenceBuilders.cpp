@@ -8,6 +8,7 @@
 #include "weir/IR/ReferenceBuilders.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -45,6 +46,14 @@ Value weir::buildFloat(OpBuilder &builder, Location loc, Type type,
                        double number) {
   return arith::ConstantOp::create(builder, loc,
                                    builder.getFloatAttr(type, number));
+}
+
+Value weir::buildSigmoid(OpBuilder &builder, Location loc, Value input) {
+  Value one = buildFloat(builder, loc, input.getType(), 1);
+  Value power = math::ExpOp::create(builder, loc,
+                                    arith::NegFOp::create(builder, loc, input));
+  return arith::DivFOp::create(builder, loc, one,
+                               arith::AddFOp::create(builder, loc, one, power));
 }
 
 Value weir::buildFilled(OpBuilder &builder, Location loc,

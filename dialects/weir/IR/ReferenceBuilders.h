@@ -39,6 +39,10 @@ mlir::Value convertFloat(mlir::OpBuilder &builder, mlir::Location loc,
 mlir::Value buildFloat(mlir::OpBuilder &builder, mlir::Location loc,
                        mlir::Type type, double number);
 
+/// `1 / (1 + exp(-input))`.
+mlir::Value buildSigmoid(mlir::OpBuilder &builder, mlir::Location loc,
+                         mlir::Value input);
+
 /// A tensor of extents `shape` whose elements of type `element` are `number`.
 mlir::Value buildFilled(mlir::OpBuilder &builder, mlir::Location loc,
                         llvm::ArrayRef<int64_t> shape, mlir::Type element,

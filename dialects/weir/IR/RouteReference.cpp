@@ -229,11 +229,7 @@ static Value buildScores(OpBuilder &builder, RouteOp op, Value logits) {
     return rows.softmax();
   case RouteScore::Sigmoid:
     return rows.map([](OpBuilder &b, Location l, ValueRange in) -> Value {
-      Value one = buildFloat(b, l, in[0].getType(), 1);
-      Value power =
-          math::ExpOp::create(b, l, arith::NegFOp::create(b, l, in[0]));
-      return arith::DivFOp::create(b, l, one,
-                                   arith::AddFOp::create(b, l, one, power));
+      return buildSigmoid(b, l, in[0]);
     });
   }
   llvm_unreachable("all scores are covered");

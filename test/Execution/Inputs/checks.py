@@ -1,7 +1,10 @@
 """What the scripts that check computed tensors share: how a check fails, and the
 lines that tell of all of them."""
 
+import argparse
+import pathlib
 import subprocess
+import tempfile
 
 
 class Failed(Exception):
@@ -41,3 +44,25 @@ class Tally:
         """Prints the sum; the status to exit with."""
         print(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed or not self.passed else 0
+
+
+def check_seeds(check, about, count):
+    """The main function of a script that checks random cases, which seeds stand
+    for: `check(seeds, options, folder)` is one program's. Describes itself by
+    `about`; `count` is how many seeds there are unless it is said."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=int, default=count)
+    parser.add_argument("--per-program", type=int, default=10)
+    parser.add_argument("--flags", default="")
+    options = parser.parse_args()
+    tally = Tally(width=20)
+    end = options.seed + options.count
+    for first in range(options.seed, end, options.per_program):
+        seeds = range(first, min(first + options.per_program, end))
+        with tempfile.TemporaryDirectory() as work:
+            tally.attempt(
+                f"seeds {seeds[0]} to {seeds[-1]}",
+                lambda: check(seeds, options, pathlib.Path(work)),
+            )
+    return tally.finish()

@@ -10,17 +10,15 @@ keys, and once more chosen by `weir.select_blocks`. A line for each program. End
 with `N passed, N failed`.
 """
 
-import argparse
 import pathlib
 import random
 import sys
-import tempfile
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
-from checks import Failed, Tally, run
+from checks import Failed, check_seeds, run
 
 LENGTHS = (1, 23, 70)
 LIMIT = 3e-5
@@ -287,24 +285,5 @@ def check(seeds, options, work):
     return f"{worst:.1e}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--per-program", type=int, default=10)
-    parser.add_argument("--flags", default="")
-    options = parser.parse_args()
-    tally = Tally(width=20)
-    end = options.seed + options.count
-    for first in range(options.seed, end, options.per_program):
-        seeds = range(first, min(first + options.per_program, end))
-        with tempfile.TemporaryDirectory() as work:
-            tally.attempt(
-                f"seeds {seeds[0]} to {seeds[-1]}",
-                lambda: check(seeds, options, pathlib.Path(work)),
-            )
-    return tally.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check_seeds(check, __doc__, count=200))

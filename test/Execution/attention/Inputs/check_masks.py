@@ -9,17 +9,15 @@ lengths leave tails. One program computes --per-program masks, which seeds from
 --seed on stand for; a line for each program. Ends with `N passed, N failed`.
 """
 
-import argparse
 import pathlib
 import random
 import sys
-import tempfile
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
-from checks import Failed, Tally, run
+from checks import Failed, check_seeds, run
 
 HEADS, KEY_HEADS, FEATURES = 4, 2, 8
 LENGTHS = (1, 19, 70)
@@ -256,24 +254,5 @@ def check(seeds, options, work):
     return f"{worst:.1e}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--per-program", type=int, default=10)
-    parser.add_argument("--flags", default="")
-    options = parser.parse_args()
-    tally = Tally(width=20)
-    end = options.seed + options.count
-    for first in range(options.seed, end, options.per_program):
-        seeds = range(first, min(first + options.per_program, end))
-        with tempfile.TemporaryDirectory() as work:
-            tally.attempt(
-                f"seeds {seeds[0]} to {seeds[-1]}",
-                lambda: check(seeds, options, pathlib.Path(work)),
-            )
-    return tally.finish()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(check_seeds(check, __doc__, count=1000))
