@@ -106,6 +106,8 @@ static ModelFacts buildABC(ModelBuilder &b, ConfigReader &reader,
       });
 }
 
-void weir::registerABCFamily(FamilyTable &table) {
+namespace weir {
+void registerABCFamily(FamilyTable &table) {
   table.add({"abc", "ABCForCausalLM", "ABCModel", "", {}, buildABC});
 }
+} // namespace weir

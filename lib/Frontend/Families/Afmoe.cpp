@@ -74,8 +74,10 @@ static ModelFacts buildAfmoe(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerAfmoeFamily(FamilyTable &table) {
+namespace weir {
+void registerAfmoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add(
       {"afmoe", "AfmoeForCausalLM", "AfmoeModel", "", ignorable, buildAfmoe});
 }
+} // namespace weir

@@ -73,7 +73,9 @@ static ModelFacts buildAlbert(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerAlbertFamily(FamilyTable &table) {
+namespace weir {
+void registerAlbertFamily(FamilyTable &table) {
   table.add({"albert", "AlbertForMaskedLM", "AlbertModel", "",
              getBertIgnorable(), buildAlbert});
 }
+} // namespace weir

@@ -77,8 +77,10 @@ static ModelFacts buildApertus(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerApertusFamily(FamilyTable &table) {
+namespace weir {
+void registerApertusFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"apertus", "ApertusForCausalLM", "ApertusModel", "", ignorable,
              buildApertus});
 }
+} // namespace weir

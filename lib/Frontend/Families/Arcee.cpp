@@ -32,8 +32,10 @@ static ModelFacts buildArcee(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerArceeFamily(FamilyTable &table) {
+namespace weir {
+void registerArceeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add(
       {"arcee", "ArceeForCausalLM", "ArceeModel", "", ignorable, buildArcee});
 }
+} // namespace weir

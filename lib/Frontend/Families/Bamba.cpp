@@ -189,11 +189,12 @@ static ModelFacts buildGraniteHybrid(ModelBuilder &b, ConfigReader &reader,
   return buildModel(b, reader, request, config);
 }
 
-void weir::registerBambaFamily(FamilyTable &table) {
+namespace weir {
+void registerBambaFamily(FamilyTable &table) {
   table.add({"bamba", "BambaForCausalLM", "BambaModel", "", {}, buildBamba});
 }
 
-void weir::registerGraniteMoeHybridFamily(FamilyTable &table) {
+void registerGraniteMoeHybridFamily(FamilyTable &table) {
   table.add({"granitemoehybrid",
              "GraniteMoeHybridForCausalLM",
              "GraniteMoeHybridModel",
@@ -201,3 +202,4 @@ void weir::registerGraniteMoeHybridFamily(FamilyTable &table) {
              {},
              buildGraniteHybrid});
 }
+} // namespace weir

@@ -260,7 +260,8 @@ ArrayRef<StringLiteral> weir::getBartIgnorable() {
   return endings;
 }
 
-void weir::registerBartFamilies(FamilyTable &table) {
+namespace weir {
+void registerBartFamilies(FamilyTable &table) {
   table.add({"bart", "BartForConditionalGeneration", "BartModel", "",
              getBartIgnorable(), buildBart});
   table.add({"plbart", "PLBartForConditionalGeneration", "PLBartModel", "",
@@ -277,3 +278,4 @@ void weir::registerBartFamilies(FamilyTable &table) {
   table.add({"marian", "MarianMTModel", "MarianModel", "", getBartIgnorable(),
              buildMarian});
 }
+} // namespace weir

@@ -167,7 +167,8 @@ ArrayRef<StringLiteral> weir::getBertIgnorable() {
   return endings;
 }
 
-void weir::registerBertFamilies(FamilyTable &table) {
+namespace weir {
+void registerBertFamilies(FamilyTable &table) {
   static constexpr llvm::StringLiteral bert[] = {"BertLMHeadModel"};
   table.add({"bert", "BertForMaskedLM", "BertModel", "", getBertIgnorable(),
              buildBert, bert});
@@ -178,3 +179,4 @@ void weir::registerBertFamilies(FamilyTable &table) {
   table.add({"megatron-bert", "MegatronBertForMaskedLM", "MegatronBertModel",
              "", getBertIgnorable(), buildMegatronBert, megatron});
 }
+} // namespace weir

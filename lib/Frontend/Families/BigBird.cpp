@@ -143,8 +143,10 @@ static ModelFacts buildBigBird(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerBigBirdFamily(FamilyTable &table) {
+namespace weir {
+void registerBigBirdFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral decoders[] = {"BigBirdForCausalLM"};
   table.add({"big_bird", "BigBirdForMaskedLM", "BigBirdModel", "",
              getBertIgnorable(), buildBigBird, decoders});
 }
+} // namespace weir

@@ -61,7 +61,9 @@ static ModelFacts buildBioGpt(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerBioGptFamily(FamilyTable &table) {
+namespace weir {
+void registerBioGptFamily(FamilyTable &table) {
   table.add(
       {"biogpt", "BioGptForCausalLM", "BioGptModel", "", {}, buildBioGpt});
 }
+} // namespace weir

@@ -43,8 +43,10 @@ static ModelFacts buildBitNet(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerBitNetFamily(FamilyTable &table) {
+namespace weir {
+void registerBitNetFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"bitnet", "BitNetForCausalLM", "BitNetModel", "", ignorable,
              buildBitNet});
 }
+} // namespace weir

@@ -59,8 +59,10 @@ static ModelFacts buildBloom(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerBloomFamily(FamilyTable &table) {
+namespace weir {
+void registerBloomFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add(
       {"bloom", "BloomForCausalLM", "BloomModel", "", ignorable, buildBloom});
 }
+} // namespace weir

@@ -163,17 +163,19 @@ static ModelFacts buildCohere2Moe(ModelBuilder &builder, ConfigReader &reader,
 
 static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
-void weir::registerCohereFamily(FamilyTable &table) {
+namespace weir {
+void registerCohereFamily(FamilyTable &table) {
   table.add({"cohere", "CohereForCausalLM", "CohereModel", "", ignorable,
              buildCohere});
 }
 
-void weir::registerCohere2Family(FamilyTable &table) {
+void registerCohere2Family(FamilyTable &table) {
   table.add({"cohere2", "Cohere2ForCausalLM", "Cohere2Model", "", ignorable,
              buildCohere2});
 }
 
-void weir::registerCohere2MoeFamily(FamilyTable &table) {
+void registerCohere2MoeFamily(FamilyTable &table) {
   table.add({"cohere2_moe", "Cohere2MoeForCausalLM", "Cohere2MoeModel", "",
              ignorable, buildCohere2Moe});
 }
+} // namespace weir

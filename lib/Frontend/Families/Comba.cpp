@@ -77,6 +77,8 @@ static ModelFacts buildComba(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerCombaFamily(FamilyTable &table) {
+namespace weir {
+void registerCombaFamily(FamilyTable &table) {
   table.add({"comba", "CombaForCausalLM", "CombaModel", "", {}, buildComba});
 }
+} // namespace weir

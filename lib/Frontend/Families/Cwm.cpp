@@ -43,7 +43,9 @@ static ModelFacts buildCwm(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerCwmFamily(FamilyTable &table) {
+namespace weir {
+void registerCwmFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"cwm", "CwmForCausalLM", "CwmModel", "", ignorable, buildCwm});
 }
+} // namespace weir

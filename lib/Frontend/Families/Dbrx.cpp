@@ -113,7 +113,9 @@ static ModelFacts buildDbrx(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerDbrxFamily(FamilyTable &table) {
+namespace weir {
+void registerDbrxFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"dbrx", "DbrxForCausalLM", "DbrxModel", "", ignorable, buildDbrx});
 }
+} // namespace weir

@@ -393,7 +393,8 @@ static ModelFacts buildDeepseekV2(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerDeepseekV2Family(FamilyTable &table) {
+namespace weir {
+void registerDeepseekV2Family(FamilyTable &table) {
   table.add({"deepseek_v2",
              "DeepseekV2ForCausalLM",
              "DeepseekV2Model",
@@ -402,7 +403,7 @@ void weir::registerDeepseekV2Family(FamilyTable &table) {
              buildDeepseekV2});
 }
 
-void weir::registerDeepseekV3Family(FamilyTable &table) {
+void registerDeepseekV3Family(FamilyTable &table) {
   table.add({"deepseek_v3",
              "DeepseekV3ForCausalLM",
              "DeepseekV3Model",
@@ -411,7 +412,7 @@ void weir::registerDeepseekV3Family(FamilyTable &table) {
              buildDeepseekV3});
 }
 
-void weir::registerDeepseekV32Family(FamilyTable &table) {
+void registerDeepseekV32Family(FamilyTable &table) {
   table.add({"deepseek_v32",
              "DeepseekV32ForCausalLM",
              "DeepseekV32Model",
@@ -420,7 +421,7 @@ void weir::registerDeepseekV32Family(FamilyTable &table) {
              buildDeepseekV32});
 }
 
-void weir::registerGlmMoeDsaFamily(FamilyTable &table) {
+void registerGlmMoeDsaFamily(FamilyTable &table) {
   table.add({"glm_moe_dsa",
              "GlmMoeDsaForCausalLM",
              "GlmMoeDsaModel",
@@ -429,7 +430,7 @@ void weir::registerGlmMoeDsaFamily(FamilyTable &table) {
              buildGlmMoeDsa});
 }
 
-void weir::registerGlm4MoeLiteFamily(FamilyTable &table) {
+void registerGlm4MoeLiteFamily(FamilyTable &table) {
   table.add({"glm4_moe_lite",
              "Glm4MoeLiteForCausalLM",
              "Glm4MoeLiteModel",
@@ -437,3 +438,4 @@ void weir::registerGlm4MoeLiteFamily(FamilyTable &table) {
              {},
              buildGlm4MoeLite});
 }
+} // namespace weir

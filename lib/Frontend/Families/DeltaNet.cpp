@@ -106,7 +106,8 @@ static ModelFacts buildDeltaNet(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerDeltaNetFamily(FamilyTable &table) {
+namespace weir {
+void registerDeltaNetFamily(FamilyTable &table) {
   table.add({"delta_net",
              "DeltaNetForCausalLM",
              "DeltaNetModel",
@@ -114,3 +115,4 @@ void weir::registerDeltaNetFamily(FamilyTable &table) {
              {},
              buildDeltaNet});
 }
+} // namespace weir

@@ -157,7 +157,8 @@ static ModelFacts buildDiffLlama(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerDiffLlamaFamily(FamilyTable &table) {
+namespace weir {
+void registerDiffLlamaFamily(FamilyTable &table) {
   table.add({"diffllama",
              "DiffLlamaForCausalLM",
              "DiffLlamaModel",
@@ -165,3 +166,4 @@ void weir::registerDiffLlamaFamily(FamilyTable &table) {
              {},
              buildDiffLlama});
 }
+} // namespace weir

@@ -55,7 +55,9 @@ static ModelFacts buildDistilBert(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerDistilBertFamily(FamilyTable &table) {
+namespace weir {
+void registerDistilBertFamily(FamilyTable &table) {
   table.add({"distilbert", "DistilBertForMaskedLM", "DistilBertModel", "",
              getBertIgnorable(), buildDistilBert});
 }
+} // namespace weir

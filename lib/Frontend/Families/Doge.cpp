@@ -324,6 +324,8 @@ static ModelFacts buildDoge(ModelBuilder &b, ConfigReader &reader,
   return buildHybridModel<DogeGraph>(b, reader, request, config);
 }
 
-void weir::registerDogeFamily(FamilyTable &table) {
+namespace weir {
+void registerDogeFamily(FamilyTable &table) {
   table.add({"doge", "DogeForCausalLM", "DogeModel", "", {}, buildDoge});
 }
+} // namespace weir

@@ -45,8 +45,10 @@ static ModelFacts buildDots1(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerDots1Family(FamilyTable &table) {
+namespace weir {
+void registerDots1Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add(
       {"dots1", "Dots1ForCausalLM", "Dots1Model", "", ignorable, buildDots1});
 }
+} // namespace weir

@@ -38,8 +38,10 @@ static ModelFacts buildElectra(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerElectraFamily(FamilyTable &table) {
+namespace weir {
+void registerElectraFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral decoders[] = {"ElectraForCausalLM"};
   table.add({"electra", "ElectraForMaskedLM", "ElectraModel", "",
              getBertIgnorable(), buildElectra, decoders});
 }
+} // namespace weir

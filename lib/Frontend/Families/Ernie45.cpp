@@ -39,8 +39,10 @@ static ModelFacts buildErnie45(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerErnie45Family(FamilyTable &table) {
+namespace weir {
+void registerErnie45Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"ernie4_5", "Ernie4_5ForCausalLM", "Ernie4_5Model", "", ignorable,
              buildErnie45});
 }
+} // namespace weir

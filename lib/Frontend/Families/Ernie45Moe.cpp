@@ -103,7 +103,8 @@ static ModelFacts buildErnie(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerErnie45MoeFamily(FamilyTable &table) {
+namespace weir {
+void registerErnie45MoeFamily(FamilyTable &table) {
   table.add({"ernie4_5_moe",
              "Ernie4_5_MoeForCausalLM",
              "Ernie4_5_MoeModel",
@@ -111,3 +112,4 @@ void weir::registerErnie45MoeFamily(FamilyTable &table) {
              {},
              buildErnie});
 }
+} // namespace weir

@@ -43,8 +43,10 @@ static ModelFacts buildExaone4(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerExaone4Family(FamilyTable &table) {
+namespace weir {
+void registerExaone4Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"exaone4", "Exaone4ForCausalLM", "Exaone4Model", "", ignorable,
              buildExaone4});
 }
+} // namespace weir

@@ -85,7 +85,8 @@ static ModelFacts buildExaoneMoe(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerExaoneMoeFamily(FamilyTable &table) {
+namespace weir {
+void registerExaoneMoeFamily(FamilyTable &table) {
   table.add({"exaone_moe",
              "ExaoneMoeForCausalLM",
              "ExaoneMoeModel",
@@ -93,3 +94,4 @@ void weir::registerExaoneMoeFamily(FamilyTable &table) {
              {},
              buildExaoneMoe});
 }
+} // namespace weir

@@ -111,8 +111,10 @@ static ModelFacts buildFalcon(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerFalconFamily(FamilyTable &table) {
+namespace weir {
+void registerFalconFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"falcon", "FalconForCausalLM", "FalconModel", "", ignorable,
              buildFalcon});
 }
+} // namespace weir

@@ -164,7 +164,8 @@ static ModelFacts buildFalconH1(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerFalconH1Family(FamilyTable &table) {
+namespace weir {
+void registerFalconH1Family(FamilyTable &table) {
   table.add({"falcon_h1",
              "FalconH1ForCausalLM",
              "FalconH1Model",
@@ -172,3 +173,4 @@ void weir::registerFalconH1Family(FamilyTable &table) {
              {},
              buildFalconH1});
 }
+} // namespace weir

@@ -424,7 +424,8 @@ static ModelFacts buildMoBA(ModelBuilder &b, ConfigReader &reader,
   return build(b, reader, request, config, &FlaHeadsGraph::buildBlocks);
 }
 
-void weir::registerFlaAttentionFamilies(FamilyTable &table) {
+namespace weir {
+void registerFlaAttentionFamilies(FamilyTable &table) {
   table.add({"transformer",
              "TransformerForCausalLM",
              "TransformerModel",
@@ -446,3 +447,4 @@ void weir::registerFlaAttentionFamilies(FamilyTable &table) {
   table.add({"nsa", "NSAForCausalLM", "NSAModel", "", {}, buildNSA});
   table.add({"moba", "MoBAForCausalLM", "MoBAModel", "", {}, buildMoBA});
 }
+} // namespace weir

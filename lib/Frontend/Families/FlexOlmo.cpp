@@ -32,8 +32,10 @@ static ModelFacts buildFlexOlmo(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerFlexOlmoFamily(FamilyTable &table) {
+namespace weir {
+void registerFlexOlmoFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"flex_olmo", "FlexOlmoForCausalLM", "FlexOlmoModel", "", ignorable,
              buildFlexOlmo});
 }
+} // namespace weir

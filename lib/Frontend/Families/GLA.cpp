@@ -104,6 +104,8 @@ static ModelFacts buildGLA(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerGLAFamily(FamilyTable &table) {
+namespace weir {
+void registerGLAFamily(FamilyTable &table) {
   table.add({"gla", "GLAForCausalLM", "GLAModel", "", {}, buildGLA});
 }
+} // namespace weir

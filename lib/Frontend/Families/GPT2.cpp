@@ -283,7 +283,8 @@ static ModelFacts buildOpenAIGPT(ModelBuilder &b, ConfigReader &reader,
   return buildModel(b, reader, request, keys, config);
 }
 
-void weir::registerGPT2Family(FamilyTable &table) {
+namespace weir {
+void registerGPT2Family(FamilyTable &table) {
   // Causal masks that were saved with the weights.
   static constexpr llvm::StringLiteral ignorable[] = {".attn.bias",
                                                       ".attn.masked_bias"};
@@ -291,9 +292,10 @@ void weir::registerGPT2Family(FamilyTable &table) {
       {"gpt2", "GPT2LMHeadModel", "GPT2Model", "gpt2", ignorable, buildGPT2});
 }
 
-void weir::registerOpenAIGPTFamily(FamilyTable &table) {
+void registerOpenAIGPTFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".attn.bias",
                                                       "position_ids"};
   table.add({"openai-gpt", "OpenAIGPTLMHeadModel", "OpenAIGPTModel", "",
              ignorable, buildOpenAIGPT});
 }
+} // namespace weir

@@ -54,9 +54,11 @@ static ModelFacts buildGPTBigCode(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerGPTBigCodeFamily(FamilyTable &table) {
+namespace weir {
+void registerGPTBigCodeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".attn.bias",
                                                       ".attn.masked_bias"};
   table.add({"gpt_bigcode", "GPTBigCodeForCausalLM", "GPTBigCodeModel", "",
              ignorable, buildGPTBigCode});
 }
+} // namespace weir

@@ -102,16 +102,18 @@ static ModelFacts buildCodeGen(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerGPTJFamily(FamilyTable &table) {
+namespace weir {
+void registerGPTJFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {
       ".attn.bias", ".attn.masked_bias", ".attn.embed_positions"};
   table.add({"gptj", "GPTJForCausalLM", "GPTJModel", "", ignorable, buildGPTJ});
 }
 
-void weir::registerCodeGenFamily(FamilyTable &table) {
+void registerCodeGenFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {
       ".attn.causal_mask", ".attn.bias", ".attn.masked_bias",
       ".attn.embed_positions"};
   table.add({"codegen", "CodeGenForCausalLM", "CodeGenModel", "", ignorable,
              buildCodeGen});
 }
+} // namespace weir

@@ -94,9 +94,11 @@ static ModelFacts buildGPTNeo(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerGPTNeoFamily(FamilyTable &table) {
+namespace weir {
+void registerGPTNeoFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {
       ".attn.attention.bias", ".attn.attention.masked_bias"};
   table.add({"gpt_neo", "GPTNeoForCausalLM", "GPTNeoModel", "", ignorable,
              buildGPTNeo});
 }
+} // namespace weir

@@ -96,12 +96,14 @@ static ModelFacts buildGPTNeoXJapanese(ModelBuilder &builder,
 static constexpr llvm::StringLiteral ignorable[] = {
     ".rotary_emb.inv_freq", ".attention.bias", ".attention.masked_bias"};
 
-void weir::registerGPTNeoXFamily(FamilyTable &table) {
+namespace weir {
+void registerGPTNeoXFamily(FamilyTable &table) {
   table.add({"gpt_neox", "GPTNeoXForCausalLM", "GPTNeoXModel", "", ignorable,
              buildGPTNeoX});
 }
 
-void weir::registerGPTNeoXJapaneseFamily(FamilyTable &table) {
+void registerGPTNeoXJapaneseFamily(FamilyTable &table) {
   table.add({"gpt_neox_japanese", "GPTNeoXJapaneseForCausalLM",
              "GPTNeoXJapaneseModel", "", ignorable, buildGPTNeoXJapanese});
 }
+} // namespace weir

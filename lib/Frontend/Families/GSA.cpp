@@ -97,6 +97,8 @@ static ModelFacts buildGSA(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerGSAFamily(FamilyTable &table) {
+namespace weir {
+void registerGSAFamily(FamilyTable &table) {
   table.add({"gsa", "GSAForCausalLM", "GSAModel", "", {}, buildGSA});
 }
+} // namespace weir

@@ -110,7 +110,8 @@ static ModelFacts buildGatedDeltaProduct(ModelBuilder &b, ConfigReader &reader,
   return build(b, reader, request, config, options);
 }
 
-void weir::registerGatedDeltaNetFamily(FamilyTable &table) {
+namespace weir {
+void registerGatedDeltaNetFamily(FamilyTable &table) {
   table.add({"gated_deltanet",
              "GatedDeltaNetForCausalLM",
              "GatedDeltaNetModel",
@@ -119,7 +120,7 @@ void weir::registerGatedDeltaNetFamily(FamilyTable &table) {
              buildGatedDeltaNet});
 }
 
-void weir::registerGatedDeltaProductFamily(FamilyTable &table) {
+void registerGatedDeltaProductFamily(FamilyTable &table) {
   table.add({"gated_deltaproduct",
              "GatedDeltaProductForCausalLM",
              "GatedDeltaProductModel",
@@ -127,3 +128,4 @@ void weir::registerGatedDeltaProductFamily(FamilyTable &table) {
              {},
              buildGatedDeltaProduct});
 }
+} // namespace weir

@@ -190,22 +190,24 @@ static ModelFacts buildGemma3(ModelBuilder &builder, ConfigReader &reader,
 
 static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
-void weir::registerGemmaFamily(FamilyTable &table) {
+namespace weir {
+void registerGemmaFamily(FamilyTable &table) {
   table.add({"gemma", "GemmaForCausalLM", "GemmaModel", "gemma", ignorable,
              buildGemma});
 }
 
-void weir::registerGemma2Family(FamilyTable &table) {
+void registerGemma2Family(FamilyTable &table) {
   table.add({"gemma2", "Gemma2ForCausalLM", "Gemma2Model", "gemma2", ignorable,
              buildGemma2});
 }
 
-void weir::registerVaultGemmaFamily(FamilyTable &table) {
+void registerVaultGemmaFamily(FamilyTable &table) {
   table.add({"vaultgemma", "VaultGemmaForCausalLM", "VaultGemmaModel", "",
              ignorable, buildVaultGemma});
 }
 
-void weir::registerGemma3Family(FamilyTable &table) {
+void registerGemma3Family(FamilyTable &table) {
   table.add({"gemma3_text", "Gemma3ForCausalLM", "Gemma3TextModel", "gemma3",
              ignorable, buildGemma3});
 }
+} // namespace weir

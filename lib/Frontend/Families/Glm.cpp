@@ -56,10 +56,12 @@ static ModelFacts buildGlm4(ModelBuilder &builder, ConfigReader &reader,
 
 static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
-void weir::registerGlmFamily(FamilyTable &table) {
+namespace weir {
+void registerGlmFamily(FamilyTable &table) {
   table.add({"glm", "GlmForCausalLM", "GlmModel", "", ignorable, buildGlm});
 }
 
-void weir::registerGlm4Family(FamilyTable &table) {
+void registerGlm4Family(FamilyTable &table) {
   table.add({"glm4", "Glm4ForCausalLM", "Glm4Model", "", ignorable, buildGlm4});
 }
+} // namespace weir

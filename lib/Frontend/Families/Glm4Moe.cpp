@@ -55,7 +55,9 @@ static ModelFacts buildGlm4Moe(ModelBuilder &b, ConfigReader &reader,
   return buildSparseDecoder(b, reader, request, config);
 }
 
-void weir::registerGlm4MoeFamily(FamilyTable &table) {
+namespace weir {
+void registerGlm4MoeFamily(FamilyTable &table) {
   table.add(
       {"glm4_moe", "Glm4MoeForCausalLM", "Glm4MoeModel", "", {}, buildGlm4Moe});
 }
+} // namespace weir

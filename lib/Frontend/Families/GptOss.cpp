@@ -58,8 +58,10 @@ static ModelFacts buildGptOss(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerGptOssFamily(FamilyTable &table) {
+namespace weir {
+void registerGptOssFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"gpt_oss", "GptOssForCausalLM", "GptOssModel", "", ignorable,
              buildGptOss});
 }
+} // namespace weir

@@ -53,12 +53,14 @@ static ModelFacts buildGraniteSwa(ModelBuilder &builder, ConfigReader &reader,
 
 static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
-void weir::registerGraniteFamily(FamilyTable &table) {
+namespace weir {
+void registerGraniteFamily(FamilyTable &table) {
   table.add({"granite", "GraniteForCausalLM", "GraniteModel", "", ignorable,
              buildGranite});
 }
 
-void weir::registerGraniteSwaFamily(FamilyTable &table) {
+void registerGraniteSwaFamily(FamilyTable &table) {
   table.add({"granite_swa", "GraniteSWAForCausalLM", "GraniteSWAModel", "",
              ignorable, buildGraniteSwa});
 }
+} // namespace weir

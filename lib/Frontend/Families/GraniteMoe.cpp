@@ -62,17 +62,19 @@ static ModelFacts buildGraniteMoeSwa(ModelBuilder &builder,
 
 static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
-void weir::registerGraniteMoeFamily(FamilyTable &table) {
+namespace weir {
+void registerGraniteMoeFamily(FamilyTable &table) {
   table.add({"granitemoe", "GraniteMoeForCausalLM", "GraniteMoeModel", "",
              ignorable, buildGraniteMoe});
 }
 
-void weir::registerGraniteMoeSharedFamily(FamilyTable &table) {
+void registerGraniteMoeSharedFamily(FamilyTable &table) {
   table.add({"granitemoeshared", "GraniteMoeSharedForCausalLM",
              "GraniteMoeSharedModel", "", ignorable, buildGraniteMoeShared});
 }
 
-void weir::registerGraniteMoeSwaFamily(FamilyTable &table) {
+void registerGraniteMoeSwaFamily(FamilyTable &table) {
   table.add({"granitemoe_swa", "GraniteMoeSWAForCausalLM", "GraniteMoeSWAModel",
              "", ignorable, buildGraniteMoeSwa});
 }
+} // namespace weir

@@ -186,9 +186,11 @@ static ModelFacts buildHGRN(ModelBuilder &b, ConfigReader &reader,
   return build(b, reader, request, config, options, mixer);
 }
 
-void weir::registerHGRNFamily(FamilyTable &table) {
+namespace weir {
+void registerHGRNFamily(FamilyTable &table) {
   table.add({"hgrn", "HGRNForCausalLM", "HGRNModel", "", {}, buildHGRN});
 }
+} // namespace weir
 
 //===----------------------------------------------------------------------===//
 // HGRN2
@@ -246,6 +248,8 @@ static ModelFacts buildHGRN2(ModelBuilder &b, ConfigReader &reader,
   return build(b, reader, request, config, options, mixer);
 }
 
-void weir::registerHGRN2Family(FamilyTable &table) {
+namespace weir {
+void registerHGRN2Family(FamilyTable &table) {
   table.add({"hgrn2", "HGRN2ForCausalLM", "HGRN2Model", "", {}, buildHGRN2});
 }
+} // namespace weir

@@ -38,8 +38,10 @@ static ModelFacts buildHelium(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerHeliumFamily(FamilyTable &table) {
+namespace weir {
+void registerHeliumFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"helium", "HeliumForCausalLM", "HeliumModel", "", ignorable,
              buildHelium});
 }
+} // namespace weir

@@ -227,7 +227,9 @@ static ModelFacts buildHrmText(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerHrmTextFamily(FamilyTable &table) {
+namespace weir {
+void registerHrmTextFamily(FamilyTable &table) {
   table.add(
       {"hrm_text", "HrmTextForCausalLM", "HrmTextModel", "", {}, buildHrmText});
 }
+} // namespace weir

@@ -35,8 +35,10 @@ static ModelFacts buildHunYuanDense(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerHunYuanDenseFamily(FamilyTable &table) {
+namespace weir {
+void registerHunYuanDenseFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM",
              "HunYuanDenseV1Model", "", ignorable, buildHunYuanDense});
 }
+} // namespace weir

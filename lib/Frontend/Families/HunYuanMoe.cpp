@@ -100,7 +100,8 @@ static ModelFacts buildHunYuanMoe(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerHunYuanMoeFamily(FamilyTable &table) {
+namespace weir {
+void registerHunYuanMoeFamily(FamilyTable &table) {
   table.add({"hunyuan_v1_moe",
              "HunYuanMoEV1ForCausalLM",
              "HunYuanMoEV1Model",
@@ -108,3 +109,4 @@ void weir::registerHunYuanMoeFamily(FamilyTable &table) {
              {},
              buildHunYuanMoe});
 }
+} // namespace weir

@@ -39,8 +39,10 @@ static ModelFacts buildJais2(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerJais2Family(FamilyTable &table) {
+namespace weir {
+void registerJais2Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add(
       {"jais2", "Jais2ForCausalLM", "Jais2Model", "", ignorable, buildJais2});
 }
+} // namespace weir

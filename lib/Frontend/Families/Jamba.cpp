@@ -138,6 +138,8 @@ static ModelFacts buildJamba(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerJambaFamily(FamilyTable &table) {
+namespace weir {
+void registerJambaFamily(FamilyTable &table) {
   table.add({"jamba", "JambaForCausalLM", "JambaModel", "", {}, buildJamba});
 }
+} // namespace weir

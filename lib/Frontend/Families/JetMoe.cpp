@@ -173,7 +173,9 @@ static ModelFacts buildJetMoe(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerJetMoeFamily(FamilyTable &table) {
+namespace weir {
+void registerJetMoeFamily(FamilyTable &table) {
   table.add(
       {"jetmoe", "JetMoeForCausalLM", "JetMoeModel", "", {}, buildJetMoe});
 }
+} // namespace weir

@@ -93,6 +93,8 @@ static ModelFacts buildKDA(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerKDAFamily(FamilyTable &table) {
+namespace weir {
+void registerKDAFamily(FamilyTable &table) {
   table.add({"kda", "KDAForCausalLM", "KDAModel", "", {}, buildKDA});
 }
+} // namespace weir

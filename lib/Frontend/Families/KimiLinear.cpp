@@ -329,7 +329,8 @@ static ModelFacts buildBailing(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerKimiLinearFamily(FamilyTable &table) {
+namespace weir {
+void registerKimiLinearFamily(FamilyTable &table) {
   table.add({"kimi_linear",
              "KimiLinearForCausalLM",
              "KimiLinearModel",
@@ -338,7 +339,7 @@ void weir::registerKimiLinearFamily(FamilyTable &table) {
              buildKimiLinear});
 }
 
-void weir::registerBailingHybridFamily(FamilyTable &table) {
+void registerBailingHybridFamily(FamilyTable &table) {
   table.add({"bailing_hybrid",
              "BailingHybridForCausalLM",
              "BailingHybridModel",
@@ -346,3 +347,4 @@ void weir::registerBailingHybridFamily(FamilyTable &table) {
              {},
              buildBailing});
 }
+} // namespace weir

@@ -136,8 +136,10 @@ static ModelFacts buildLaguna(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerLagunaFamily(FamilyTable &table) {
+namespace weir {
+void registerLagunaFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"laguna", "LagunaForCausalLM", "LagunaModel", "", ignorable,
              buildLaguna});
 }
+} // namespace weir

@@ -44,7 +44,9 @@ static ModelFacts buildLed(ModelBuilder &builder, ConfigReader &reader,
                              model.decoder);
 }
 
-void weir::registerLedFamily(FamilyTable &table) {
+namespace weir {
+void registerLedFamily(FamilyTable &table) {
   table.add({"led", "LEDForConditionalGeneration", "LEDModel", "",
              getBartIgnorable(), buildLed});
 }
+} // namespace weir

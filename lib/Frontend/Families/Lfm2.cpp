@@ -197,11 +197,13 @@ static ModelFacts buildLfm2Moe(ModelBuilder &b, ConfigReader &reader,
   return buildModel(b, reader, request, config);
 }
 
-void weir::registerLfm2Family(FamilyTable &table) {
+namespace weir {
+void registerLfm2Family(FamilyTable &table) {
   table.add({"lfm2", "Lfm2ForCausalLM", "Lfm2Model", "", {}, buildLfm2});
 }
 
-void weir::registerLfm2MoeFamily(FamilyTable &table) {
+void registerLfm2MoeFamily(FamilyTable &table) {
   table.add(
       {"lfm2_moe", "Lfm2MoeForCausalLM", "Lfm2MoeModel", "", {}, buildLfm2Moe});
 }
+} // namespace weir

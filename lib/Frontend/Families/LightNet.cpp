@@ -99,7 +99,8 @@ static ModelFacts buildLightNet(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerLightNetFamily(FamilyTable &table) {
+namespace weir {
+void registerLightNetFamily(FamilyTable &table) {
   table.add({"lightnet",
              "LightNetForCausalLM",
              "LightNetModel",
@@ -107,3 +108,4 @@ void weir::registerLightNetFamily(FamilyTable &table) {
              {},
              buildLightNet});
 }
+} // namespace weir

@@ -148,7 +148,8 @@ static ModelFacts buildLinearAttention(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerLinearAttentionFamily(FamilyTable &table) {
+namespace weir {
+void registerLinearAttentionFamily(FamilyTable &table) {
   table.add({"linear_attn",
              "LinearAttentionForCausalLM",
              "LinearAttentionModel",
@@ -156,3 +157,4 @@ void weir::registerLinearAttentionFamily(FamilyTable &table) {
              {},
              buildLinearAttention});
 }
+} // namespace weir

@@ -95,6 +95,8 @@ static ModelFacts buildLlada(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerLladaFamily(FamilyTable &table) {
+namespace weir {
+void registerLladaFamily(FamilyTable &table) {
   table.add({"llada", "LLaDAModelLM", "LLaDAModel", "", {}, buildLlada});
 }
+} // namespace weir

@@ -28,8 +28,10 @@ static ModelFacts buildLlama(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerLlamaFamily(FamilyTable &table) {
+namespace weir {
+void registerLlamaFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"llama", "LlamaForCausalLM", "LlamaModel", "llama", ignorable,
              buildLlama});
 }
+} // namespace weir

@@ -170,12 +170,14 @@ static ModelFacts buildWrapper(ModelBuilder &builder, ConfigReader &reader,
 
 static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
-void weir::registerLlama4Family(FamilyTable &table) {
+namespace weir {
+void registerLlama4Family(FamilyTable &table) {
   table.add({"llama4_text", "Llama4ForCausalLM", "Llama4TextModel", "",
              ignorable, buildLlama4});
 }
 
-void weir::registerLlama4WrapperFamily(FamilyTable &table) {
+void registerLlama4WrapperFamily(FamilyTable &table) {
   table.add({"llama4", "Llama4ForConditionalGeneration",
              "Llama4ForConditionalGeneration", "", ignorable, buildWrapper});
 }
+} // namespace weir

@@ -171,7 +171,8 @@ static ModelFacts buildLongcat(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerLongcatFlashFamily(FamilyTable &table) {
+namespace weir {
+void registerLongcatFlashFamily(FamilyTable &table) {
   table.add({"longcat_flash",
              "LongcatFlashForCausalLM",
              "LongcatFlashModel",
@@ -179,3 +180,4 @@ void weir::registerLongcatFlashFamily(FamilyTable &table) {
              {},
              buildLongcat});
 }
+} // namespace weir

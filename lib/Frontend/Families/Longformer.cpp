@@ -60,7 +60,9 @@ static ModelFacts buildLongformer(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerLongformerFamily(FamilyTable &table) {
+namespace weir {
+void registerLongformerFamily(FamilyTable &table) {
   table.add({"longformer", "LongformerForMaskedLM", "LongformerModel", "",
              getBertIgnorable(), buildLongformer});
 }
+} // namespace weir

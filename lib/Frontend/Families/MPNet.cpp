@@ -54,7 +54,9 @@ static ModelFacts buildMPNet(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerMPNetFamily(FamilyTable &table) {
+namespace weir {
+void registerMPNetFamily(FamilyTable &table) {
   table.add({"mpnet", "MPNetForMaskedLM", "MPNetModel", "", getBertIgnorable(),
              buildMPNet});
 }
+} // namespace weir

@@ -129,12 +129,13 @@ static ModelFacts buildFalconMamba(ModelBuilder &b, ConfigReader &reader,
   return buildAny(b, reader, request, /*innerNorms=*/true);
 }
 
-void weir::registerMambaFamily(FamilyTable &table) {
+namespace weir {
+void registerMambaFamily(FamilyTable &table) {
   table.add(
       {"mamba", "MambaForCausalLM", "MambaModel", "mamba", {}, buildMamba});
 }
 
-void weir::registerFalconMambaFamily(FamilyTable &table) {
+void registerFalconMambaFamily(FamilyTable &table) {
   table.add({"falcon_mamba",
              "FalconMambaForCausalLM",
              "FalconMambaModel",
@@ -142,3 +143,4 @@ void weir::registerFalconMambaFamily(FamilyTable &table) {
              {},
              buildFalconMamba});
 }
+} // namespace weir

@@ -118,7 +118,8 @@ static ModelFacts buildMamba2(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerMamba2Family(FamilyTable &table) {
+namespace weir {
+void registerMamba2Family(FamilyTable &table) {
   table.add({"mamba2",
              "Mamba2ForCausalLM",
              "Mamba2Model",
@@ -126,3 +127,4 @@ void weir::registerMamba2Family(FamilyTable &table) {
              {},
              buildMamba2});
 }
+} // namespace weir

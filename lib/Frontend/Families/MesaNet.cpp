@@ -244,7 +244,9 @@ static ModelFacts buildMesaNet(ModelBuilder &b, ConfigReader &reader,
                   });
 }
 
-void weir::registerMesaNetFamily(FamilyTable &table) {
+namespace weir {
+void registerMesaNetFamily(FamilyTable &table) {
   table.add(
       {"mesa_net", "MesaNetForCausalLM", "MesaNetModel", "", {}, buildMesaNet});
 }
+} // namespace weir

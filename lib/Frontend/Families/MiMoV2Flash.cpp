@@ -110,7 +110,8 @@ static ModelFacts buildMiMoV2Flash(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerMiMoV2FlashFamily(FamilyTable &table) {
+namespace weir {
+void registerMiMoV2FlashFamily(FamilyTable &table) {
   table.add({"mimo_v2_flash",
              "MiMoV2FlashForCausalLM",
              "MiMoV2FlashModel",
@@ -118,3 +119,4 @@ void weir::registerMiMoV2FlashFamily(FamilyTable &table) {
              {},
              buildMiMoV2Flash});
 }
+} // namespace weir

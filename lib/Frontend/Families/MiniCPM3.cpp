@@ -117,7 +117,8 @@ static ModelFacts buildMiniCPM3(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerMiniCPM3Family(FamilyTable &table) {
+namespace weir {
+void registerMiniCPM3Family(FamilyTable &table) {
   table.add({"minicpm3",
              "MiniCPM3ForCausalLM",
              "MiniCPM3Model",
@@ -125,3 +126,4 @@ void weir::registerMiniCPM3Family(FamilyTable &table) {
              {},
              buildMiniCPM3});
 }
+} // namespace weir

@@ -194,10 +194,12 @@ static ModelFacts buildMiniMax(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerMiniMaxFamily(FamilyTable &table) {
+namespace weir {
+void registerMiniMaxFamily(FamilyTable &table) {
   // What follows from the slopes, for blocks of one length.
   static constexpr llvm::StringLiteral ignorable[] = {
       ".query_decay", ".key_decay", ".diagonal_decay"};
   table.add({"minimax", "MiniMaxForCausalLM", "MiniMaxModel", "", ignorable,
              buildMiniMax});
 }
+} // namespace weir

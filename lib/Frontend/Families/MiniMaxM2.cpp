@@ -66,7 +66,8 @@ static ModelFacts buildMiniMaxM2(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerMiniMaxM2Family(FamilyTable &table) {
+namespace weir {
+void registerMiniMaxM2Family(FamilyTable &table) {
   table.add({"minimax_m2",
              "MiniMaxM2ForCausalLM",
              "MiniMaxM2Model",
@@ -74,3 +75,4 @@ void weir::registerMiniMaxM2Family(FamilyTable &table) {
              {},
              buildMiniMaxM2});
 }
+} // namespace weir

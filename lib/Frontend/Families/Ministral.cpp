@@ -28,8 +28,10 @@ static ModelFacts buildMinistral(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerMinistralFamily(FamilyTable &table) {
+namespace weir {
+void registerMinistralFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"ministral", "MinistralForCausalLM", "MinistralModel", "",
              ignorable, buildMinistral});
 }
+} // namespace weir

@@ -45,8 +45,10 @@ static ModelFacts buildMinistral3(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerMinistral3Family(FamilyTable &table) {
+namespace weir {
+void registerMinistral3Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"ministral3", "Ministral3ForCausalLM", "Ministral3Model", "",
              ignorable, buildMinistral3});
 }
+} // namespace weir

@@ -37,8 +37,10 @@ static ModelFacts buildMistral(ModelBuilder &builder, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerMistralFamily(FamilyTable &table) {
+namespace weir {
+void registerMistralFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"mistral", "MistralForCausalLM", "MistralModel", "", ignorable,
              buildMistral});
 }
+} // namespace weir

@@ -36,8 +36,10 @@ static ModelFacts buildMixtral(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerMixtralFamily(FamilyTable &table) {
+namespace weir {
+void registerMixtralFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"mixtral", "MixtralForCausalLM", "MixtralModel", "", ignorable,
              buildMixtral});
 }
+} // namespace weir

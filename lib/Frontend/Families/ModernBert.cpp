@@ -132,12 +132,14 @@ static ModelFacts buildModernBertDecoder(ModelBuilder &builder,
 
 static constexpr llvm::StringLiteral ignorable[] = {".inv_freq"};
 
-void weir::registerModernBertFamily(FamilyTable &table) {
+namespace weir {
+void registerModernBertFamily(FamilyTable &table) {
   table.add({"modernbert", "ModernBertForMaskedLM", "ModernBertModel", "",
              ignorable, buildModernBert});
 }
 
-void weir::registerModernBertDecoderFamily(FamilyTable &table) {
+void registerModernBertDecoderFamily(FamilyTable &table) {
   table.add({"modernbert-decoder", "ModernBertDecoderForCausalLM",
              "ModernBertDecoderModel", "", ignorable, buildModernBertDecoder});
 }
+} // namespace weir

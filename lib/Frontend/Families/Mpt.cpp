@@ -101,7 +101,9 @@ static ModelFacts buildMpt(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerMptFamily(FamilyTable &table) {
+namespace weir {
+void registerMptFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"mpt", "MptForCausalLM", "MptModel", "", ignorable, buildMpt});
 }
+} // namespace weir

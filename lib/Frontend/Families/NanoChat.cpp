@@ -40,8 +40,10 @@ static ModelFacts buildNanoChat(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerNanoChatFamily(FamilyTable &table) {
+namespace weir {
+void registerNanoChatFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"nanochat", "NanoChatForCausalLM", "NanoChatModel", "", ignorable,
              buildNanoChat});
 }
+} // namespace weir

@@ -42,8 +42,10 @@ static ModelFacts buildNemotron(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerNemotronFamily(FamilyTable &table) {
+namespace weir {
+void registerNemotronFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"nemotron", "NemotronForCausalLM", "NemotronModel", "", ignorable,
              buildNemotron});
 }
+} // namespace weir

@@ -237,7 +237,8 @@ static ModelFacts buildNemotronH(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerNemotronHFamily(FamilyTable &table) {
+namespace weir {
+void registerNemotronHFamily(FamilyTable &table) {
   table.add({"nemotron_h",
              "NemotronHForCausalLM",
              "NemotronHModel",
@@ -245,3 +246,4 @@ void weir::registerNemotronHFamily(FamilyTable &table) {
              {},
              buildNemotronH});
 }
+} // namespace weir

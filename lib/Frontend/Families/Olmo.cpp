@@ -78,16 +78,18 @@ static ModelFacts buildOlmo3(ModelBuilder &builder, ConfigReader &reader,
 
 static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
-void weir::registerOlmoFamily(FamilyTable &table) {
+namespace weir {
+void registerOlmoFamily(FamilyTable &table) {
   table.add({"olmo", "OlmoForCausalLM", "OlmoModel", "", ignorable, buildOlmo});
 }
 
-void weir::registerOlmo2Family(FamilyTable &table) {
+void registerOlmo2Family(FamilyTable &table) {
   table.add(
       {"olmo2", "Olmo2ForCausalLM", "Olmo2Model", "", ignorable, buildOlmo2});
 }
 
-void weir::registerOlmo3Family(FamilyTable &table) {
+void registerOlmo3Family(FamilyTable &table) {
   table.add(
       {"olmo3", "Olmo3ForCausalLM", "Olmo3Model", "", ignorable, buildOlmo3});
 }
+} // namespace weir

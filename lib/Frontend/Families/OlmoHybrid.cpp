@@ -195,7 +195,8 @@ static ModelFacts buildOlmoHybrid(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerOlmoHybridFamily(FamilyTable &table) {
+namespace weir {
+void registerOlmoHybridFamily(FamilyTable &table) {
   table.add({"olmo_hybrid",
              "OlmoHybridForCausalLM",
              "OlmoHybridModel",
@@ -203,3 +204,4 @@ void weir::registerOlmoHybridFamily(FamilyTable &table) {
              {},
              buildOlmoHybrid});
 }
+} // namespace weir

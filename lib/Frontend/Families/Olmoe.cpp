@@ -39,8 +39,10 @@ static ModelFacts buildOlmoe(ModelBuilder &builder, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerOlmoeFamily(FamilyTable &table) {
+namespace weir {
+void registerOlmoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add(
       {"olmoe", "OlmoeForCausalLM", "OlmoeModel", "", ignorable, buildOlmoe});
 }
+} // namespace weir

@@ -72,7 +72,9 @@ static ModelFacts buildOpt(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerOptFamily(FamilyTable &table) {
+namespace weir {
+void registerOptFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"opt", "OPTForCausalLM", "OPTModel", "", ignorable, buildOpt});
 }
+} // namespace weir

@@ -54,8 +54,10 @@ static ModelFacts buildPersimmon(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerPersimmonFamily(FamilyTable &table) {
+namespace weir {
+void registerPersimmonFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"persimmon", "PersimmonForCausalLM", "PersimmonModel", "",
              ignorable, buildPersimmon});
 }
+} // namespace weir

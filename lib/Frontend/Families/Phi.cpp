@@ -53,7 +53,9 @@ static ModelFacts buildPhi(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerPhiFamily(FamilyTable &table) {
+namespace weir {
+void registerPhiFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"phi", "PhiForCausalLM", "PhiModel", "", ignorable, buildPhi});
 }
+} // namespace weir

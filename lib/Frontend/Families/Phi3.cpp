@@ -37,8 +37,10 @@ static ModelFacts buildPhi3(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerPhi3Family(FamilyTable &table) {
+namespace weir {
+void registerPhi3Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add(
       {"phi3", "Phi3ForCausalLM", "Phi3Model", "phi3", ignorable, buildPhi3});
 }
+} // namespace weir

@@ -141,8 +141,10 @@ static ModelFacts buildPhiMoe(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerPhiMoeFamily(FamilyTable &table) {
+namespace weir {
+void registerPhiMoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"phimoe", "PhimoeForCausalLM", "PhimoeModel", "", ignorable,
              buildPhiMoe});
 }
+} // namespace weir

@@ -33,8 +33,10 @@ static ModelFacts buildQwen2(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerQwen2Family(FamilyTable &table) {
+namespace weir {
+void registerQwen2Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"qwen2", "Qwen2ForCausalLM", "Qwen2Model", "qwen2", ignorable,
              buildQwen2});
 }
+} // namespace weir

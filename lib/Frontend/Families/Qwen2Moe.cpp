@@ -40,8 +40,10 @@ static ModelFacts buildQwen2Moe(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerQwen2MoeFamily(FamilyTable &table) {
+namespace weir {
+void registerQwen2MoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"qwen2_moe", "Qwen2MoeForCausalLM", "Qwen2MoeModel", "", ignorable,
              buildQwen2Moe});
 }
+} // namespace weir

@@ -35,8 +35,10 @@ static ModelFacts buildQwen3(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerQwen3Family(FamilyTable &table) {
+namespace weir {
+void registerQwen3Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"qwen3", "Qwen3ForCausalLM", "Qwen3Model", "qwen3", ignorable,
              buildQwen3});
 }
+} // namespace weir

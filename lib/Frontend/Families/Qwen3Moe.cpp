@@ -40,8 +40,10 @@ static ModelFacts buildQwen3Moe(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerQwen3MoeFamily(FamilyTable &table) {
+namespace weir {
+void registerQwen3MoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"qwen3_moe", "Qwen3MoeForCausalLM", "Qwen3MoeModel", "", ignorable,
              buildQwen3Moe});
 }
+} // namespace weir

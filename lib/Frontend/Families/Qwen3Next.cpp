@@ -306,7 +306,8 @@ static ModelFacts buildQwen35MoeWrapper(ModelBuilder &b, ConfigReader &reader,
   return buildWrapped(b, reader, request, /*hasExperts=*/true);
 }
 
-void weir::registerQwen3NextFamily(FamilyTable &table) {
+namespace weir {
+void registerQwen3NextFamily(FamilyTable &table) {
   table.add({"qwen3_next",
              "Qwen3NextForCausalLM",
              "Qwen3NextModel",
@@ -315,7 +316,7 @@ void weir::registerQwen3NextFamily(FamilyTable &table) {
              buildQwen3Next});
 }
 
-void weir::registerQwen35Family(FamilyTable &table) {
+void registerQwen35Family(FamilyTable &table) {
   table.add({"qwen3_5_text",
              "Qwen3_5ForCausalLM",
              "Qwen3_5TextModel",
@@ -324,7 +325,7 @@ void weir::registerQwen35Family(FamilyTable &table) {
              buildQwen35});
 }
 
-void weir::registerQwen35MoeFamily(FamilyTable &table) {
+void registerQwen35MoeFamily(FamilyTable &table) {
   table.add({"qwen3_5_moe_text",
              "Qwen3_5MoeForCausalLM",
              "Qwen3_5MoeTextModel",
@@ -333,7 +334,7 @@ void weir::registerQwen35MoeFamily(FamilyTable &table) {
              buildQwen35Moe});
 }
 
-void weir::registerQwen35WrapperFamily(FamilyTable &table) {
+void registerQwen35WrapperFamily(FamilyTable &table) {
   table.add({"qwen3_5",
              "Qwen3_5ForConditionalGeneration",
              "Qwen3_5Model",
@@ -342,7 +343,7 @@ void weir::registerQwen35WrapperFamily(FamilyTable &table) {
              buildQwen35Wrapper});
 }
 
-void weir::registerQwen35MoeWrapperFamily(FamilyTable &table) {
+void registerQwen35MoeWrapperFamily(FamilyTable &table) {
   table.add({"qwen3_5_moe",
              "Qwen3_5MoeForConditionalGeneration",
              "Qwen3_5MoeModel",
@@ -350,3 +351,4 @@ void weir::registerQwen35MoeWrapperFamily(FamilyTable &table) {
              {},
              buildQwen35MoeWrapper});
 }
+} // namespace weir

@@ -107,7 +107,9 @@ static ModelFacts buildRWKV6(ModelBuilder &b, ConfigReader &reader,
                    {time, channels, /*firstFeatures=*/0});
 }
 
-void weir::registerRWKV6Family(FamilyTable &table) {
+namespace weir {
+void registerRWKV6Family(FamilyTable &table) {
   table.add(
       {"rwkv6", "RWKV6ForCausalLM", "RWKV6Model", "rwkv6", {}, buildRWKV6});
 }
+} // namespace weir

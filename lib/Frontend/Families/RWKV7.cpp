@@ -201,7 +201,9 @@ static ModelFacts buildRWKV7(ModelBuilder &b, ConfigReader &reader,
                    {time, channels, family.values});
 }
 
-void weir::registerRWKV7Family(FamilyTable &table) {
+namespace weir {
+void registerRWKV7Family(FamilyTable &table) {
   table.add(
       {"rwkv7", "RWKV7ForCausalLM", "RWKV7Model", "rwkv7", {}, buildRWKV7});
 }
+} // namespace weir

@@ -314,9 +314,11 @@ static ModelFacts buildRecurrentGemma(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerRecurrentGemmaFamily(FamilyTable &table) {
+namespace weir {
+void registerRecurrentGemmaFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq",
                                                       "normalizer"};
   table.add({"recurrent_gemma", "RecurrentGemmaForCausalLM",
              "RecurrentGemmaModel", "", ignorable, buildRecurrentGemma});
 }
+} // namespace weir

@@ -104,7 +104,9 @@ static ModelFacts buildRetNet(ModelBuilder &b, ConfigReader &reader,
       });
 }
 
-void weir::registerRetNetFamily(FamilyTable &table) {
+namespace weir {
+void registerRetNetFamily(FamilyTable &table) {
   table.add(
       {"retnet", "RetNetForCausalLM", "RetNetModel", "", {}, buildRetNet});
 }
+} // namespace weir

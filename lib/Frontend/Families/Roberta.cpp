@@ -92,7 +92,8 @@ static ModelFacts buildXL(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, model.keys, model.config);
 }
 
-void weir::registerRobertaFamilies(FamilyTable &table) {
+namespace weir {
+void registerRobertaFamilies(FamilyTable &table) {
   static constexpr llvm::StringLiteral roberta[] = {"RobertaForCausalLM"};
   table.add({"roberta", "RobertaForMaskedLM", "RobertaModel", "",
              getBertIgnorable(), buildRoberta, roberta});
@@ -114,3 +115,4 @@ void weir::registerRobertaFamilies(FamilyTable &table) {
   table.add({"xlm-roberta-xl", "XLMRobertaXLForMaskedLM", "XLMRobertaXLModel",
              "", getBertIgnorable(), buildXL, large});
 }
+} // namespace weir

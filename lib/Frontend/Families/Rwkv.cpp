@@ -165,6 +165,8 @@ static ModelFacts buildRwkv(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerRwkvFamily(FamilyTable &table) {
+namespace weir {
+void registerRwkvFamily(FamilyTable &table) {
   table.add({"rwkv", "RwkvForCausalLM", "RwkvModel", "", {}, buildRwkv});
 }
+} // namespace weir

@@ -34,8 +34,10 @@ static ModelFacts buildSeedOss(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerSeedOssFamily(FamilyTable &table) {
+namespace weir {
+void registerSeedOssFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"seed_oss", "SeedOssForCausalLM", "SeedOssModel", "", ignorable,
              buildSeedOss});
 }
+} // namespace weir

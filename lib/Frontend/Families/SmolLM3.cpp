@@ -67,8 +67,10 @@ static ModelFacts buildSmolLM3(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerSmolLM3Family(FamilyTable &table) {
+namespace weir {
+void registerSmolLM3Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"smollm3", "SmolLM3ForCausalLM", "SmolLM3Model", "", ignorable,
              buildSmolLM3});
 }
+} // namespace weir

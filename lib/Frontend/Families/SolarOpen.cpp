@@ -37,8 +37,10 @@ static ModelFacts buildSolarOpen(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerSolarOpenFamily(FamilyTable &table) {
+namespace weir {
+void registerSolarOpenFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"solar_open", "SolarOpenForCausalLM", "SolarOpenModel", "",
              ignorable, buildSolarOpen});
 }
+} // namespace weir

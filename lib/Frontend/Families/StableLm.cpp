@@ -48,8 +48,10 @@ static ModelFacts buildStableLm(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerStableLmFamily(FamilyTable &table) {
+namespace weir {
+void registerStableLmFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"stablelm", "StableLmForCausalLM", "StableLmModel", "", ignorable,
              buildStableLm});
 }
+} // namespace weir

@@ -44,8 +44,10 @@ static ModelFacts buildStarcoder2(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerStarcoder2Family(FamilyTable &table) {
+namespace weir {
+void registerStarcoder2Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"starcoder2", "Starcoder2ForCausalLM", "Starcoder2Model", "",
              ignorable, buildStarcoder2});
 }
+} // namespace weir

@@ -87,7 +87,8 @@ static ModelFacts buildSwitch(ModelBuilder &builder, ConfigReader &reader,
                              model.decoder);
 }
 
-void weir::registerSwitchTransformersFamily(FamilyTable &table) {
+namespace weir {
+void registerSwitchTransformersFamily(FamilyTable &table) {
   table.add({"switch_transformers",
              "SwitchTransformersForConditionalGeneration",
              "SwitchTransformersModel",
@@ -97,3 +98,4 @@ void weir::registerSwitchTransformersFamily(FamilyTable &table) {
              {},
              "SwitchTransformersEncoderModel"});
 }
+} // namespace weir

@@ -220,7 +220,8 @@ ArrayRef<StringLiteral> weir::getT5Ignorable() {
   return endings;
 }
 
-void weir::registerT5Families(FamilyTable &table) {
+namespace weir {
+void registerT5Families(FamilyTable &table) {
   table.add({"t5",
              "T5ForConditionalGeneration",
              "T5Model",
@@ -246,3 +247,4 @@ void weir::registerT5Families(FamilyTable &table) {
              {},
              "UMT5EncoderModel"});
 }
+} // namespace weir

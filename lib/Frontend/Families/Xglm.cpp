@@ -111,8 +111,10 @@ static ModelFacts buildXglm(ModelBuilder &builder, ConfigReader &reader,
   return buildDecoder(builder, reader, request, keys, config);
 }
 
-void weir::registerXglmFamily(FamilyTable &table) {
+namespace weir {
+void registerXglmFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {
       "embed_positions.weights"};
   table.add({"xglm", "XGLMForCausalLM", "XGLMModel", "", ignorable, buildXglm});
 }
+} // namespace weir

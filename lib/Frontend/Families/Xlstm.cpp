@@ -234,6 +234,8 @@ static ModelFacts buildXlstm(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerXlstmFamily(FamilyTable &table) {
+namespace weir {
+void registerXlstmFamily(FamilyTable &table) {
   table.add({"xlstm", "xLSTMForCausalLM", "xLSTMModel", "", {}, buildXlstm});
 }
+} // namespace weir

@@ -410,11 +410,13 @@ static ModelFacts buildZamba2(ModelBuilder &b, ConfigReader &reader,
   return buildModel(b, reader, request, config);
 }
 
-void weir::registerZambaFamily(FamilyTable &table) {
+namespace weir {
+void registerZambaFamily(FamilyTable &table) {
   table.add({"zamba", "ZambaForCausalLM", "ZambaModel", "", {}, buildZamba});
 }
 
-void weir::registerZamba2Family(FamilyTable &table) {
+void registerZamba2Family(FamilyTable &table) {
   table.add(
       {"zamba2", "Zamba2ForCausalLM", "Zamba2Model", "", {}, buildZamba2});
 }
+} // namespace weir

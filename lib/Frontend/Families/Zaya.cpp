@@ -342,6 +342,8 @@ static ModelFacts buildZaya(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-void weir::registerZayaFamily(FamilyTable &table) {
+namespace weir {
+void registerZayaFamily(FamilyTable &table) {
   table.add({"zaya", "ZayaForCausalLM", "ZayaModel", "", {}, buildZaya});
 }
+} // namespace weir
