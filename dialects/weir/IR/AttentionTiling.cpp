@@ -21,9 +21,8 @@
 // - `split`: as `row`, with the keys cut into parts that are taken at once
 //   (AttentionTransfer.cpp), for few rows and heads and many keys.
 // - `list` and `list_flash`: as `row` and `flash`, over the blocks of keys that
-// a
-//   list names (AttentionLists.cpp). The heads of a point, and the queries of a
-//   tile, share their list.
+//   a list names (AttentionLists.cpp). The heads of a point, and the queries of
+//   a tile, share their list.
 //
 // Keys are visited from the first to the last one that the mask's reach, the
 // key lengths and the fill of the buffer allow. The number of keys in a block
@@ -353,14 +352,24 @@ SmallVector<Value> AttentionOp::buildFinish(OpBuilder &builder,
               : shorten(expand(carry[Tiler::Accumulator],
                                {t.group, t.queries, t.valueDim}, {{0, 1}, {2}}),
                         1);
+  // Sums are scaled where they lie, so that nothing is left to do but to turn
+  // them.
+  SmallVector<IteratorType> three(3, IteratorType::parallel);
+  AffineMap scaleMap = t.flash ? t.map(3, {1, 2}) : t.map(3, {0, 1});
+  sums = t.generic(
+              {scales}, sums, {scaleMap, t.map(3, {0, 1, 2})}, three,
+              [&](OpBuilder &b, Location l, ValueRange args) {
+                linalg::YieldOp::create(
+                    b, l,
+                    arith::MulFOp::create(b, l, args[1], args[0]).getResult());
+              })
+             .getResult(0);
   AffineMap sumMap = t.flash ? t.map(4, {3, 2, 1}) : t.map(4, {2, 1, 3});
   auto result = t.generic(
-      {sums, scales}, destinations[0],
-      {sumMap, t.map(4, {2, 1}), t.map(4, {0, 1, 2, 3})},
+      sums, destinations[0], {sumMap, t.map(4, {0, 1, 2, 3})},
       SmallVector<IteratorType>(4, IteratorType::parallel),
       [&](OpBuilder &b, Location l, ValueRange args) {
-        Value scaled = arith::MulFOp::create(b, l, args[0], args[1]);
-        linalg::YieldOp::create(b, l, t.convert(b, scaled, t.element));
+        linalg::YieldOp::create(b, l, t.convert(b, args[0], t.element));
       });
   return {result.getResult(0)};
 }

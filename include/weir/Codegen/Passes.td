@@ -407,11 +407,12 @@ def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
 def VectorizeTransposes : Pass<"weir-vectorize-transposes"> {
   let summary = "transpose matrices in registers";
   let description = [{
-    Rewrites a `linalg.generic` or `linalg.transpose` that transposes matrices of
-    f32, the last two axes of its tensor, whose extents are multiples of 16, to
-    loops over blocks of 16 x 16. Each is read a quarter of a vector at a time,
-    transposed in registers and written by rows. Without vectors of 512 bits
-    nothing changes.
+    Rewrites a `linalg.generic` or `linalg.transpose` that reads numbers of f32
+    along one axis and writes them along another to loops over blocks of 16 x 16.
+    Each is read a quarter of a vector at a time, transposed in registers and
+    written by rows; a body that works on single numbers works on the rows. What
+    is left of extents that are no multiples of 16 stays an operation of its own.
+    Extents below 16 stay, and all do without vectors of 512 bits.
 
     ```mlir
     // old:

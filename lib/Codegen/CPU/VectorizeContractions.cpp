@@ -10,17 +10,19 @@
 //
 // Outer products: a register tile is R rows x C vectors of columns. Each step
 // along k loads C vectors of the second factor and R elements of the first, and
-// does R * C fused multiply-adds. R = 12, C = 2 fills the 32 registers of
-// AVX-512 and keeps both multiply units busy; with few rows C grows instead.
+// does R * C fused multiply-adds. R * C = 24 fills the 32 registers of AVX-512
+// and keeps both multiply units busy; of such tiles the one is taken that fits
+// the extents best (64 rows of 96 columns: 8 by 3).
 //
 // Dot products: for each of R x C pairs of rows of both factors, a vector of
 // partial sums along k, added up across its lanes at the end.
 //
 // A start that is another tensor times a number, or times a number a row (the
-// state of a recurrence that decays), is scaled as it is loaded.
+// state of a recurrence that decays) or a column (sums of a softmax whose
+// maximum grows), is scaled as it is loaded.
 //
-// Static extents are cut evenly (64 rows are 6 tiles of 11 and 10), dynamic
-// ones into whole tiles and then single rows.
+// Static extents are cut evenly (50 rows are 5 tiles of 10), dynamic ones into
+// whole tiles and then single rows.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,6 +34,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "weir/Codegen/ExtentBounds.h"
 #include "weir/Codegen/Passes.h"
 
 namespace weir {
@@ -61,8 +64,9 @@ struct Contraction {
   Value destination;
   std::optional<Value> start;
   /// What the tensor to update is multiplied by first, if anything: a number, a
-  /// tensor of one, or one number a row.
+  /// tensor of one, or one number a row or a column.
   Value scale;
+  bool scalesColumns = false;
   Type element;
 };
 
@@ -70,6 +74,11 @@ struct Contraction {
 struct Span {
   Value first, last;
   int64_t size;
+};
+
+/// A register tile: rows, and vectors of columns.
+struct RegisterTile {
+  int64_t rows, vectors;
 };
 
 /// Emits the loops of one contraction.
@@ -140,6 +149,10 @@ private:
     return widths;
   }
   bool hasLargeColumns() const;
+  /// The register tile that takes least time for outer products of `rowExtent`
+  /// (dynamic ones of at most `bound`) by `columns`.
+  RegisterTile chooseTile(int64_t rowExtent, std::optional<int64_t> bound,
+                          int64_t columns) const;
   Value emitOuterTile(Value tensor, Value row, int64_t rowCount, Value column,
                       ArrayRef<int64_t> widths);
   Value emitDotTile(Value tensor, Value row, int64_t rowCount, Value column,
@@ -228,13 +241,22 @@ Value ContractionEmitter::emitOuterTile(Value tensor, Value row,
     return vector::BroadcastOp::create(
         builder, loc, VectorType::get({width}, c.element), number);
   };
+  SmallVector<Value> columnScales;
+  if (c.scalesColumns)
+    for (auto [at, width] : llvm::zip(columnIndices, widths))
+      columnScales.push_back(vector::TransferReadOp::create(
+          builder, loc, VectorType::get({width}, c.element), c.scale,
+          ValueRange{at}, /*padding=*/std::nullopt, ArrayRef<bool>{true}));
   for (Value r : rowIndices) {
-    Value scale = c.scale ? getScale(r) : Value();
-    for (auto [at, width] : llvm::zip(columnIndices, widths)) {
+    Value scale = c.scale && !c.scalesColumns ? getScale(r) : Value();
+    for (auto [i, at, width] : llvm::enumerate(columnIndices, widths)) {
       Value begin =
           c.start ? splat(*c.start, width) : load(tensor, r, at, width);
-      if (scale)
-        begin = arith::MulFOp::create(builder, loc, begin, splat(scale, width));
+      Value factor = c.scalesColumns ? columnScales[i]
+                     : scale         ? splat(scale, width)
+                                     : Value();
+      if (factor)
+        begin = arith::MulFOp::create(builder, loc, begin, factor);
       accumulators.push_back(begin);
     }
   }
@@ -316,19 +338,67 @@ bool ContractionEmitter::hasLargeColumns() const {
   return left && right && *left <= NearBytes && *right > NearBytes;
 }
 
+/// Multiply-adds that are under way at once: with fewer in a tile, units wait
+/// for results.
+static constexpr int64_t MultipliesInFlight = 8;
+
+/// About what a step of a tile of `rows` by `vectors` takes: as long as its
+/// multiply-adds or its loads, whichever are more. Loads beside them count a
+/// little.
+static int64_t estimateStep(int64_t rows, int64_t vectors) {
+  int64_t loads = rows + vectors;
+  return 8 * std::max({rows * vectors, loads, MultipliesInFlight}) + loads;
+}
+
+RegisterTile ContractionEmitter::chooseTile(int64_t rowExtent,
+                                            std::optional<int64_t> bound,
+                                            int64_t columns) const {
+  bool isDynamic = ShapedType::isDynamic(rowExtent);
+  int64_t accumulators = 2 * rows;
+  // Of rows without a bound only as many are counted on as fill a tile.
+  int64_t extent = isDynamic ? bound.value_or(rows) : rowExtent;
+  int64_t columnVectors = llvm::divideCeil(columns, lanes);
+  // All rows by `vectors` vectors.
+  auto estimateRows = [&](int64_t size, int64_t vectors) {
+    if (isDynamic)
+      return extent / size * estimateStep(size, vectors) +
+             extent % size * estimateStep(1, vectors);
+    int64_t count = llvm::divideCeil(extent, size),
+            larger = llvm::divideCeil(extent, count),
+            fewer = count * larger - extent;
+    return (count - fewer) * estimateStep(larger, vectors) +
+           fewer * estimateStep(larger - 1, vectors);
+  };
+  RegisterTile best{std::max<int64_t>(std::min(extent, rows), 1), 2};
+  std::optional<int64_t> least;
+  for (int64_t vectors = 2;
+       extent > 0 && vectors <= std::max<int64_t>(rows / 3, 2); ++vectors) {
+    int64_t most = std::min({extent, accumulators / vectors, rows});
+    // Static extents are cut evenly below the largest size anyway.
+    for (int64_t size = most; size >= (isDynamic ? 1 : most); --size) {
+      int64_t cost = columnVectors / vectors * estimateRows(size, vectors);
+      if (int64_t rest = columnVectors % vectors)
+        cost += estimateRows(size, rest);
+      if (!least || cost < *least) {
+        least = cost;
+        best = {size, vectors};
+      }
+    }
+  }
+  return best;
+}
+
 Value ContractionEmitter::emitOuterProducts() {
   auto result = cast<RankedTensorType>(c.destination.getType());
   int64_t columns = result.getDimSize(1);
-  // Few rows leave registers for more columns.
-  int64_t rowSize = rows, vectors = 2;
-  if (!result.isDynamicDim(0)) {
-    rowSize = std::min(result.getDimSize(0), rows);
-    vectors = std::clamp<int64_t>(2 * rows / std::max<int64_t>(rowSize, 1), 2,
-                                  rows / 3);
-  }
+  Value rowExtent = getDim(c.destination, 0);
+  std::optional<int64_t> bound;
+  if (result.isDynamicDim(0))
+    bound = weir::findExtentBound(rowExtent);
+  RegisterTile tile = chooseTile(result.getDimSize(0), bound, columns);
+  int64_t vectors = tile.vectors;
   Value tensor = c.destination;
-  SmallVector<Span> rowSpans =
-      cut(result.getDimSize(0), getDim(c.destination, 0), rowSize);
+  SmallVector<Span> rowSpans = cut(result.getDimSize(0), rowExtent, tile.rows);
   if (!hasLargeColumns()) {
     for (const Span &span : rowSpans)
       tensor = forEach(span, tensor, [&](Value row, Value tensor) {
@@ -466,8 +536,8 @@ static bool isMultiplyAdd(linalg::LinalgOp op) {
   return false;
 }
 
-/// If `tensor` is another one times a number, or times a number a row, and
-/// nobody else reads it: that operation.
+/// If `tensor` is another one times a number, or times a number a row or a
+/// column, and nobody else reads it: that operation.
 static linalg::GenericOp getScaling(Value tensor) {
   auto op = tensor.getDefiningOp<linalg::GenericOp>();
   if (!op || !tensor.hasOneUse() || op.getNumDpsInputs() != 1 ||
@@ -476,9 +546,7 @@ static linalg::GenericOp getScaling(Value tensor) {
       !op.getIndexingMapsArray()[1].isIdentity())
     return {};
   AffineMap map = op.getIndexingMapsArray()[0];
-  if (map.getNumResults() > 1 ||
-      (map.getNumResults() == 1 &&
-       map.getResult(0) != getAffineDimExpr(0, op.getContext())))
+  if (map.getNumResults() > 1 || !map.isProjectedPermutation())
     return {};
   Block &body = *op.getBlock();
   auto product =
@@ -508,7 +576,9 @@ static std::optional<Contraction> matchContraction(linalg::LinalgOp op,
   auto find = [](AffineMap map, unsigned dim) {
     return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
   };
-  Contraction c{op, {}, {}, op.getDpsInits()[0], std::nullopt, {}, Type()};
+  Contraction c;
+  c.op = op;
+  c.destination = op.getDpsInits()[0];
   for (unsigned i : {0u, 1u}) {
     std::optional<unsigned> summed = find(maps[i], reduced[0]);
     if (!summed)
@@ -543,6 +613,7 @@ static std::optional<Contraction> matchContraction(linalg::LinalgOp op,
   } else if (linalg::GenericOp scaling = getScaling(c.destination);
              scaling && outer) {
     c.scale = scaling.getInputs()[0];
+    c.scalesColumns = scaling.getIndexingMapsArray()[0].isFunctionOfDim(1);
     c.destination = scaling.getOutputs()[0];
   }
   return c;

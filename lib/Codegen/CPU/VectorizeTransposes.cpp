@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "weir/Codegen/Passes.h"
 
@@ -33,50 +34,119 @@ static constexpr int64_t BlockSize = 16;
 /// Numbers of a quarter of a vector, within which most instructions shuffle.
 static constexpr int64_t LaneSize = 4;
 
-/// Whether `op` copies matrices of the kind described above, transposed: all
-/// axes but the last two stay.
-static bool isTranspose(linalg::LinalgOp op) {
+namespace {
+/// An operation that turns matrices: the axis along which the source's numbers
+/// lie side by side is not that of the result's.
+struct Transpose {
+  linalg::LinalgOp op;
+  /// The source's places in terms of the result's axes.
+  AffineMap places;
+  /// The last axis of the source, and that of the result.
+  unsigned sourceAxis, resultAxis;
+
+  Value getSource() { return op.getDpsInputOperand(0)->get(); }
+
+  /// Where the source has what the result has at `at`.
+  SmallVector<Value> getPlace(ArrayRef<Value> at) const {
+    SmallVector<Value> place;
+    for (AffineExpr axis : places.getResults())
+      place.push_back(at[cast<AffineDimExpr>(axis).getPosition()]);
+    return place;
+  }
+};
+} // namespace
+
+/// Whether the body of `op` works on one number at a time, so that it works on
+/// vectors too.
+static bool isPointwise(linalg::LinalgOp op) {
+  Block &body = *op.getBlock();
+  return body.getArgument(1).use_empty() &&
+         llvm::all_of(body.without_terminator(), [](Operation &inner) {
+           return OpTrait::hasElementwiseMappableTraits(&inner) &&
+                  inner.getNumResults() == 1 &&
+                  inner.getResult(0).getType().isIntOrFloat();
+         });
+}
+
+static std::optional<Transpose> matchTranspose(linalg::LinalgOp op) {
   if (!isa<linalg::GenericOp, linalg::TransposeOp>(op.getOperation()) ||
       !op.hasPureTensorSemantics() || op.getNumLoops() < 2 ||
       op.getNumParallelLoops() != op.getNumLoops() ||
       op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1)
-    return false;
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    return std::nullopt;
   unsigned rank = op.getNumLoops();
-  if (!type.getElementType().isF32() || !type.hasStaticShape() ||
-      type.getRank() != rank ||
-      !llvm::all_of(type.getShape().take_back(2), [](int64_t extent) {
-        return extent > 0 && extent % BlockSize == 0;
-      }))
-    return false;
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
   auto source =
       dyn_cast<RankedTensorType>(op.getDpsInputOperand(0)->get().getType());
-  if (!source || source.getElementType() != type.getElementType())
-    return false;
-  SmallVector<unsigned> turned = llvm::to_vector(llvm::seq(rank));
-  std::swap(turned[rank - 2], turned[rank - 1]);
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
-  return maps[1].isIdentity() &&
-         maps[0] == AffineMap::getPermutationMap(turned, op.getContext()) &&
-         op.getBlock()->getTerminator()->getOperand(0) ==
-             op.getBlock()->getArgument(0);
+  if (!source || source.getRank() < 2 || !source.getElementType().isF32() ||
+      !maps[0].isProjectedPermutation() || !maps[1].isIdentity() ||
+      !isPointwise(op))
+    return std::nullopt;
+  Transpose match{op, maps[0], maps[0].getDimPosition(source.getRank() - 1),
+                  rank - 1};
+  if (match.sourceAxis == match.resultAxis ||
+      !maps[0].isFunctionOfDim(match.resultAxis))
+    return std::nullopt;
+  for (unsigned axis : {match.sourceAxis, match.resultAxis})
+    if (!type.isDynamicDim(axis) && type.getDimSize(axis) < BlockSize)
+      return std::nullopt;
+  return match;
 }
 
-/// Turns the block of `source` at (`row`, `column`) into that of `into` at
-/// (`column`, `row`), both of the matrix that `lead` names.
-static Value emitBlock(OpBuilder &builder, Location loc, Value source,
-                       Value into, ValueRange lead, Value row, Value column) {
+/// The numbers `vector`, as the body of `op` makes them.
+static Value emitBody(OpBuilder &builder, linalg::LinalgOp op, Value vector) {
+  Block &body = *op.getBlock();
+  IRMapping mapping;
+  mapping.map(body.getArgument(0), vector);
+  auto widen = [](Type type) { return VectorType::get({BlockSize}, type); };
+  auto find = [&](Value value) -> Value {
+    if (mapping.contains(value))
+      return mapping.lookup(value);
+    Value splat = vector::BroadcastOp::create(builder, op.getLoc(),
+                                              widen(value.getType()), value);
+    mapping.map(value, splat);
+    return splat;
+  };
+  for (Operation &inner : body.without_terminator()) {
+    // A constant of the body is a number until something reads it.
+    if (inner.hasTrait<OpTrait::ConstantLike>()) {
+      mapping.map(inner.getResult(0), find(builder.clone(inner)->getResult(0)));
+      continue;
+    }
+    SmallVector<Value> operands =
+        llvm::map_to_vector(inner.getOperands(), find);
+    Operation *wide = builder.create(
+        inner.getLoc(), inner.getName().getIdentifier(), operands,
+        {widen(inner.getResult(0).getType())}, inner.getAttrs());
+    mapping.map(inner.getResult(0), wide->getResult(0));
+  }
+  return find(body.getTerminator()->getOperand(0));
+}
+
+/// Turns the block of the source at `at`, places of the result's axes, into
+/// that of `into`.
+static Value emitBlock(OpBuilder &builder, Transpose transpose, Value into,
+                       ArrayRef<Value> at) {
+  Location loc = transpose.op.getLoc();
+  Value source = transpose.getSource();
   auto laneType = VectorType::get({LaneSize}, builder.getF32Type());
   Value zero =
       arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0));
   auto behind = [&](Value index, int64_t number) -> Value {
+    if (number == 0)
+      return index;
     return arith::AddIOp::create(
         builder, loc, index,
         arith::ConstantIndexOp::create(builder, loc, number));
   };
-  auto place = [&](Value first, Value second) {
-    SmallVector<Value> indices(lead);
-    indices.append({first, second});
+  // The block's rows are those of the source.
+  auto place = [&](int64_t row, int64_t column) {
+    SmallVector<Value> indices(at);
+    Value &along = indices[transpose.resultAxis],
+          &across = indices[transpose.sourceAxis];
+    along = behind(along, row);
+    across = behind(across, column);
     return indices;
   };
   // `mask` tells for each number of a lane which of the lanes of `a` and `b`
@@ -102,7 +172,7 @@ static Value emitBlock(OpBuilder &builder, Location loc, Value source,
       for (int64_t lane = 0; lane < BlockSize; lane += LaneSize)
         lanes.push_back(vector::TransferReadOp::create(
             builder, loc, laneType, source,
-            place(behind(row, lane + i), behind(column, part)), zero,
+            transpose.getPlace(place(lane + i, part)), zero,
             ArrayRef<bool>{true}));
       rows.push_back(join(join(lanes[0], lanes[1]), join(lanes[2], lanes[3])));
     }
@@ -116,35 +186,107 @@ static Value emitBlock(OpBuilder &builder, Location loc, Value source,
                        shuffle(high, highRest, {2, 3, 6, 7})};
     for (auto [i, written] : llvm::enumerate(columns))
       into = vector::TransferWriteOp::create(
-                 builder, loc, written, into,
-                 place(behind(column, part + i), row), ArrayRef<bool>{true})
+                 builder, loc, emitBody(builder, transpose.op, written), into,
+                 place(0, part + i), ArrayRef<bool>{true})
                  .getResult();
   }
   return into;
 }
 
-/// The loops over matrices, then over blocks of each.
-static Value emitTranspose(OpBuilder &builder, linalg::LinalgOp op) {
-  Location loc = op.getLoc();
-  Value source = op.getDpsInputOperand(0)->get();
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+/// What `op` does with the result's `sizes` places from `offsets` on, written
+/// to `into`: by the operation as it is.
+static Value emitPart(OpBuilder &builder, Transpose transpose, Value into,
+                      ArrayRef<OpFoldResult> offsets,
+                      ArrayRef<OpFoldResult> sizes) {
+  Location loc = transpose.op.getLoc();
+  auto take = [&](Value tensor, ArrayRef<OpFoldResult> first,
+                  ArrayRef<OpFoldResult> extents) -> Value {
+    SmallVector<OpFoldResult> ones(first.size(), builder.getIndexAttr(1));
+    return tensor::ExtractSliceOp::create(builder, loc, tensor, first, extents,
+                                          ones);
+  };
+  SmallVector<OpFoldResult> sourceOffsets, sourceSizes;
+  for (AffineExpr axis : transpose.places.getResults()) {
+    unsigned position = cast<AffineDimExpr>(axis).getPosition();
+    sourceOffsets.push_back(offsets[position]);
+    sourceSizes.push_back(sizes[position]);
+  }
+  Value from = take(transpose.getSource(), sourceOffsets, sourceSizes);
+  Value old = take(into, offsets, sizes);
+  Operation *part =
+      mlir::clone(builder, transpose.op, {old.getType()}, {from, old});
+  SmallVector<OpFoldResult> ones(offsets.size(), builder.getIndexAttr(1));
+  return tensor::InsertSliceOp::create(builder, loc, part->getResult(0), into,
+                                       offsets, sizes, ones);
+}
+
+/// The loops over matrices, then over blocks of each; what is left of extents
+/// that are no multiples of a block, number by number.
+static Value emitTranspose(OpBuilder &builder, Transpose transpose) {
+  Location loc = transpose.op.getLoc();
+  Value result = transpose.op.getDpsInits()[0];
+  auto type = cast<RankedTensorType>(result.getType());
   unsigned rank = type.getRank();
   auto constant = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(builder, loc, value);
   };
-  // Rows of the source are columns of the result.
-  SmallVector<Value> first(rank, constant(0)), last, step(rank, constant(1));
-  for (int64_t extent : cast<RankedTensorType>(source.getType()).getShape())
-    last.push_back(constant(extent));
-  step[rank - 2] = step[rank - 1] = constant(BlockSize);
+  auto isBlock = [&](unsigned axis) {
+    return axis == transpose.sourceAxis || axis == transpose.resultAxis;
+  };
+  // Extents, and how far blocks reach.
+  SmallVector<OpFoldResult> extents =
+      tensor::getMixedSizes(builder, loc, result);
+  SmallVector<OpFoldResult> whole = extents;
+  for (unsigned axis : {transpose.sourceAxis, transpose.resultAxis}) {
+    if (!type.isDynamicDim(axis)) {
+      whole[axis] =
+          builder.getIndexAttr(type.getDimSize(axis) / BlockSize * BlockSize);
+      continue;
+    }
+    Value extent = cast<Value>(extents[axis]);
+    Value rest =
+        arith::RemSIOp::create(builder, loc, extent, constant(BlockSize));
+    whole[axis] = arith::SubIOp::create(builder, loc, extent, rest).getResult();
+  }
+  // Matrices first; rows of the source outside of its columns.
+  SmallVector<unsigned> order;
+  for (unsigned axis = 0; axis < rank; ++axis)
+    if (!isBlock(axis))
+      order.push_back(axis);
+  order.append({transpose.resultAxis, transpose.sourceAxis});
+  SmallVector<Value> first(rank, constant(0)), last, step;
+  for (unsigned axis : order) {
+    last.push_back(getValueOrCreateConstantIndexOp(builder, loc, whole[axis]));
+    step.push_back(constant(isBlock(axis) ? BlockSize : 1));
+  }
   scf::LoopNest nest = scf::buildLoopNest(
-      builder, loc, first, last, step, op.getDpsInits(),
-      [&](OpBuilder &b, Location, ValueRange at, ValueRange carried) {
-        Value next = emitBlock(b, loc, source, carried[0], at.drop_back(2),
-                               at[rank - 2], at[rank - 1]);
-        return scf::ValueVector{next};
+      builder, loc, first, last, step, ValueRange(result),
+      [&](OpBuilder &b, Location, ValueRange places, ValueRange carried) {
+        SmallVector<Value> at(rank);
+        for (auto [axis, place] : llvm::zip(order, places))
+          at[axis] = place;
+        return scf::ValueVector{emitBlock(b, transpose, carried[0], at)};
       });
-  return nest.results[0];
+  result = nest.results[0];
+
+  SmallVector<OpFoldResult> sizes = extents;
+  for (unsigned axis : {transpose.sourceAxis, transpose.resultAxis}) {
+    if (isEqualConstantIntOrValue(whole[axis], extents[axis]))
+      continue;
+    SmallVector<OpFoldResult> offsets(rank, builder.getIndexAttr(0));
+    offsets[axis] = whole[axis];
+    sizes[axis] =
+        type.isDynamicDim(axis)
+            ? OpFoldResult(arith::SubIOp::create(builder, loc,
+                                                 cast<Value>(extents[axis]),
+                                                 cast<Value>(whole[axis]))
+                               .getResult())
+            : builder.getIndexAttr(type.getDimSize(axis) % BlockSize);
+    result = emitPart(builder, transpose, result, offsets, sizes);
+    // The other axis's rest has this one's blocks.
+    sizes[axis] = whole[axis];
+  }
+  return result;
 }
 
 namespace {
@@ -155,15 +297,16 @@ struct VectorizeTransposesPass
   void runOnOperation() override {
     if (vectorBits < BlockSize * 32)
       return;
-    SmallVector<linalg::LinalgOp> ops;
+    SmallVector<Transpose> transposes;
     getOperation()->walk([&](linalg::LinalgOp op) {
-      if (isTranspose(op))
-        ops.push_back(op);
+      if (std::optional<Transpose> transpose = matchTranspose(op))
+        transposes.push_back(*transpose);
     });
-    for (linalg::LinalgOp op : ops) {
-      OpBuilder builder(op);
-      op->getResult(0).replaceAllUsesWith(emitTranspose(builder, op));
-      op.erase();
+    for (Transpose &transpose : transposes) {
+      OpBuilder builder(transpose.op);
+      transpose.op->getResult(0).replaceAllUsesWith(
+          emitTranspose(builder, transpose));
+      transpose.op.erase();
     }
   }
 };

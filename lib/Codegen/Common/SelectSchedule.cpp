@@ -94,8 +94,16 @@ Choice SelectSchedulePass::choose(PackedLinearOp linear) {
               " threads; each weight is read once"};
 }
 
-/// Keys of a step.
+/// Keys of a step for one query, and for a list of blocks.
 static constexpr int64_t KeysPerStep = 64;
+
+/// Keys of a step for a tile of queries: sums are read and written once for
+/// each.
+static constexpr int64_t KeysPerTile = 128;
+
+/// A mask that reaches fewer keys than this for each query of a tile gets
+/// smaller tiles: these see fewer keys that only some of their queries do.
+static constexpr int64_t KeysPerQuery = 16;
 
 /// Lists of blocks: as many queries as share one, in vectors where these and
 /// their heads fill some.
@@ -133,16 +141,20 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
     return {makeSchedule("row", {1, KeysPerStep}, /*parallel=*/true),
             "one query: scores are dot products along the heads' features"};
   }
-  // Columns of a tile are the queries of all heads of a group, in pairs of
-  // vectors of accumulators.
-  int64_t columns = 2 * vectorBits / 32;
-  int64_t step = columns / std::gcd(columns, group);
-  int64_t wanted = 3 * columns;
+  // Columns of a tile are the queries of all heads of a group, in whole
+  // vectors.
+  int64_t lanes = vectorBits / 32;
+  int64_t step = lanes / std::gcd(lanes, group);
+  int64_t wanted = 4 * lanes;
+  MaskReach reach = attention.getReach();
+  if (reach.ahead && reach.behind &&
+      *reach.ahead + *reach.behind < KeysPerQuery * wanted / group)
+    wanted = 2 * lanes;
   int64_t queries = std::max(step, wanted / group / step * step);
-  return {makeSchedule("flash", {queries, KeysPerStep}, /*parallel=*/true),
+  return {makeSchedule("flash", {queries, KeysPerTile}, /*parallel=*/true),
           std::to_string(queries) + " queries by " + std::to_string(group) +
               " heads of a group fill " +
-              std::to_string(queries * group / columns) + " pairs of vectors"};
+              std::to_string(queries * group / lanes) + " vectors"};
 }
 
 /// Blocks whose products with the queries of a list are computed at once.

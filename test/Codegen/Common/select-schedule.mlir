@@ -29,8 +29,8 @@ func.func @by_hand(%x: tensor<1x1x64xf32>, %w: tensor<18x64x32xf32>)
 }
 
 // CHECK-LABEL: func.func @many_queries
-// CHECK: schedule(<form = "flash", tiles = [32, 64], parallel = true>)
-// REMARK: Remark=flash, {{.*}}32 queries by 3 heads of a group fill 3 pairs of vectors
+// CHECK: schedule(<form = "flash", tiles = [16, 128], parallel = true>)
+// REMARK: Remark=flash, {{.*}}16 queries by 3 heads of a group fill 3 vectors
 func.func @many_queries(%q: tensor<?x?x9x64xf32>, %k: tensor<?x?x3x64xf32>)
     -> tensor<?x?x9x64xf32> {
   %o = weir.attention %q, %k, %k mask(<causal>) scale(0.125)
