@@ -117,6 +117,68 @@ func.func @attention(%q: {given if moved else query} {{weir.name = "q"}},
     return Operator(text, arguments, (1, heads, time, depth))
 
 
+def experts(dims, tensors, element):
+    """A router that weighs its choices against one another, and SwiGLU experts,
+    which keep gates and inputs in one matrix. All matrices are parameters."""
+    count, chosen = dims["E"], dims["k"]
+    hidden, inner, rows = dims["hidden"], dims["ffn"], dims["T"]
+    x, router = tensor((rows, hidden), element), tensor((count, hidden), element)
+    gate_up = tensor((count, 2 * inner, hidden), element)
+    down = tensor((count, hidden, inner), element)
+    logits = tensor((rows, count), element)
+    indices, weights = (tensor((rows, chosen), t) for t in ("i32", element))
+    some, both, half = (
+        f"tensor<?x{size}x{element}>" for size in (hidden, 2 * inner, inner)
+    )
+    one_gate_up = tensor((2 * inner, hidden), element)
+    one_down = tensor((hidden, inner), element)
+    params = "\n".join(
+        f"weir.param @{name} : {kind} = {constant(tensors[name], element)} : {kind}"
+        for name, kind in (("router", router), ("gate_up", gate_up), ("down", down))
+    )
+    text = f"""
+{params}
+#rows = affine_map<(n, d) -> (n, d)>
+func.func @experts(%x: {x} {{weir.name = "x"}}) -> ({x} {{weir.name = "out"}}) {{
+  %router = weir.weight @router : {router}
+  %gate_up = weir.weight @gate_up : {gate_up}
+  %down = weir.weight @down : {down}
+  %logits = weir.linear %x, %router : {x}, {router} -> {logits}
+  %indices, %weights = weir.route %logits top_k({chosen}) score(softmax)
+      weighting(normalized) : {logits} -> {indices}, {weights}
+  %0 = weir.experts %x, %indices, %weights
+      params(%gate_up, %down : {gate_up}, {down})
+      : {x}, {indices}, {weights} -> {x} {{
+  ^bb0(%rows: {some}, %gu: {one_gate_up}, %d: {one_down}):
+    %both = weir.linear %rows, %gu : {some}, {one_gate_up} -> {both}
+    %zero = arith.constant 0 : index
+    %count = tensor.dim %rows, %zero : {some}
+    %gate = tensor.extract_slice %both[0, 0] [%count, {inner}] [1, 1]
+        : {both} to {half}
+    %up = tensor.extract_slice %both[0, {inner}] [%count, {inner}] [1, 1]
+        : {both} to {half}
+    %empty = tensor.empty(%count) : {half}
+    %inner = linalg.generic {{indexing_maps = [#rows, #rows, #rows],
+        iterator_types = ["parallel", "parallel"]}}
+        ins(%gate, %up : {half}, {half}) outs(%empty : {half}) {{
+    ^bb0(%g: {element}, %u: {element}, %old: {element}):
+      %one = arith.constant 1.0 : {element}
+      %minus = arith.negf %g : {element}
+      %exp = math.exp %minus : {element}
+      %sum = arith.addf %one, %exp : {element}
+      %silu = arith.divf %g, %sum : {element}
+      %product = arith.mulf %silu, %u : {element}
+      linalg.yield %product : {element}
+    }} -> {half}
+    %out = weir.linear %inner, %d : {half}, {one_down} -> {some}
+    weir.yield %out : {some}
+  }}
+  return %0 : {x}
+}}
+"""
+    return Operator(text, {"x": tensors["x"]}, (rows, hidden))
+
+
 def recurrence(maker):
     def make(dims, tensors, element):
         try:
@@ -132,6 +194,7 @@ MAKERS = {
     "matmul": matmul,
     "linear": linear,
     "attn": attention,
+    "moe": experts,
     "gla": recurrence(recurrences.gla),
     "gdn": recurrence(recurrences.gdn),
     "mamba1": recurrence(recurrences.mamba1),

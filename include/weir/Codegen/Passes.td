@@ -194,7 +194,7 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
        : tensor<1x1x64xf32>, tensor<4x64x32xf32> -> tensor<1x1x128xf32>
     // new:
     %y = weir.packed_linear %x, %w bits(32) group(32)
-       schedule(<form = "panel", tiles = [128, 32], parallel = true>) ...
+       schedule(<form = "panel", tiles = [132, 32], parallel = true>) ...
     ```
   }];
   let options = [
@@ -205,8 +205,9 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
            "Width of what threads take from each other when they write to it">,
     Option<"ranges", "ranges", "bool", "true",
            "Cut time into ranges where threads would be idle">,
-    Option<"rows", "rows", "int64_t", "128",
-           "Rows of a product that a tile takes at most">,
+    Option<"rows", "rows", "int64_t", "132",
+           "Rows of a product that a tile takes at most; a multiple of those that "
+           "registers take at once, 12 with vectors of 512 bits">,
   ];
 }
 

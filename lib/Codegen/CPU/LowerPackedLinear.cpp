@@ -12,12 +12,15 @@
 // The tile of rows has one size. Where it does not divide the rows, the last
 // tile is filled up with the last row, which is then computed several times
 // and written with the same numbers: one body of code serves any number of
-// rows, and no row is read that does not exist.
+// rows, and no row is read that does not exist. Where rows are few, such as
+// those of one expert, what is left over is much of them: a second body takes
+// it if it fits half a tile.
 //
 //===----------------------------------------------------------------------===//
 
 #include "PackedLinearEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "weir/Codegen/ExtentBounds.h"
 #include "weir/Codegen/Passes.h"
 
 namespace weir {
@@ -48,6 +51,9 @@ SmallVector<Value> PackedLinearEmitter::getRow(OpBuilder &builder, Value row) {
   return indices;
 }
 
+/// Tiles up to which rows are few.
+static constexpr int64_t FewTiles = 8;
+
 /// Runs `kernel` on all rows, at most `largest` at a time.
 Value PackedLinearEmitter::emitRowTiles(OpBuilder &builder, int64_t largest,
                                         Value dest, RowsFn kernel) {
@@ -56,12 +62,12 @@ Value PackedLinearEmitter::emitRowTiles(OpBuilder &builder, int64_t largest,
     tile =
         llvm::divideCeil(*staticRows, llvm::divideCeil(*staticRows, largest));
   bool even = staticRows && *staticRows % tile == 0;
-  auto emitTile = [&](OpBuilder &b, Value first, Value into) {
+  auto emitTile = [&](OpBuilder &b, Value first, int64_t size, Value into) {
     SmallVector<SmallVector<Value>> rows;
     Value last =
         even ? Value()
              : Value(arith::SubIOp::create(b, loc, rowCount, index(b, 1)));
-    for (int64_t r = 0; r != tile; ++r) {
+    for (int64_t r = 0; r != size; ++r) {
       Value row = add(b, first, r);
       if (last && r > 0)
         row = arith::MinUIOp::create(b, loc, row, last);
@@ -70,13 +76,33 @@ Value PackedLinearEmitter::emitRowTiles(OpBuilder &builder, int64_t largest,
     return kernel(b, rows, into);
   };
   if (staticRows && *staticRows == tile)
-    return emitTile(builder, index(builder, 0), dest);
-  auto loop = scf::ForOp::create(
-      builder, loc, index(builder, 0), rowCount, index(builder, tile), dest,
-      [&](OpBuilder &b, Location, Value row, ValueRange carried) {
-        scf::YieldOp::create(b, loc, emitTile(b, row, carried.front()));
-      });
-  return loop.getResult(0);
+    return emitTile(builder, index(builder, 0), tile, dest);
+  auto emitTiles = [&](Value first, Value last, int64_t size, Value into) {
+    return scf::ForOp::create(
+               builder, loc, first, last, index(builder, size), into,
+               [&](OpBuilder &b, Location, Value row, ValueRange carried) {
+                 scf::YieldOp::create(b, loc,
+                                      emitTile(b, row, size, carried.front()));
+               })
+        .getResult(0);
+  };
+  Value zero = index(builder, 0);
+  std::optional<int64_t> bound;
+  if (!staticRows)
+    bound = findExtentBound(rowCount);
+  int64_t half = tile / 2;
+  if (!half || !bound || *bound > FewTiles * tile)
+    return emitTiles(zero, rowCount, tile, dest);
+  // Whole tiles as long as more than half of one is left.
+  Value end = arith::MaxSIOp::create(
+      builder, loc,
+      arith::SubIOp::create(builder, loc, rowCount, index(builder, half)),
+      zero);
+  Value size = index(builder, tile);
+  Value done = arith::MulIOp::create(
+      builder, loc, arith::CeilDivSIOp::create(builder, loc, end, size), size);
+  dest = emitTiles(zero, done, tile, dest);
+  return emitTiles(done, rowCount, half, dest);
 }
 
 Value PackedLinearEmitter::emitPanel(OpBuilder &builder, Panel panel,

@@ -8,7 +8,7 @@
 
 // CHECK-LABEL: func.func @many_tokens
 // CHECK: weir.experts {{.*}} schedule(<form = "grouped", tiles = [96, 2], parallel = true>)
-// CHECK: schedule(<form = "panel", tiles = [128, 96]>)
+// CHECK: schedule(<form = "panel", tiles = [132, 96]>)
 // REMARK: Remark=panel, {{.*}}experts are what threads share; tiles of 3 of 6 panels are read again at once
 // REMARK: Remark=grouped, {{.*}}2 of 8 experts: tokens sorted by expert, in 2 parts of equal cost
 func.func @many_tokens(%x: tensor<?x?x64xf32>, %i: tensor<?x?x2xi32>,
@@ -27,7 +27,7 @@ func.func @many_tokens(%x: tensor<?x?x64xf32>, %i: tensor<?x?x2xi32>,
 
 // CHECK-LABEL: func.func @one_token
 // CHECK: weir.experts {{.*}} schedule(<form = "slots", tiles = [], parallel = true>)
-// CHECK: schedule(<form = "panel", tiles = [128, 96]>)
+// CHECK: schedule(<form = "panel", tiles = [132, 96]>)
 // REMARK: Remark=panel, {{.*}}experts are what threads share; tiles of 3 of 6 panels are read again at once
 // REMARK: Remark=slots, {{.*}}one token: 2 of 8 experts side by side on 2 threads
 func.func @one_token(%x: tensor<1x1x64xf32>, %i: tensor<1x1x2xi32>,
@@ -46,7 +46,7 @@ func.func @one_token(%x: tensor<1x1x64xf32>, %i: tensor<1x1x2xi32>,
 
 // CHECK-LABEL: func.func @one_token_odd
 // CHECK: weir.experts {{.*}} schedule(<form = "columns", tiles = [], parallel = true>)
-// CHECK: schedule(<form = "panel", tiles = [128, 32], parallel = true>)
+// CHECK: schedule(<form = "panel", tiles = [132, 32], parallel = true>)
 // REMARK: Remark=panel, {{.*}}6 panels in pieces of 1 for 2 threads; each weight is read once
 // REMARK: Remark=columns, {{.*}}one token: 3 of 8 experts, which do not divide among 2 threads; their columns do
 func.func @one_token_odd(%x: tensor<1x1x64xf32>, %i: tensor<1x1x3xi32>,

@@ -8,7 +8,7 @@
 
 // 18 panels for two threads are nine pieces of two: all of one size.
 // CHECK-LABEL: func.func @even_pieces
-// CHECK: schedule(<form = "panel", tiles = [128, 64], parallel = true>)
+// CHECK: schedule(<form = "panel", tiles = [132, 64], parallel = true>)
 // REMARK: Remark=panel, {{.*}}18 panels in pieces of 2 for 2 threads; each weight is read once
 func.func @even_pieces(%x: tensor<1x1x64xf32>, %w: tensor<18x64x32xf32>)
     -> tensor<1x1x576xf32> {
