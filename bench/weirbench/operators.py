@@ -78,6 +78,37 @@ func.func @linear(%x: {x} {{weir.name = "x"}}) -> ({out} {{weir.name = "out"}}) 
     return Operator(text, {"x": tensors["x"]}, (m, n))
 
 
+# What is done to scores: what stands before the op, and its region. A key head
+# is a row of the batch.
+SCORES = {
+    "plain": ("", ""),
+    "alibi": (
+        "%slopes = arith.constant dense<{slopes}> : tensor<{groups}xf32>",
+        """score {
+  ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    %slope = tensor.extract %slopes[%b] : SLOPES
+    %behind = arith.subi %i, %j : index
+    %number = arith.index_cast %behind : index to i32
+    %distance = arith.sitofp %number : i32 to f32
+    %bias = arith.mulf %slope, %distance : f32
+    %biased = arith.subf %s, %bias : f32
+    weir.yield %biased : f32
+  }""",
+    ),
+    "softcap": (
+        "",
+        """score {
+  ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+    %cap = arith.constant 50.0 : f32
+    %part = arith.divf %s, %cap : f32
+    %tanh = math.tanh %part : f32
+    %capped = arith.mulf %tanh, %cap : f32
+    weir.yield %capped : f32
+  }""",
+    ),
+}
+
+
 def attention(dims, tensors, element):
     """The harness has heads before time, weir.attention time before heads. One
     key/value head is one row of the batch here, which needs no copy of keys and
@@ -87,6 +118,10 @@ def attention(dims, tensors, element):
     mask = "causal"
     if dims["window"]:
         mask += f" and window<{dims['window']}>"
+    before, region = SCORES[dims.get("scores", "plain")]
+    slopes = [2.0 ** (-8 * (head + 1) / groups) for head in range(groups)]
+    before = before.format(slopes=slopes, groups=groups)
+    region = region.replace("SLOPES", f"tensor<{groups}xf32>")
     given = tensor((groups, size, time, depth), element)
     query = tensor((groups, time, size, depth), element)
     keys = tensor((groups, time, 1, depth), element)
@@ -102,8 +137,9 @@ func.func @attention(%q: {given if moved else query} {{weir.name = "q"}},
                      %v: {keys} {{weir.name = "v"}})
     -> ({given if moved else query} {{weir.name = "out"}}) {{{
     cast("rows", "q", given, query) if moved else ""}
+{before}
   %0 = weir.attention %{"rows" if moved else "q"}, %k, %v mask(<{mask}>)
-      scale({depth ** -0.5!r}) : {query}, {keys}, {keys} -> {query}{
+      scale({depth ** -0.5!r}) {region} : {query}, {keys}, {keys} -> {query}{
     cast("heads", "0", query, given) if moved else ""}
   return %{"heads" if moved else "0"} : {given if moved else query}
 }}

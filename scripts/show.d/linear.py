@@ -1,11 +1,8 @@
 """Linear sequence models: linear attention, linear RNNs, state-space models."""
 
-import functools
-import json
 import os
 import pathlib
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -14,11 +11,9 @@ import tempfile
 from showlib.lines import ROOT, Capability, Short, Skip, at_least, at_most
 from showlib.models import BUILD, WEIRC, WORK, run
 from showlib.parity import PARITY, check_parity, find_families
+from showlib.peers import ratio, time_workload
 
 LINES = Capability()
-
-PEERS = ROOT.parent / "shared" / "peers"
-
 
 @LINES.line("parity")
 def parity(options):
@@ -163,44 +158,12 @@ def streaming(options):
     return f"{counted[1]} tests of splits, ragged rows, forks and rollback"
 
 
-@functools.cache
-def compare_with_peers():
-    """Milliseconds by workload and contender, of one interleaved run."""
-    if not PEERS.is_dir():
-        raise Skip(f"no harness of peers at {PEERS}")
-    # The harness keeps what it measured of the machine beside itself.
-    harness = WORK / "peers"
-    shutil.rmtree(harness, ignore_errors=True)
-    shutil.copytree(PEERS, harness)
-    subprocess.run(["chmod", "-R", "u+w", harness], check=True)
-    rows = harness / "rows.jsonl"
-    environment = {**os.environ, "WEIRC": str(WEIRC)}
-    run(sys.executable, harness / "peers.py", "run", "-w", "gla,gdn,mamba1,mamba2,hgrn",
-        "-d", "f32", "--external", f"weir={ROOT / 'bench' / 'peer'}", "--out", rows,
-        env=environment)
-    times = {}
-    for line in rows.read_text().splitlines():
-        row = json.loads(line)
-        times.setdefault(row["workload"], {})[row["peer"]] = row.get("ms", row.get("error"))
-    return times
-
-
-def ratio(workload, least):
-    times = compare_with_peers().get(workload, {})
-    ours = times.pop("weir", None)
-    if not isinstance(ours, float):
-        raise Short(f"weir: {ours}")
-    peers = {name: ms for name, ms in times.items() if isinstance(ms, float)}
-    if not peers:
-        raise Skip("no peer ran; the harness's README names its packages")
-    best = min(peers, key=peers.get)
-    figure = f"of the best peer's speed ({best} {peers[best]:.3g} ms, weir {ours:.3g} ms)"
-    return at_least(peers[best] / ours, least, figure)
+WORKLOADS = "gla,gdn,mamba1,mamba2,hgrn"
 
 
 def add_ratio(workload, least):
     def check(options):
-        return ratio(workload, least)
+        return ratio(workload, WORKLOADS, least)
 
     check.__doc__ = f"{workload} at 2048 tokens, f32, {least} times the best peer."
     LINES.line(f"{workload}-ratio", slow=True)(check)
@@ -214,22 +177,15 @@ for name, least in (("gla", 2), ("gdn", 2), ("mamba2", 2), ("hgrn", 2), ("mamba1
 def flat(options):
     """Time per token of 65 536 tokens as of 2048."""
     import numpy as np
-    from safetensors.numpy import save_file
 
     random = np.random.default_rng(1)
     each = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for time in (2048, 65536):
-            dims = dict(T=time, H=4, K=64, V=64)
-            shape = (1, time, 4, 64)
-            tensors = {n: random.standard_normal(shape, np.float32) for n in "qkv"}
-            tensors["g"] = -random.random(shape, np.float32)
-            path = pathlib.Path(folder) / f"{time}.safetensors"
-            about = {"dtype": "f32", "dims": json.dumps(dims)}
-            save_file(tensors, path, about)
-            text = run(ROOT / "bench" / "peer", "gla", path,
-                       env={**os.environ, "WEIRC": str(WEIRC), "WEIR_THREADS": "2"})
-            each[time] = float(re.search(r"median_ms=(\S+)", text)[1]) / time * 1e6
+    for time in (2048, 65536):
+        shape = (1, time, 4, 64)
+        tensors = {n: random.standard_normal(shape, np.float32) for n in "qkv"}
+        tensors["g"] = -random.random(shape, np.float32)
+        took = time_workload("gla", dict(T=time, H=4, K=64, V=64), tensors)
+        each[time] = took / time * 1e6
     short, long = each.values()
     return at_most(long / short, 1.1, f"of the time per token ({short:.0f} ns, {long:.0f} ns)", "")
 

@@ -1,0 +1,69 @@
+"""Operators beside what a user would pick instead, in one interleaved run."""
+
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from showlib.lines import ROOT, Short, Skip, at_least
+from showlib.models import WEIRC, WORK, run
+
+PEERS = ROOT.parent / "shared" / "peers"
+PEER = ROOT / "bench" / "peer"
+
+
+@functools.cache
+def compare(workloads):
+    """Milliseconds by workload and contender; `workloads` has commas between."""
+    if not PEERS.is_dir():
+        raise Skip(f"no harness of peers at {PEERS}")
+    # The harness keeps what it measured of the machine beside itself.
+    harness = WORK / "peers"
+    shutil.rmtree(harness, ignore_errors=True)
+    shutil.copytree(PEERS, harness)
+    subprocess.run(["chmod", "-R", "u+w", harness], check=True)
+    rows = harness / "rows.jsonl"
+    # The peers' packages may be in an environment of their own.
+    python = os.environ.get("WEIR_PEERS_PYTHON", sys.executable)
+    run(python, harness / "peers.py", "run", "-w", workloads, "-d", "f32",
+        "--external", f"weir={PEER}", "--out", rows,
+        env={**os.environ, "WEIRC": str(WEIRC)})
+    times = {}
+    for line in rows.read_text().splitlines():
+        row = json.loads(line)
+        found = row.get("ms", row.get("error"))
+        times.setdefault(row["workload"], {})[row["peer"]] = found
+    return times
+
+
+def ratio(workload, workloads, least):
+    """How many times as fast as the best peer; raises Short below `least`."""
+    times = dict(compare(workloads).get(workload, {}))
+    ours = times.pop("weir", None)
+    if not isinstance(ours, float):
+        raise Short(f"weir: {ours}")
+    peers = {name: ms for name, ms in times.items() if isinstance(ms, float)}
+    if not peers:
+        raise Skip("no peer ran; the harness's README names its packages")
+    best = min(peers, key=peers.get)
+    figure = (
+        f"of the best peer's speed ({best} {peers[best]:.3g} ms, weir {ours:.3g} ms)"
+    )
+    return at_least(peers[best] / ours, least, figure)
+
+
+def time_workload(workload, dims, tensors):
+    """Milliseconds of one operator workload by itself, with two threads."""
+    from safetensors.numpy import save_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "inputs.safetensors"
+        save_file(tensors, path, {"dtype": "f32", "dims": json.dumps(dims)})
+        environment = {**os.environ, "WEIRC": str(WEIRC), "WEIR_THREADS": "2"}
+        text = run(PEER, workload, path, env=environment)
+    return float(re.search(r"median_ms=(\S+)", text)[1])
