@@ -89,6 +89,11 @@ struct AttentionTiler {
     return b == 1 ? a
                   : mlir::arith::DivSIOp::create(builder, loc, a, constant(b));
   }
+  /// The next multiple of `b`, for `a` at least zero.
+  mlir::Value roundUp(mlir::Value a, int64_t b) {
+    return mul(mlir::arith::CeilDivSIOp::create(builder, loc, a, constant(b)),
+               b);
+  }
   mlir::Value min(mlir::Value a, mlir::Value b) {
     return mlir::arith::MinSIOp::create(builder, loc, a, b);
   }

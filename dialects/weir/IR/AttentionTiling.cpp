@@ -145,6 +145,9 @@ Value AttentionTiler::buildQueryTile(ValueRange point, Value first,
   return tensor::CollapseShapeOp::create(builder, loc, tile, merged);
 }
 
+/// Keys that scores are computed of at once, at the end of those visible.
+static constexpr int64_t KeysTogether = 8;
+
 //===----------------------------------------------------------------------===//
 // BlockMapInterface
 //===----------------------------------------------------------------------===//
@@ -246,7 +249,13 @@ SmallVector<Value> AttentionOp::buildInvariants(OpBuilder &builder,
     begin = wrapped ? t.select(wrapped, begin, nearest) : nearest;
   }
   if (reach.ahead) {
-    Value farthest = t.min(end, t.add(lastQuery, t.constant(*reach.ahead + 1)));
+    Value farthest = t.add(lastQuery, t.constant(*reach.ahead + 1));
+    // A few keys more, which the mask hides: products of single rows take
+    // longer than those of a register tile.
+    if (t.flash)
+      farthest = t.add(
+          begin, t.roundUp(t.max(t.sub(farthest, begin), zero), KeysTogether));
+    farthest = t.min(end, farthest);
     end = wrapped ? t.select(wrapped, end, farthest) : farthest;
   }
   invariants[Tiler::FirstQuery] = firstQuery;
