@@ -22,6 +22,9 @@ enum weir_weights_offset {
   WEIR_WEIGHTS_VERSION_AT = 8, ///< u32: WEIR_ABI_VERSION
   WEIR_WEIGHTS_ID_AT = 12,     ///< u64: weir_model_desc::weights_id
   WEIR_WEIGHTS_BYTES_AT = 20,  ///< u64: bytes of the payload
+  /// u32: 1 if a token may do without some of the payload, such as experts that
+  /// are not chosen for it; else 0
+  WEIR_WEIGHTS_PARTIAL_AT = 28,
   WEIR_WEIGHTS_PAYLOAD_AT = 4096
 };
 

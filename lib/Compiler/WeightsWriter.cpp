@@ -213,12 +213,16 @@ llvm::Expected<uint64_t> weir::writeWeights(ModuleOp module,
                                      llvm::toString(std::move(error)));
   }
 
+  bool isPartial = llvm::any_of(module.getOps<ParamOp>(), [](ParamOp param) {
+    return param->hasAttr("weir.partial");
+  });
   uint64_t id = llvm::xxh3_64bits(ArrayRef(payload, bytes));
   std::memcpy(file, WEIR_WEIGHTS_MAGIC, 8);
   llvm::support::endian::write32le(file + WEIR_WEIGHTS_VERSION_AT,
                                    WEIR_ABI_VERSION);
   llvm::support::endian::write64le(file + WEIR_WEIGHTS_ID_AT, id);
   llvm::support::endian::write64le(file + WEIR_WEIGHTS_BYTES_AT, bytes);
+  llvm::support::endian::write32le(file + WEIR_WEIGHTS_PARTIAL_AT, isPartial);
   if (llvm::Error error = (*buffer)->commit())
     return error;
   return id;

@@ -111,6 +111,10 @@ std::shared_ptr<const Weights> Weights::open(const weir_model_desc &model,
     return nullptr;
   }
   weights->bytes = model.weights_bytes;
-  madvise(const_cast<uint8_t *>(data), size, MADV_WILLNEED);
+  // Experts that no token chooses need not be read.
+  uint32_t partial;
+  std::memcpy(&partial, data + WEIR_WEIGHTS_PARTIAL_AT, 4);
+  if (!partial)
+    madvise(const_cast<uint8_t *>(data), size, MADV_WILLNEED);
   return weights;
 }

@@ -202,6 +202,10 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
     return;
   PackedParams parts = pack(param, symbols);
   OpBuilder builder(linear);
+  if (experts)
+    for (ParamOp part : {parts.values, parts.scales, parts.mins})
+      if (part)
+        part->setAttr("weir.partial", builder.getUnitAttr());
   Location loc = linear.getLoc();
   auto read = [&](ParamOp part) -> Value {
     if (!part)

@@ -1,0 +1,141 @@
+"""Mixtures of experts, and stacks of different layers."""
+
+import os
+import re
+import sys
+
+from showlib.lines import ROOT, Capability, Short, at_most
+from showlib.models import WEIRC, code_bytes, compile_model, run, time_steps
+from showlib.parity import PARITY, check_each, check_presence, find_families
+from showlib.peers import ratio
+from showlib.stacks import checkpoint
+
+LINES = Capability()
+
+
+@LINES.line("parity")
+def parity(options):
+    """Whole sequences and generation of every text family."""
+    names = find_families("softmax", "sparse", "moe", "linear", "hybrid", "hybrid-intra")
+    return f"{check_each(names, options.flags)} ({', '.join(names)})"
+
+
+@LINES.line("operators")
+def operators(options):
+    """Every operator case."""
+    check_presence()
+    names = sorted(path.name for path in (PARITY / "ops").iterdir() if path.is_dir())
+    return check_each(names, options.flags)
+
+
+PERIOD, DEPTH = 4, 48
+
+
+@LINES.line("stack-time")
+def stack_time(options):
+    """48 layers of a hybrid compile in 1.3 times what one period of 4 takes."""
+    rest = []
+    for layers in (DEPTH, PERIOD):
+        model = checkpoint("qwen3_next", layers)
+        times = []
+        for _ in range(3):
+            steps = time_steps(model, options)
+            times.append(sum(s for step, s in steps.items() if step != "weights"))
+        rest.append(min(times))
+    return at_most(
+        rest[0] / rest[1], 1.3,
+        f"times ({rest[0]:.2f} s for {DEPTH} layers, {rest[1]:.2f} s for {PERIOD}, but "
+        "for weights)", ""
+    )
+
+
+@LINES.line("stack-size")
+def stack_size(options):
+    """Machine code of 48 layers within a tenth of that of one period."""
+    sizes = []
+    for layers in (DEPTH, PERIOD):
+        model = checkpoint("qwen3_next", layers)
+        path, _ = compile_model(model, f"{layers}-hybrid.o", options, "--emit=object")
+        sizes.append(code_bytes(path))
+    return at_most(
+        abs(sizes[0] / sizes[1] - 1), 0.1,
+        f"apart ({sizes[0]} bytes of code for {DEPTH} layers, {sizes[1]} for {PERIOD})", ""
+    )
+
+
+@LINES.line("kinds")
+def kinds(options):
+    """Three kinds of layers in no order, a prefix and a tail: one copy of each."""
+    model = checkpoint("nemotron", "MEM*EMMEM*EME*")
+    text = run(WEIRC, model, "--stop-after=formed", *options.flags.split())
+    forward = re.search(r"func\.func (?:public )?@forward\(.*?\n  }\n", text, re.DOTALL)
+    if not forward:
+        raise Short("--stop-after=formed has no @forward")
+    # What a layer of each kind has one of.
+    marks = {"Mamba-2": "weir.causal_conv", "attention": "weir.attention",
+             "mixture": "weir.experts"}
+    called = {
+        name: len(re.findall(rf"\b{mark}\b", forward[0])) for name, mark in marks.items()
+    }
+    if set(called.values()) != {1}:
+        raise Short(", ".join(f"{count} of {name}" for name, count in called.items()))
+    return f"one copy each of {', '.join(called)} for 14 layers"
+
+
+WORKLOADS = "moe_mixtral,moe_qwen3"
+
+
+def add_ratio(workload, least):
+    def check(options):
+        return ratio(workload, WORKLOADS, least)
+
+    check.__doc__ = f"{workload} of 256 tokens in f32, {least} times the best peer."
+    LINES.line(f"{workload}-ratio", slow=True)(check)
+
+
+for name in ("moe_mixtral", "moe_qwen3"):
+    add_ratio(name, 1.5)
+
+
+def forget(path):
+    """Drops a file from the memory that caches files."""
+    os.sync()
+    with open(path, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+# Opens a compiled model, takes a token, and prints the bytes of its weights that
+# the process has seen.
+ONE_TOKEN = """
+import pathlib, re, sys
+from weirbench.compiled import Session
+library = pathlib.Path(sys.argv[1])
+session = Session(library, 2, 16)
+session.extend(session.block([7]))
+maps = pathlib.Path("/proc/self/smaps").read_text()
+maps = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", maps, flags=re.MULTILINE)
+ours = [m for m in maps if f"{library}.weights" in m.split("\\n")[0]]
+print(sum(int(re.search(r"^Rss:\\s+(\\d+) kB", m, re.M)[1]) for m in ours) * 1024)
+"""
+
+
+@LINES.line("pages")
+def pages(options):
+    """One token reads the weights of its experts alone: pages in memory, cold."""
+    count, chosen = 32, 2
+    model = checkpoint("mixtral", count)
+    program, _ = compile_model(
+        model, "mixtral.so", options, "--quantize=none", "--emit=shared"
+    )
+    weights = f"{program}.weights"
+    forget(weights)
+    touched = int(run(sys.executable, "-c", ONE_TOKEN, program, cwd=ROOT / "bench"))
+    size = os.path.getsize(weights)
+    experts = 4 * count * 3 * 256 * 1024 * 4
+    least = size - experts + experts * chosen / count
+    # The kernel maps what lies round a page with it.
+    return at_most(
+        touched / least, 1.5,
+        f"times the {least / 2**20:.1f} MiB that {chosen} of {count} experts and the "
+        f"rest take of {size / 2**20:.0f} MiB", ""
+    )
