@@ -2,10 +2,10 @@
 """Compiles checkpoints that make_checkpoint.py wrote and compares what they
 compute with what is stored beside them.
 
-  check_cases.py FOLDER [--flags "WEIRC FLAGS"] [--part I/N] [NAME...]
+  check_cases.py FOLDER [--flags "WEIRC FLAGS"] [--part I[,I...]/N] [NAME...]
 
---part 1/2 checks every other case, 2/2 the rest: parts are tests that run at
-once.
+--part 1/4 checks every fourth case, 2,3,4/4 the rest: parts are tests that run
+at once.
 
 Tensors agree when the largest difference is within the case's tolerance times
 the reference's root mean square; generation when all tokens are equal, up to
@@ -85,10 +85,12 @@ def main():
     parser.add_argument("--flags", default="")
     parser.add_argument("--part", default="1/1")
     options = parser.parse_intermixed_args()
-    part, parts = map(int, options.part.split("/"))
+    chosen, parts = options.part.split("/")
+    chosen = {int(part) - 1 for part in chosen.split(",")}
     names = options.names or sorted(p.parent.name for p in options.folder.glob("*/meta.json"))
+    names = [name for i, name in enumerate(names) if i % int(parts) in chosen]
     tally = Tally(width=44)
-    for name in names[part - 1 :: parts]:
+    for name in names:
         folder = options.folder / name
         meta = json.loads((folder / "meta.json").read_text())
         with tempfile.TemporaryDirectory() as work:
