@@ -114,16 +114,18 @@ def attention(dims, tensors, element):
     key/value head is one row of the batch here, which needs no copy of keys and
     values; the query heads of a group are moved behind time and back."""
     heads, groups, time, depth = dims["H"], dims["KV"], dims["T"], dims["D"]
+    # Fewer queries than keys are the last ones.
+    queries = dims.get("queries", time)
     size = heads // groups
-    mask = "causal"
+    mask = "causal" if queries == time else "full"
     if dims["window"]:
         mask += f" and window<{dims['window']}>"
     before, region = SCORES[dims.get("scores", "plain")]
     slopes = [2.0 ** (-8 * (head + 1) / groups) for head in range(groups)]
     before = before.format(slopes=slopes, groups=groups)
     region = region.replace("SLOPES", f"tensor<{groups}xf32>")
-    given = tensor((groups, size, time, depth), element)
-    query = tensor((groups, time, size, depth), element)
+    given = tensor((groups, size, queries, depth), element)
+    query = tensor((groups, queries, size, depth), element)
     keys = tensor((groups, time, 1, depth), element)
     cast = lambda name, source, into, like: f"""
   %{name}_empty = tensor.empty() : {like}
@@ -145,12 +147,12 @@ func.func @attention(%q: {given if moved else query} {{weir.name = "q"}},
 }}
 """
     shapes = {
-        "q": (groups, size, time, depth) if moved else (groups, time, size, depth),
+        "q": (groups, size, queries, depth) if moved else (groups, queries, size, depth),
         "k": (groups, time, 1, depth),
         "v": (groups, time, 1, depth),
     }
     arguments = {name: tensors[name].reshape(shape) for name, shape in shapes.items()}
-    return Operator(text, arguments, (1, heads, time, depth))
+    return Operator(text, arguments, (1, heads, queries, depth))
 
 
 def experts(dims, tensors, element):

@@ -1,12 +1,13 @@
 """Attention: masks, sparsity, latent and grouped heads."""
 
 import os
+import re
 import subprocess
 import sys
 
-from showlib.lines import ROOT, Capability, Short, at_most
-from showlib.models import WEIRC
-from showlib.parity import check_each, find_families
+from showlib.lines import ROOT, Capability, Short, at_least, at_most
+from showlib.models import WEIRC, compile_model, run
+from showlib.parity import PARITY, check_each, check_presence, find_families
 from showlib.peers import ratio, time_workload
 
 LINES = Capability()
@@ -110,3 +111,62 @@ def add_scores(scores, limit):
 
 add_scores("alibi", 1.15)
 add_scores("softcap", 1.35)
+
+
+# Streams tokens in blocks of 512 and prints the process's memory after a few
+# blocks and at the end.
+STREAM = """
+import pathlib, re, sys
+from weirbench.compiled import Session
+library, count, size = pathlib.Path(sys.argv[1]), int(sys.argv[2]), 512
+session = Session(library, 2, count + size)
+block = session.block([i % 97 for i in range(size)])
+for i in range(count // size + 1):
+    session.extend(block)
+    if i in (3, count // size):
+        status = pathlib.Path("/proc/self/status").read_text()
+        print(re.search(r"VmRSS:\\s+(\\d+) kB", status)[1])
+"""
+
+
+@LINES.line("stream-memory", slow=True)
+def stream_memory(options):
+    """200 000 tokens through a model with windows keep memory flat."""
+    check_presence()
+    tokens = 200_000
+    library, _ = compile_model(
+        PARITY / "public" / "mistral", "mistral.so", options, "--emit=shared",
+        "--quantize=none", f"--max-length={tokens + 512}",
+    )
+    text = run(sys.executable, "-c", STREAM, library, tokens, cwd=ROOT / "bench")
+    begin, end = map(int, text.split())
+    figure = f"of the memory at 2048 tokens ({begin} and {end} KiB at {tokens})"
+    return at_most(end / begin, 1.01, figure, "")
+
+
+@LINES.line("cache-bandwidth", slow=True)
+def cache_bandwidth(options):
+    """One query over a cache of four times the last-level cache, by its bytes."""
+    import numpy as np
+
+    sys.path.insert(0, str(ROOT / "bench"))
+    from weirbench import machine
+
+    sizes = re.findall(r"^LEVEL\d_CACHE_SIZE\s+(\d+)$", run("getconf", "-a"), re.MULTILINE)
+    cache = max(map(int, sizes), default=0)
+    heads, dim = 8, 64
+    most = 4 << 30
+    length = min(max(4 * cache, 1 << 30), most) // (2 * heads * dim * 4)
+    random = np.random.default_rng(1)
+    some = random.standard_normal((1, heads, 1024, dim), np.float32)
+    keys = np.tile(some, (1, 1, length // 1024, 1))
+    tensors = {"q": some[:, :, :1], "k": keys, "v": keys}
+    dims = dict(H=heads, KV=heads, T=keys.shape[2], D=dim, window=0, queries=1)
+    took = time_workload("attn_decode", dims, tensors)
+    size = 2 * keys.nbytes
+    rate = size / took * 1e3
+    peak = machine.peak_bandwidth(machine.measure(2, again=True), size)
+    figure = f"of the memory's bandwidth ({rate / 1e9:.1f} of {peak / 1e9:.1f} GB/s)"
+    if size < 4 * cache:
+        return f"{rate / 1e9:.1f} GB/s of {size >> 20} MiB, in cache ({cache >> 20} MiB)"
+    return at_least(rate / peak, 0.85, figure)
