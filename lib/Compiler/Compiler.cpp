@@ -85,17 +85,22 @@ llvm::Error weir::checkOptions(const CompileOptions &options) {
     return llvm::createStringError(
         "emit=ptx is for target=cuda with one gpu-arch, found target=" +
         options.target + " gpu-arch=" + options.gpuArch);
-  if (hasKernels(options) && !llvm::is_contained({"", "f32"}, options.compute))
+  if (hasKernels(options) &&
+      !llvm::is_contained({"", "f32", "bf16", "tf32"}, options.compute))
     return llvm::createStringError("compute '" + options.compute +
-                                   "' has no GPU form, expected f32");
+                                   "' has no GPU form, expected f32, bf16 or "
+                                   "tf32");
+  if (!hasKernels(options) && options.compute == "tf32")
+    return llvm::createStringError("compute 'tf32' is of GPUs, expected f32, "
+                                   "bf16 or int8");
   if (llvm::Error error =
           checkChoice("quantize", options.quantize,
                       {"stored", "none", "bf16", "int8", "int4"},
                       "stored, none, bf16, int8 or int4"))
     return error;
-  if (llvm::Error error =
-          checkChoice("compute", options.compute, {"", "f32", "bf16", "int8"},
-                      "f32, bf16 or int8"))
+  if (llvm::Error error = checkChoice("compute", options.compute,
+                                      {"", "f32", "bf16", "tf32", "int8"},
+                                      "f32, bf16, tf32 or int8"))
     return error;
   if (options.lowering != Lowering::Optimized &&
       !llvm::is_contained({"", "f32"}, options.compute))
@@ -367,7 +372,8 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
     break;
   case Stage::Lowered:
     buildLowerPipeline(pm,
-                       {hasKernels(options), target, getSharedBytes(options)});
+                       {hasKernels(options), target, getSharedBytes(options),
+                        options.compute == "tf32"});
     pm.addPass(createVerifyLowered());
     break;
   }
@@ -375,10 +381,12 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
 
 /// What the products of `module` are computed in: the narrowest of the inputs
 /// that packed weights are multiplied by.
-static StringRef findComputes(ModuleOp module) {
+static StringRef findComputes(ModuleOp module, bool tf32) {
   StringRef computes = "f32";
   module->walk([&](PackedLinearOp linear) {
     Type input = getElementTypeOrSelf(linear.getInput().getType());
+    if (tf32 && getElementTypeOrSelf(linear.getValues().getType()).isF32())
+      computes = "tf32";
     if (input.isInteger(8))
       computes = "int8";
     else if (input.isBF16() && computes == "f32")
@@ -389,8 +397,9 @@ static StringRef findComputes(ModuleOp module) {
 
 /// Sees what products are computed in, and that it is what was asked for.
 LogicalResult Compilation::checkCompute() {
-  computes = options.lowering == Lowering::ReferenceF64 ? "f64"
-                                                        : findComputes(*module);
+  computes = options.lowering == Lowering::ReferenceF64
+                 ? "f64"
+                 : findComputes(*module, options.compute == "tf32");
   if (options.compute.empty() || options.compute == computes ||
       options.lowering != Lowering::Optimized)
     return success();
@@ -398,7 +407,8 @@ LogicalResult Compilation::checkCompute() {
          << "compute=" << options.compute
          << " was asked for, and products of these weights are computed in "
          << computes
-         << "; int8 needs weights of int8 or int4, bf16 those of bf16 (see "
+         << "; int8 needs weights of int8 or int4, bf16 those of bf16, tf32 "
+            "those of f32 (see "
             "--quantize and --remarks)";
 }
 

@@ -205,8 +205,13 @@ void weir::buildBufferizePipeline(OpPassManager &pm,
 }
 
 /// Kernels, and a host that launches them.
-static void buildKernelPipeline(OpPassManager &pm) {
+static void buildKernelPipeline(OpPassManager &pm,
+                                const LowerOptions &options) {
   pm.addPass(createMapKernels());
+  MapProductsOptions products;
+  products.limit = options.sharedBytes;
+  products.tf32 = options.tf32;
+  pm.addNestedPass<func::FuncOp>(createMapProducts(products));
   pm.addNestedPass<func::FuncOp>(createDistributeThreads());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -241,7 +246,7 @@ static void buildKernelPipeline(OpPassManager &pm) {
 
 void weir::buildLowerPipeline(OpPassManager &pm, const LowerOptions &options) {
   if (options.gpu)
-    return buildKernelPipeline(pm);
+    return buildKernelPipeline(pm, options);
   pm.addPass(createLowerCopies());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addNestedPass<func::FuncOp>(createForallToParallelLoopPass());

@@ -35,6 +35,7 @@ enum Option {
   kMaxLength,
   kIgnoreEos,
   kWeights,
+  kSimt,
   kBench,
   kInfo,
   kVersion
@@ -61,6 +62,7 @@ static const option kOptions[] = {
     {"max-length", required_argument, nullptr, kMaxLength},
     {"ignore-eos", no_argument, nullptr, kIgnoreEos},
     {"weights", required_argument, nullptr, kWeights},
+    {"simt", required_argument, nullptr, kSimt},
     {"bench", required_argument, nullptr, kBench},
     {"info", no_argument, nullptr, kInfo},
     {"version", no_argument, nullptr, kVersion},
@@ -95,6 +97,24 @@ static bool readList(const std::string &text, int64_t low, int64_t high,
     if (!readInteger(text.substr(begin, comma - begin), low, high, value))
       return false;
     values.push_back(value);
+    if (comma == std::string::npos)
+      return true;
+    begin = comma + 1;
+  }
+}
+
+/// Reads words for the emulator, with commas between.
+static bool readSimt(const std::string &text, SimtOptions &options) {
+  size_t begin = 0;
+  while (true) {
+    size_t comma = text.find(',', begin);
+    std::string word = text.substr(begin, comma - begin);
+    if (word == "copy-at-issue")
+      options.copyAtIssue = true;
+    else if (word == "count-conflicts")
+      options.countConflicts = true;
+    else
+      return false;
     if (comma == std::string::npos)
       return true;
     begin = comma + 1;
@@ -203,6 +223,10 @@ bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
       break;
     case kWeights:
       arguments.weights = optarg;
+      break;
+    case kSimt:
+      if (!readSimt(optarg, arguments.simt))
+        return bad("simt", "copy-at-issue, count-conflicts or both");
       break;
     case kBench: {
       std::vector<int64_t> list;
@@ -317,6 +341,13 @@ std::string weir::rt::helpText(const std::string &name,
          "      --weights FILE        default: " +
          name +
          ".weights, beside it\n"
+         "      --simt WORD,...       of emulated kernels: copy-at-issue "
+         "completes\n"
+         "                            asynchronous copies when they begin, "
+         "not as late\n"
+         "                            as may be; count-conflicts reports "
+         "those of the\n"
+         "                            banks of shared memory\n"
          "      --stats[=json]        report speed and memory on standard "
          "error\n"
          "      --bench P,D[,R]       time P prompt tokens and D decoded ones, "

@@ -8,6 +8,7 @@
 #ifndef LIB_RUNTIME_ARGUMENTS_H
 #define LIB_RUNTIME_ARGUMENTS_H
 
+#include "Device.h"
 #include "Generate.h"
 
 #include <cstdint>
@@ -31,6 +32,7 @@ struct Arguments {
   std::string saveState, loadState, weights;
   int64_t maxLength = 0;
   int threads = 0;
+  SimtOptions simt;
   bool bench = false;
   int64_t benchPrompt = 0, benchDecode = 0, benchRepeats = 3;
   /// Options that only make sense for generation, for the message when there

@@ -88,10 +88,8 @@ CallFrame::CallFrame(const weir_function_desc &function,
   for (int32_t i = 0; i < desc->num_args; ++i)
     if (desc->args[i].role == WEIR_ROLE_QUEUE)
       argv[i] = queue.get();
-  if (!device->seesHost()) {
-    mirrors.resize(static_cast<size_t>(desc->num_args));
-    copies.resize(static_cast<size_t>(desc->num_results));
-  }
+  mirrors.resize(static_cast<size_t>(desc->num_args));
+  copies.resize(static_cast<size_t>(desc->num_results));
 }
 
 bool CallFrame::uploadArguments(std::string &error) {

@@ -189,6 +189,8 @@ int CommandLine::forward() {
   if (!runner.run(inputs->tensors(), arguments.function, outputs, error))
     return fail(error);
   double seconds = now() - begin;
+  if (program->device())
+    std::fputs(program->device()->report().c_str(), err);
   std::vector<TensorView> views;
   for (const OwnedTensor &output : outputs)
     views.push_back(output.view);
@@ -452,7 +454,7 @@ int CommandLine::run(int argc, char **argv) {
   }
   if (arguments.info)
     return info();
-  program = Program::open(model, arguments.weights, error);
+  program = Program::open(model, arguments.weights, error, arguments.simt);
   if (!program)
     return fail(error);
   loadSeconds = now() - start;

@@ -62,7 +62,6 @@ public:
 
   bool start(std::string &error);
 
-  bool seesHost() const override { return false; }
   void *allocate(size_t bytes, Reach reach, std::string &error) override;
   void release(void *memory, size_t bytes, Reach reach) override;
   bool upload(void *to, const void *from, size_t bytes,

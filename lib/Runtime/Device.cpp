@@ -12,12 +12,13 @@ using namespace weir::rt;
 Device::~Device() = default;
 
 std::shared_ptr<Device> Device::open(const weir_model_desc &model,
+                                     const SimtOptions &simt,
                                      std::string &error) {
   switch (model.device->kind) {
   case WEIR_DEVICE_CUDA:
     return openCudaDevice(model, error);
   case WEIR_DEVICE_SIMT:
-    return openSimtDevice(model, error);
+    return openSimtDevice(model, simt, error);
   default:
     error = std::string("model '") + model.name + "' is for device kind " +
             std::to_string(model.device->kind) + ", which is not known";

@@ -30,6 +30,12 @@ enum class Reach {
   Both     ///< the host too, between calls: the state
 };
 
+/// How the emulator runs kernels.
+struct SimtOptions {
+  bool copyAtIssue = false;    ///< not as late as waits allow
+  bool countConflicts = false; ///< of the banks of shared memory
+};
+
 /// The place that kernels run in, with memory of its own. All sessions of a
 /// program share one.
 class Device {
@@ -37,11 +43,9 @@ public:
   /// Opens what `model` was compiled for, which must have kernels. The error
   /// says what is missing.
   static std::shared_ptr<Device> open(const weir_model_desc &model,
+                                      const SimtOptions &simt,
                                       std::string &error);
   virtual ~Device();
-
-  /// Whether kernels reach all memory of the host, so that nothing is copied.
-  virtual bool seesHost() const = 0;
 
   /// Zeroed memory, or null with an error.
   virtual void *allocate(size_t bytes, Reach reach, std::string &error) = 0;
@@ -60,12 +64,16 @@ public:
 
   /// Waits for the launches of `queue`; false with the queue's error.
   virtual bool finish(LaunchQueue &queue) = 0;
+
+  /// What was counted so far, as lines of text.
+  virtual std::string report() const { return {}; }
 };
 
 /// The devices there are; each is null with an error.
 std::shared_ptr<Device> openCudaDevice(const weir_model_desc &model,
                                        std::string &error);
 std::shared_ptr<Device> openSimtDevice(const weir_model_desc &model,
+                                       const SimtOptions &options,
                                        std::string &error);
 
 } // namespace weir::rt

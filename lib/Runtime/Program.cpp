@@ -292,7 +292,8 @@ bool weir::rt::checkModel(const weir_model_desc &model, std::string &error) {
 
 std::shared_ptr<const Program> Program::open(const weir_model_desc &model,
                                              const std::string &weightsPath,
-                                             std::string &error) {
+                                             std::string &error,
+                                             const SimtOptions &simt) {
   if (!checkModel(model, error))
     return nullptr;
   auto program = std::make_shared<Program>();
@@ -302,10 +303,10 @@ std::shared_ptr<const Program> Program::open(const weir_model_desc &model,
     return nullptr;
   if (!model.device)
     return program;
-  program->kernels = Device::open(model, error);
+  program->kernels = Device::open(model, simt, error);
   if (!program->kernels)
     return nullptr;
-  if (program->kernels->seesHost() || program->mapped->size() == 0)
+  if (program->mapped->size() == 0)
     return program;
   auto bytes = static_cast<size_t>(program->mapped->size());
   if (!program->uploaded.allocateOn(program->kernels, bytes, Reach::Kernels,

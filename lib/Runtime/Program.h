@@ -8,6 +8,7 @@
 #ifndef LIB_RUNTIME_PROGRAM_H
 #define LIB_RUNTIME_PROGRAM_H
 
+#include "Device.h"
 #include "Weights.h"
 #include "weir-rt/ModelDesc.h"
 
@@ -25,7 +26,8 @@ public:
   /// empty.
   static std::shared_ptr<const Program> open(const weir_model_desc &model,
                                              const std::string &weightsPath,
-                                             std::string &error);
+                                             std::string &error,
+                                             const SimtOptions &simt = {});
 
   const weir_model_desc &model() const { return *desc; }
   const Weights &weights() const { return *mapped; }

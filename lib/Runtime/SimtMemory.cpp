@@ -93,6 +93,8 @@ bool SimtMemory::load(int32_t thread, const void *address, int32_t count,
     return false;
   for (int64_t i = at; i < at + count; ++i) {
     Cell &cell = cells[i];
+    if (inFlight("reads", i, fault))
+      return false;
     if (cell.written < firstEpoch) {
       fault = "reads unwritten shared memory: " + name(i);
       return false;
@@ -109,26 +111,67 @@ bool SimtMemory::load(int32_t thread, const void *address, int32_t count,
   return true;
 }
 
+bool SimtMemory::inFlight(const char *verb, int64_t at,
+                          std::string &fault) const {
+  if (cells[at].copied < firstEpoch)
+    return false;
+  fault = std::string(verb) + " what thread " +
+          std::to_string(cells[at].copier) +
+          " copies and has not waited for: " + name(at);
+  return true;
+}
+
+bool SimtMemory::mayWrite(int32_t thread, int64_t at,
+                          std::string &fault) const {
+  const Cell &cell = cells[at];
+  if (inFlight("writes", at, fault))
+    return false;
+  bool othersWrote = cell.written == epoch && cell.writer != thread;
+  bool othersRead = cell.read == epoch && cell.reader != thread;
+  if (!othersWrote && !othersRead)
+    return true;
+  fault = std::string("writes what ") +
+          (othersWrote ? "thread " + std::to_string(cell.writer) + " writes"
+           : cell.reader == kSeveral
+               ? std::string("other threads read")
+               : "thread " + std::to_string(cell.reader) + " reads") +
+          " since the last barrier: " + name(at);
+  return false;
+}
+
 bool SimtMemory::store(int32_t thread, const void *address, int32_t count,
                        int32_t alignment, std::string &fault) {
   int64_t at = locate("writes", address, count, alignment, fault);
   if (at < 0)
     return false;
   for (int64_t i = at; i < at + count; ++i) {
-    Cell &cell = cells[i];
-    bool othersWrote = cell.written == epoch && cell.writer != thread;
-    bool othersRead = cell.read == epoch && cell.reader != thread;
-    if (othersWrote || othersRead) {
-      fault = std::string("writes what ") +
-              (othersWrote ? "thread " + std::to_string(cell.writer) + " writes"
-               : cell.reader == kSeveral
-                   ? std::string("other threads read")
-                   : "thread " + std::to_string(cell.reader) + " reads") +
-              " since the last barrier: " + name(i);
+    if (!mayWrite(thread, i, fault))
       return false;
-    }
-    cell.writer = thread;
-    cell.written = epoch;
+    cells[i].writer = thread;
+    cells[i].written = epoch;
   }
   return true;
+}
+
+bool SimtMemory::beginCopy(int32_t thread, const void *address, int32_t count,
+                           std::string &fault) {
+  int64_t at = locate("writes", address, count, count, fault);
+  if (at < 0)
+    return false;
+  for (int64_t i = at; i < at + count; ++i) {
+    if (!mayWrite(thread, i, fault))
+      return false;
+    cells[i].copier = thread;
+    cells[i].copied = epoch;
+  }
+  return true;
+}
+
+void SimtMemory::endCopy(int32_t thread, const void *address, int32_t count) {
+  int64_t at = static_cast<const uint8_t *>(address) - bytes.data();
+  for (int64_t i = at; i < at + count; ++i) {
+    cells[i].copied = 0;
+    cells[i].writer = thread;
+    cells[i].written = epoch;
+  }
 }

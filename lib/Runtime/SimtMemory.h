@@ -35,12 +35,20 @@ public:
   bool store(int32_t thread, const void *address, int32_t count,
              int32_t alignment, std::string &fault);
 
+  /// Notes that `thread` begins to write `count` bytes, which nobody may touch
+  /// until `endCopy`.
+  bool beginCopy(int32_t thread, const void *address, int32_t count,
+                 std::string &fault);
+  void endCopy(int32_t thread, const void *address, int32_t count);
+
 private:
   /// What happened to a byte; epochs before `firstEpoch` are another block's.
   struct Cell {
     uint64_t written = 0, read = 0; ///< epochs
+    uint64_t copied = 0;            ///< the epoch a copy began in; 0: it ended
     int32_t writer = -1;
     int32_t reader = -1; ///< or kSeveral
+    int32_t copier = -1; ///< the thread whose copy that is
   };
   static constexpr int32_t kSeveral = -2;
 
@@ -48,6 +56,10 @@ private:
   int64_t locate(const char *verb, const void *address, int32_t count,
                  int32_t alignment, std::string &fault) const;
   std::string name(int64_t at) const;
+  /// Whether a copy to byte `at` is under way, with what is wrong.
+  bool inFlight(const char *verb, int64_t at, std::string &fault) const;
+  /// Whether `thread` may write byte `at`; false, with what is wrong.
+  bool mayWrite(int32_t thread, int64_t at, std::string &fault) const;
 
   std::vector<uint8_t> bytes;
   std::vector<Cell> cells;

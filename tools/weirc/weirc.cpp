@@ -70,8 +70,8 @@ struct Options {
       cl::init("stored")};
   cl::opt<std::string> compute{
       "compute",
-      cl::desc("Multiply in: f32, bf16, int8 (default: int8 with quantised "
-               "weights where the CPU can, else f32)")};
+      cl::desc("Multiply in: f32, bf16, int8, tf32 on GPUs (default: int8 with "
+               "quantised weights where the CPU can, else f32)")};
   cl::opt<int64_t> maxLength{
       "max-length", cl::desc("Longest sequence, in tokens"), cl::init(0)};
   cl::opt<std::string> entry{

@@ -101,6 +101,68 @@ def MapKernels : Pass<"weir-map-kernels", "::mlir::ModuleOp"> {
     "::mlir::scf::SCFDialect"];
 }
 
+def MapProducts : Pass<"weir-map-products"> {
+  let summary = "compute products in kernels by tiles of registers or matrices";
+  let description = [{
+    Inside `gpu.launch`, a product with a packed weight becomes code that says
+    what each thread does, in an `scf.execute_region` with the attribute
+    `weir.by_thread`, which `weir-distribute-threads` leaves as it is. For each
+    tile of at most 32 rows by one panel of 64 columns, both operands are copied
+    to shared memory by `cp.async`, in a pipeline of `stages` stages of 128 bytes
+    along the reduction, in places permuted so that no two lanes of a warp need
+    different words of one bank. From there
+
+    - factors of f32, or rounded ones with an f32 input, are multiplied in f32:
+      a thread has four columns of several rows in registers. With at most four
+      rows, threads share the reduction too;
+    - factors that are both bf16 are multiplied by `mma.sync`, 16 rows by 8
+      columns at a time, with sums in f32;
+    - with `tf32`, so are factors of f32, rounded to tf32 before.
+
+    Precondition: behind `weir-map-kernels`; the product is a `linalg.generic` as
+    the plain definition of `weir.packed_linear` gives, with sums of f32 and an
+    input that no block shares. Others stay as they are; a remark says why. A
+    panel is of 64 columns. Launches have 128 threads.
+    Limits: `limit` bytes of shared memory with what the launch has already;
+    where they do not suffice, there are fewer stages, or the product stays.
+
+    ```mlir
+    // old:
+    linalg.generic ins(%x : memref<?x576xf32>) outs(%y : memref<?x64xf32>) {
+      %n = linalg.index 1 : index
+      %w = memref.load %weight[%panel, %k, %lane] : memref<9x576x64xf32>
+      ...
+    // new:
+    scf.execute_region {
+      nvgpu.device_async_copy %x[%row, %k], %a[%stage, %i, %place], 4 : ...
+      nvgpu.device_async_copy %weight[%panel, %k, %c], %b[...], 4 : ...
+      %group = nvgpu.device_async_create_group
+      %sums:4 = scf.for %step = %c0 to %steps step %c1 iter_args(...) {
+        nvgpu.device_async_wait %group {numGroups = 1 : i32}
+        gpu.barrier
+        ... // begins the copies of a later step
+        %w = vector.load %b[%stage, %k, %place] : ..., vector<4xf32>
+        %s = vector.fma %v, %w, %sum : vector<4xf32>
+        ...
+      }
+      scf.yield
+    } {weir.by_thread}
+    ```
+  }];
+  let options = [
+    Option<"limit", "limit", "int64_t", "49152",
+           "Bytes of shared memory a block may have">,
+    Option<"stages", "stages", "int64_t", "3",
+           "Steps of the reduction under way at once">,
+    Option<"tf32", "tf32", "bool", "false",
+           "Round factors of f32 to tf32, and multiply them as matrices">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::nvgpu::NVGPUDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
+}
+
 def DistributeThreads : Pass<"weir-distribute-threads"> {
   let summary = "divide what a block does among its threads";
   let description = [{
@@ -110,6 +172,9 @@ def DistributeThreads : Pass<"weir-distribute-threads"> {
     - a result is one thread's, neighbours in memory those of neighbours;
     - with few results that are sums, products, minima or maxima over many
       elements, a result is a warp's, whose lanes combine theirs by shuffles.
+
+    A region with the attribute `weir.by_thread` says itself what a thread does
+    and stays as it is; what it touches counts.
 
     All threads go through the loops and branches around them, so that barriers
     are met by all. A barrier is placed where a thread may touch what another
@@ -156,7 +221,7 @@ def LowerKernels : Pass<"weir-lower-kernels", "::mlir::gpu::GPUModuleOp"> {
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect",
     "::mlir::NVVM::NVVMDialect", "::mlir::cf::ControlFlowDialect",
-    "::mlir::memref::MemRefDialect"];
+    "::mlir::memref::MemRefDialect", "::mlir::nvgpu::NVGPUDialect"];
 }
 
 def LowerLaunches : Pass<"weir-lower-launches", "::mlir::ModuleOp"> {
@@ -184,8 +249,9 @@ def EmulateKernels : Pass<"weir-emulate-kernels", "::mlir::ModuleOp"> {
   let summary = "compile kernels for the SIMT emulator";
   let description = [{
     Turns the kernels of the `gpu.module` into functions of the host. What a
-    thread does together with others (barriers, shuffles) and what it knows of
-    itself (its number) become calls of the emulator, and so does a check in
+    thread does together with others (barriers, shuffles, `ldmatrix`,
+    `mma.sync`), copies that go on behind its back (`cp.async`) and what it knows
+    of itself (its number) become calls of the emulator, and so does a check in
     front of each access of shared memory. `weir.shared` of a function lists the
     bytes of its shared buffers. Everything else is the code that a GPU runs.
 
@@ -199,9 +265,9 @@ def EmulateKernels : Pass<"weir-emulate-kernels", "::mlir::ModuleOp"> {
     llvm.func @f(%block: !llvm.ptr, %places: !llvm.ptr) {
       %x = ... // loaded from its place
       %s = llvm.call @weir_simt_shared(%block, %c0)
-      llvm.call @weir_simt_load(%block, %s, %c4, %c4, %where)
+      llvm.call @weir_simt_load(%block, %s, %c4, %c4, %site, %where)
       %v = llvm.load %s : !llvm.ptr -> f32
-      llvm.call @weir_simt_barrier(%block, %where)
+      llvm.call @weir_simt_barrier(%block, %site, %where)
     ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];

@@ -61,7 +61,8 @@ struct ScheduleOptions {
   bool gpu = false;
   /// `none`, `stored`, `bf16`, `int8` or `int4`.
   std::string quantize = "none";
-  /// What products are computed in: `f32`, `bf16` or `int8`; empty for int8
+  /// What products are computed in: `f32`, `bf16`, `tf32` (of a GPU) or `int8`
+  /// (of a CPU); empty for int8
   /// with quantised weights where the target has the instructions, else f32.
   std::string compute;
 };
@@ -80,6 +81,8 @@ struct LowerOptions {
   CPUTarget target;
   /// Bytes of shared memory that a block of the GPU may have.
   int64_t sharedBytes = 49152;
+  /// Whether kernels may round factors of f32 to tf32.
+  bool tf32 = false;
 };
 
 void buildFormPipeline(mlir::OpPassManager &pm, const FormOptions &options);

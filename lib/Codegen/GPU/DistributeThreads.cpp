@@ -173,6 +173,11 @@ LogicalResult BlockDistributor::distributeOperation(Operation *op) {
     open.clear();
     return success();
   }
+  if (op->hasAttr(ByThreadAttrName)) {
+    synchronise(op, collectAccesses(op));
+    op->removeAttr(ByThreadAttrName);
+    return success();
+  }
   if (auto loop = dyn_cast<scf::ForOp>(op))
     return distributeLoop(loop);
   if (auto branch = dyn_cast<scf::IfOp>(op))

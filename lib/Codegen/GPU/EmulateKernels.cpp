@@ -28,6 +28,9 @@ namespace weir {
 using namespace mlir;
 using namespace weir;
 
+/// Words that an operation passes to the emulator and gets from it, at most.
+static constexpr int64_t ScratchWords = 16;
+
 static bool isShared(Value value) {
   auto type = dyn_cast<LLVM::LLVMPointerType>(value.getType());
   return type && type.getAddressSpace() == SharedSpace;
@@ -44,16 +47,31 @@ public:
   LogicalResult emulate(gpu::GPUModuleOp kernels);
 
 private:
-  LogicalResult emulateKernel(LLVM::LLVMFuncOp kernel);
+  LogicalResult emulateKernel(LLVM::LLVMFuncOp function);
   /// Loads arguments from their places; gives back the block.
   Value changeSignature(LLVM::LLVMFuncOp kernel);
   LogicalResult rewrite(Operation *op);
   LogicalResult rewriteShuffle(NVVM::ShflOp shuffle);
   void rewriteRegister(Operation *op, int32_t which);
+  LogicalResult rewriteMatrices(NVVM::LdMatrixOp load);
+  LogicalResult rewriteProduct(NVVM::MmaOp product);
+  void rewriteCopy(NVVM::CpAsyncOp copy);
+  void rewriteRounding(NVVM::ConvertFloatToTF32Op rounding);
+  /// Whether `op` begins or awaits copies, or is about matrices; rewrites it.
+  std::optional<LogicalResult> rewriteMatrixCode(Operation *op);
+  /// Memory of the thread for what it passes to the emulator, and a place in
+  /// it.
+  Value getScratch();
+  Value getScratchPlace(Location loc, int32_t word);
+  /// The words that were left in memory of the thread, as the result of `op`.
+  void takeResults(Operation *op, int32_t firstWord);
   LogicalResult rewriteShared(LLVM::AddressOfOp address);
   /// Puts a check in front of an access of `type` to shared memory.
   void checkAccess(Operation *op, StringRef function, Value address, Type type,
                    int64_t alignment);
+  /// Puts a check in front of an access of other memory if it is one of a
+  /// vector.
+  void checkVector(Operation *op, Value address, Type type, int64_t alignment);
   /// Takes the address space of shared memory out of all types.
   void flatten(LLVM::LLVMFuncOp kernel);
 
@@ -72,6 +90,9 @@ private:
   DataLayout layout;
   LLVM::LLVMPointerType pointer;
   Value block;
+  /// The kernel at hand, and memory on its stack.
+  LLVM::LLVMFuncOp kernel;
+  Value scratch;
   /// Operations of the kernel at hand at which threads meet.
   int64_t sites = 0;
   /// Of the kernel at hand, by the buffers' names.
@@ -212,7 +233,159 @@ void KernelEmulator::checkAccess(Operation *op, StringRef function,
     alignment = layout.getTypeABIAlignment(type);
   Value flat = LLVM::AddrSpaceCastOp::create(builder, loc, pointer, address);
   call(loc, function, {},
-       {block, flat, number(loc, bytes), number(loc, alignment), describe(op)});
+       {block, flat, number(loc, bytes), number(loc, alignment),
+        number(loc, sites++), describe(op)});
+}
+
+void KernelEmulator::checkVector(Operation *op, Value address, Type type,
+                                 int64_t alignment) {
+  // Single numbers are aligned by the types of the buffers they are in.
+  if (!isa<VectorType>(type))
+    return;
+  Location loc = op->getLoc();
+  if (alignment == 0)
+    alignment = layout.getTypeABIAlignment(type);
+  Value flat = address;
+  if (flat.getType() != pointer)
+    flat = LLVM::AddrSpaceCastOp::create(builder, loc, pointer, flat);
+  call(loc, "weir_simt_global", {},
+       {block, flat, number(loc, layout.getTypeSize(type).getFixedValue()),
+        number(loc, alignment), describe(op)});
+}
+
+//===----------------------------------------------------------------------===//
+// Matrices and copies
+//===----------------------------------------------------------------------===//
+
+Value KernelEmulator::getScratch() {
+  if (scratch)
+    return scratch;
+  OpBuilder head = OpBuilder::atBlockBegin(&kernel.getBody().front());
+  Location loc = kernel.getLoc();
+  Value words =
+      LLVM::ConstantOp::create(head, loc, head.getI32IntegerAttr(ScratchWords));
+  return scratch = LLVM::AllocaOp::create(head, loc, pointer,
+                                          builder.getI32Type(), words);
+}
+
+Value KernelEmulator::getScratchPlace(Location loc, int32_t word) {
+  return LLVM::GEPOp::create(builder, loc, pointer, builder.getI32Type(),
+                             getScratch(), ArrayRef<LLVM::GEPArg>{word});
+}
+
+void KernelEmulator::takeResults(Operation *op, int32_t firstWord) {
+  Location loc = op->getLoc();
+  Type type = op->getResult(0).getType();
+  auto load = [&](Type element, int32_t word) -> Value {
+    return LLVM::LoadOp::create(builder, loc, element,
+                                getScratchPlace(loc, word));
+  };
+  Value result;
+  if (auto structure = dyn_cast<LLVM::LLVMStructType>(type)) {
+    result = LLVM::PoisonOp::create(builder, loc, type);
+    for (auto [i, element] : llvm::enumerate(structure.getBody()))
+      result = LLVM::InsertValueOp::create(builder, loc, result,
+                                           load(element, firstWord + i), i);
+  } else {
+    result = load(type, firstWord);
+  }
+  op->getResult(0).replaceAllUsesWith(result);
+  op->erase();
+}
+
+LogicalResult KernelEmulator::rewriteMatrices(NVVM::LdMatrixOp load) {
+  Location loc = load.getLoc();
+  auto shape = load.getShape();
+  if (shape.getM() != 8 || shape.getN() != 8 ||
+      load.getEltType() != NVVM::LdStMatrixEltType::B16)
+    return load.emitOpError("has no emulation: expected matrices of 8x8 "
+                            "elements of 16 bits");
+  Value flat =
+      LLVM::AddrSpaceCastOp::create(builder, loc, pointer, load.getPtr());
+  bool transposed = load.getLayout() == NVVM::MMALayout::col;
+  call(loc, "weir_simt_ldmatrix", {},
+       {block, flat, number(loc, load.getNum()), number(loc, transposed),
+        getScratchPlace(loc, 0), number(loc, sites++), describe(load)});
+  takeResults(load, 0);
+  return success();
+}
+
+LogicalResult KernelEmulator::rewriteProduct(NVVM::MmaOp product) {
+  Location loc = product.getLoc();
+  auto shape = product.getShape();
+  auto types = product.getMultiplicandAPtxType();
+  int32_t kind = -1, depth = 16;
+  if (types == NVVM::MMATypes::bf16)
+    kind = WEIR_SIMT_MMA_BF16;
+  else if (types == NVVM::MMATypes::f16)
+    kind = WEIR_SIMT_MMA_F16;
+  else if (types == NVVM::MMATypes::tf32) {
+    kind = WEIR_SIMT_MMA_TF32;
+    depth = 8;
+  }
+  if (kind < 0 || product.getMultiplicandBPtxType() != types ||
+      shape.getM() != 16 || shape.getN() != 8 || shape.getK() != depth ||
+      product.getOperandC().size() != 4 ||
+      !product.getOperandC()[0].getType().isF32())
+    return product.emitOpError("has no emulation: expected m16n8k16 of bf16 or "
+                               "f16, or m16n8k8 of tf32, with sums of f32");
+  int32_t word = 0;
+  for (Value operand : product->getOperands())
+    LLVM::StoreOp::create(builder, loc, operand, getScratchPlace(loc, word++));
+  call(loc, "weir_simt_mma", {},
+       {block, number(loc, kind), getScratchPlace(loc, 0), number(loc, sites++),
+        describe(product)});
+  takeResults(product, 6);
+  return success();
+}
+
+void KernelEmulator::rewriteCopy(NVVM::CpAsyncOp copy) {
+  Location loc = copy.getLoc();
+  auto flatten = [&](Value address) -> Value {
+    return LLVM::AddrSpaceCastOp::create(builder, loc, pointer, address);
+  };
+  Value bytes = number(loc, copy.getSize());
+  Value taken = copy.getCpSize() ? copy.getCpSize() : bytes;
+  call(loc, "weir_simt_copy", {},
+       {block, flatten(copy.getDst()), flatten(copy.getSrc()), bytes, taken,
+        number(loc, sites++), describe(copy)});
+  copy.erase();
+}
+
+void KernelEmulator::rewriteRounding(NVVM::ConvertFloatToTF32Op rounding) {
+  Location loc = rounding.getLoc();
+  Value bits = LLVM::BitcastOp::create(builder, loc, builder.getI32Type(),
+                                       rounding.getSrc());
+  auto rounded = call(loc, "weir_simt_tf32", builder.getI32Type(), bits);
+  rounding.getRes().replaceAllUsesWith(rounded.getResult());
+  rounding.erase();
+}
+
+std::optional<LogicalResult> KernelEmulator::rewriteMatrixCode(Operation *op) {
+  Location loc = op->getLoc();
+  if (auto load = dyn_cast<NVVM::LdMatrixOp>(op))
+    return rewriteMatrices(load);
+  if (auto product = dyn_cast<NVVM::MmaOp>(op))
+    return rewriteProduct(product);
+  if (auto copy = dyn_cast<NVVM::CpAsyncOp>(op)) {
+    rewriteCopy(copy);
+    return success();
+  }
+  if (auto rounding = dyn_cast<NVVM::ConvertFloatToTF32Op>(op)) {
+    rewriteRounding(rounding);
+    return success();
+  }
+  if (isa<NVVM::CpAsyncCommitGroupOp>(op)) {
+    call(loc, "weir_simt_commit", {}, block);
+    op->erase();
+    return success();
+  }
+  if (auto wait = dyn_cast<NVVM::CpAsyncWaitGroupOp>(op)) {
+    call(loc, "weir_simt_wait", {}, {block, number(loc, wait.getN())});
+    op->erase();
+    return success();
+  }
+  return std::nullopt;
 }
 
 LogicalResult KernelEmulator::rewrite(Operation *op) {
@@ -222,12 +395,18 @@ LogicalResult KernelEmulator::rewrite(Operation *op) {
     if (isShared(load.getAddr()))
       checkAccess(op, "weir_simt_load", load.getAddr(), load.getType(),
                   load.getAlignment().value_or(0));
+    else
+      checkVector(op, load.getAddr(), load.getType(),
+                  load.getAlignment().value_or(0));
     return success();
   }
   if (auto store = dyn_cast<LLVM::StoreOp>(op)) {
     if (isShared(store.getAddr()))
       checkAccess(op, "weir_simt_store", store.getAddr(),
                   store.getValue().getType(), store.getAlignment().value_or(0));
+    else
+      checkVector(op, store.getAddr(), store.getValue().getType(),
+                  store.getAlignment().value_or(0));
     return success();
   }
   if (auto address = dyn_cast<LLVM::AddressOfOp>(op))
@@ -240,6 +419,8 @@ LogicalResult KernelEmulator::rewrite(Operation *op) {
     op->erase();
     return success();
   }
+  if (std::optional<LogicalResult> done = rewriteMatrixCode(op))
+    return *done;
   int32_t which =
       llvm::TypeSwitch<Operation *, int32_t>(op)
           .Case<NVVM::ThreadIdXOp>([](auto) { return WEIR_SIMT_TID; })
@@ -256,7 +437,8 @@ LogicalResult KernelEmulator::rewrite(Operation *op) {
       llvm::any_of(op->getOperands(), isShared) && !isMemoryEffectFree(op);
   if (touchesShared || isa<NVVM::NVVMDialect>(op->getDialect()))
     return op->emitOpError("has no emulation; expected loads and stores of "
-                           "shared memory, barriers of a block, shuffles and "
+                           "shared memory, barriers of a block, shuffles, "
+                           "copies to shared memory, matrices and "
                            "numbers of threads and blocks along x");
   return success();
 }
@@ -269,7 +451,8 @@ void KernelEmulator::flatten(LLVM::LLVMFuncOp kernel) {
   AttrTypeReplacer replacer;
   replacer.addReplacement(
       [&](LLVM::LLVMPointerType type) -> std::optional<Type> {
-        if (type.getAddressSpace() != SharedSpace)
+        if (type.getAddressSpace() != SharedSpace &&
+            type.getAddressSpace() != GlobalSpace)
           return std::nullopt;
         return pointer;
       });
@@ -278,7 +461,9 @@ void KernelEmulator::flatten(LLVM::LLVMFuncOp kernel) {
                                         /*replaceTypes=*/true);
 }
 
-LogicalResult KernelEmulator::emulateKernel(LLVM::LLVMFuncOp kernel) {
+LogicalResult KernelEmulator::emulateKernel(LLVM::LLVMFuncOp function) {
+  kernel = function;
+  scratch = {};
   shared.clear();
   sites = 0;
   block = changeSignature(kernel);

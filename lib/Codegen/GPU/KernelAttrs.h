@@ -17,11 +17,16 @@ inline constexpr int64_t WarpSize = 32;
 
 /// The address space of shared memory in the LLVM dialect.
 inline constexpr unsigned SharedSpace = 3;
+/// That of the memory that all blocks reach.
+inline constexpr unsigned GlobalSpace = 1;
 
 /// Set on a `gpu.launch` whose body does not say yet which thread does what:
 /// "block" where each block does all of it, "grid" where all blocks share one
 /// operation.
 inline constexpr llvm::StringLiteral SharedByAttrName = "weir.shared_by";
+
+/// Set on a region of a launch that says itself what a thread does.
+inline constexpr llvm::StringLiteral ByThreadAttrName = "weir.by_thread";
 
 } // namespace weir
 

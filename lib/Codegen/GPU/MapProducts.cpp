@@ -1,0 +1,367 @@
+//===- MapProducts.cpp - Products in kernels by tiles -----------*- C++ -*-===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A product with a packed weight is found by its body: a sum of the input's
+// elements times those of the weight, which the body reads by the column's
+// panel and lane. How it is computed is planned, and then written by
+// ProductTiles.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelAttrs.h"
+#include "ProductTiles.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
+#include "weir/Codegen/ExtentBounds.h"
+#include "weir/Codegen/GPUPasses.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace weir {
+#define GEN_PASS_DEF_MAPPRODUCTS
+#include "weir/Codegen/GPUPasses.h.inc"
+} // namespace weir
+
+using namespace mlir;
+using namespace weir;
+
+//===----------------------------------------------------------------------===//
+// Recognition
+//===----------------------------------------------------------------------===//
+
+/// Whether `value` is the index of loop `loop`.
+static bool isLoopIndex(Value value, unsigned loop) {
+  auto index = value.getDefiningOp<linalg::IndexOp>();
+  return index && index.getDim() == loop;
+}
+
+/// Whether `value` is the index of loop `loop` divided by `divisor`, or its
+/// remainder.
+template <typename OpT>
+static bool isPartOfIndex(Value value, unsigned loop, int64_t divisor) {
+  auto op = value.getDefiningOp<OpT>();
+  return op && isLoopIndex(op.getLhs(), loop) &&
+         getConstantIntValue(op.getRhs()) == divisor;
+}
+
+/// What `value` was before it was widened to f32.
+static Value skipExtension(Value value) {
+  auto extension = value.getDefiningOp<arith::ExtFOp>();
+  return extension ? extension.getIn() : value;
+}
+
+/// The panel's number that `value`, computed in the body of `op`, depends on,
+/// null where it does on none; nothing when it depends on other loop indices,
+/// on elements, or on two of them.
+static std::optional<Value> findPanel(linalg::GenericOp op, Value value,
+                                      unsigned columns) {
+  Value panel;
+  SmallVector<Value> open{value};
+  while (!open.empty()) {
+    Value next = open.pop_back_val();
+    if (next.getParentBlock() != op.getBlock())
+      continue;
+    Operation *source = next.getDefiningOp();
+    if (!source)
+      return std::nullopt;
+    if (isPartOfIndex<arith::DivUIOp>(next, columns, ProductColumns)) {
+      if (panel && panel != next)
+        return std::nullopt;
+      panel = next;
+      continue;
+    }
+    if (isa<linalg::IndexOp>(source) || !isMemoryEffectFree(source))
+      return std::nullopt;
+    llvm::append_range(open, source->getOperands());
+  }
+  return panel;
+}
+
+/// The factor that `op` reads from a weight, if it is a sum of products.
+static memref::LoadOp findWeightLoad(linalg::GenericOp op) {
+  Block *body = op.getBlock();
+  auto sum =
+      body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!sum || !sum.getType().isF32())
+    return {};
+  Value total = body->getArgument(1);
+  Value term = sum.getLhs() == total ? sum.getRhs() : sum.getLhs();
+  auto product = term.getDefiningOp<arith::MulFOp>();
+  if (!product || (sum.getLhs() != total && sum.getRhs() != total))
+    return {};
+  Value input = body->getArgument(0);
+  for (auto [x, w] : {std::pair(product.getLhs(), product.getRhs()),
+                      std::pair(product.getRhs(), product.getLhs())})
+    if (skipExtension(x) == input)
+      if (auto load = skipExtension(w).getDefiningOp<memref::LoadOp>())
+        return load;
+  return {};
+}
+
+std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
+                                                      std::string &why) {
+  unsigned loops = op.getNumLoops();
+  if (!op.hasPureBufferSemantics() || op.getNumDpsInputs() != 1 ||
+      op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 1 || loops < 2 ||
+      op.getIteratorTypesArray().back() != utils::IteratorType::reduction ||
+      !isa<MemRefType>(op.getDpsInputs()[0].getType()))
+    return std::nullopt;
+  unsigned columns = loops - 2, depth = loops - 1;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  AffineMap all = AffineMap::getMultiDimIdentityMap(loops, op.getContext());
+  if (maps[0] != all.dropResult(columns) || maps[1] != all.dropResult(depth))
+    return std::nullopt;
+  PackedProduct product;
+  product.op = op;
+  product.load = findWeightLoad(op);
+  if (!product.load)
+    return std::nullopt;
+  product.reduction =
+      cast<MemRefType>(product.getInput().getType()).getShape().back();
+  // From here on it is a product with some weight.
+  OperandRange at = product.load.getIndices();
+  unsigned rank = at.size();
+  ArrayRef<int64_t> shape = product.load.getMemRefType().getShape();
+  product.pairs =
+      rank >= 4 && isPartOfIndex<arith::RemUIOp>(at[rank - 1], depth, 2);
+  unsigned lane = product.pairs ? rank - 2 : rank - 1;
+  bool packed =
+      rank >= 3 && shape[lane] == ProductColumns &&
+      isPartOfIndex<arith::RemUIOp>(at[lane], columns, ProductColumns) &&
+      (product.pairs ? isPartOfIndex<arith::DivUIOp>(at[lane - 1], depth, 2)
+                     : isLoopIndex(at[lane - 1], depth));
+  if (packed) {
+    for (Value index : at.take_front(lane - 1)) {
+      std::optional<Value> panel = findPanel(op, index, columns);
+      packed &= panel.has_value() &&
+                (!*panel || !product.panel || product.panel == *panel);
+      if (packed && *panel)
+        product.panel = *panel;
+    }
+    packed &= product.panel != nullptr;
+  }
+  if (!packed) {
+    why = "its weight is not in panels of 64 columns";
+    return std::nullopt;
+  }
+  auto isShared = [](Value buffer) {
+    return gpu::GPUDialect::hasWorkgroupMemoryAddressSpace(
+        cast<MemRefType>(buffer.getType()));
+  };
+  if (ShapedType::isDynamic(product.reduction)) {
+    why = "its reduction has no static extent";
+    return std::nullopt;
+  }
+  if (isShared(product.getInput()) || isShared(product.load.getMemRef())) {
+    why = "a factor is in shared memory already";
+    return std::nullopt;
+  }
+  return product;
+}
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
+/// The largest power of two, up to `most`, that the place of the elements of
+/// `buffer`, in bytes, are multiples of: of rows, that is, of the last axis.
+static int64_t findRowAlignment(Value buffer, int64_t most) {
+  auto type = cast<MemRefType>(buffer.getType());
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  int64_t divisor = most;
+  auto meet = [&](int64_t elements) {
+    divisor = std::min(divisor, std::max<int64_t>(1, (elements * bytes) &
+                                                         -(elements * bytes)));
+  };
+  // Strides of a buffer in rows are products of the extents behind.
+  auto meetStrides = [&](MemRefType of) {
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    if (failed(of.getStridesAndOffset(strides, offset)) || strides.empty() ||
+        strides.back() != 1)
+      return meet(1);
+    int64_t inner = 1;
+    for (int64_t axis = of.getRank() - 2; axis >= 0; --axis) {
+      if (!ShapedType::isDynamic(strides[axis]))
+        inner = strides[axis];
+      // A stride that is not static is a multiple of the one behind it, as
+      // views of buffers in rows have them.
+      meet(of.getShape()[axis] == 1 ? most / bytes : inner);
+    }
+    if (!ShapedType::isDynamic(offset) && offset != 0)
+      meet(offset);
+  };
+  while (true) {
+    meetStrides(cast<MemRefType>(buffer.getType()));
+    Operation *source = buffer.getDefiningOp();
+    if (auto view = dyn_cast_or_null<memref::SubViewOp>(source)) {
+      // Steps along the last axis are elements; along others, rows.
+      if (getConstantIntValue(view.getMixedOffsets().back()) == std::nullopt)
+        meet(1);
+      else
+        meet(*getConstantIntValue(view.getMixedOffsets().back())
+                 ? *getConstantIntValue(view.getMixedOffsets().back())
+                 : most / bytes);
+      if (view.getSourceType().getRank() != view.getType().getRank() &&
+          view.getDroppedDims().test(view.getSourceType().getRank() - 1))
+        meet(1);
+      buffer = view.getSource();
+      continue;
+    }
+    if (isa_and_nonnull<memref::CollapseShapeOp, memref::ExpandShapeOp,
+                        memref::CastOp>(source)) {
+      buffer = source->getOperand(0);
+      continue;
+    }
+    // Places in the arena and of arguments are multiples of 64 bytes.
+    bool begins = !source || isa<memref::ViewOp>(source);
+    if (!begins || !cast<MemRefType>(buffer.getType()).getLayout().isIdentity())
+      meet(1);
+    return divisor;
+  }
+}
+
+int64_t weir::getWeightRowBytes(PackedProduct &product) {
+  return ProductColumns * (product.pairs ? 2 : 1) *
+         (product.getWeightType().getIntOrFloatBitWidth() / 8);
+}
+
+int64_t ProductPlan::getWeightTileBytes(int64_t rowBytes) const {
+  return stages * 32 * rowBytes;
+}
+
+int64_t ProductPlan::getSumBytes() const {
+  return splits ? ProductThreads / 16 * rows * ProductColumns * 4 : 0;
+}
+
+/// The number of rows of `product`, if it has a bound.
+static std::optional<int64_t> boundRows(PackedProduct &product) {
+  Value input = product.getInput();
+  auto type = cast<MemRefType>(input.getType());
+  int64_t rows = 1;
+  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis) {
+    if (!type.isDynamicDim(axis)) {
+      rows *= type.getDimSize(axis);
+      continue;
+    }
+    std::optional<int64_t> bound;
+    if (auto view = input.getDefiningOp<memref::SubViewOp>())
+      if (view.getType().getRank() == view.getSourceType().getRank())
+        if (auto size = dyn_cast<Value>(view.getMixedSizes()[axis]))
+          bound = findExtentBound(size);
+    if (!bound)
+      return std::nullopt;
+    rows *= *bound;
+  }
+  return rows;
+}
+
+std::optional<ProductPlan> weir::planProduct(PackedProduct &product,
+                                             int64_t bytes, int64_t stages,
+                                             bool tf32) {
+  Type input = product.getInputType(), weight = product.getWeightType();
+  ProductPlan plan;
+  if (product.pairs) {
+    if (!input.isBF16() || !weight.isBF16() || product.reduction % 2)
+      return std::nullopt;
+    plan.matrices = true;
+  } else {
+    if (!input.isF32() ||
+        !(weight.isF32() || weight.isBF16() || weight.isF16()))
+      return std::nullopt;
+    plan.matrices = tf32 && weight.isF32();
+  }
+  int64_t elementBytes = input.getIntOrFloatBitWidth() / 8;
+  plan.inputBytes = findRowAlignment(product.getInput(), 16);
+  if (plan.inputBytes < 4)
+    return std::nullopt;
+  int64_t rows =
+      std::min(boundRows(product).value_or(ProductRows), ProductRows);
+  plan.splits = !plan.matrices && rows <= 4;
+  if (!plan.splits)
+    rows = llvm::alignTo(rows, plan.matrices ? 16 : 8);
+  plan.rows = std::max<int64_t>(rows, 1);
+  plan.depth = 128 / elementBytes;
+  plan.steps = llvm::divideCeil(product.reduction, plan.depth);
+  // A step under way and one at hand is the least there can be.
+  for (plan.stages = std::min(stages, std::max<int64_t>(2, plan.steps));
+       plan.stages >= 2; --plan.stages) {
+    int64_t wanted = plan.getInputTileBytes() +
+                     plan.getWeightTileBytes(getWeightRowBytes(product)) +
+                     plan.getSumBytes();
+    if (wanted <= bytes)
+      return plan;
+  }
+  return std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct MapProductsPass : weir::impl::MapProductsBase<MapProductsPass> {
+  using MapProductsBase::MapProductsBase;
+
+  void runOnOperation() override {
+    getOperation()->walk([&](gpu::LaunchOp launch) {
+      if (launch->hasAttr(SharedByAttrName))
+        mapIn(launch);
+    });
+  }
+
+private:
+  void mapIn(gpu::LaunchOp launch);
+  void miss(linalg::GenericOp op, StringRef why) {
+    remark::missed(
+        op.getLoc(),
+        remark::RemarkOpts::name("MapProduct").category("weir-map-products"))
+        << "a product is computed one element per thread: " << why;
+  }
+};
+} // namespace
+
+/// Bytes of shared memory that `launch` has.
+static int64_t countSharedBytes(gpu::LaunchOp launch) {
+  int64_t bytes = 0;
+  for (BlockArgument buffer : launch.getWorkgroupAttributions()) {
+    auto type = cast<MemRefType>(buffer.getType());
+    bytes +=
+        llvm::alignTo(type.getNumElements() *
+                          llvm::divideCeil(type.getElementTypeBitWidth(), 8),
+                      SharedAlignment);
+  }
+  return bytes;
+}
+
+void MapProductsPass::mapIn(gpu::LaunchOp launch) {
+  SmallVector<linalg::GenericOp> generics;
+  launch.walk([&](linalg::GenericOp op) { generics.push_back(op); });
+  for (linalg::GenericOp op : generics) {
+    std::string why;
+    std::optional<PackedProduct> product = matchPackedProduct(op, why);
+    if (!product) {
+      if (!why.empty())
+        miss(op, why);
+      continue;
+    }
+    if (getConstantIntValue(launch.getBlockSizeX()) != ProductThreads) {
+      miss(op, "blocks do not have 128 threads");
+      continue;
+    }
+    std::optional<ProductPlan> plan =
+        planProduct(*product, limit - countSharedBytes(launch), stages, tf32);
+    if (!plan) {
+      miss(op, "types of factors, places of rows that are no multiple of 4 "
+               "bytes, or too little shared memory");
+      continue;
+    }
+    buildProduct(launch, *product, *plan);
+    op.erase();
+  }
+}

@@ -1,0 +1,204 @@
+//===- SimtCalls.cpp - What emulated kernels call -------------------------===//
+//
+// Part of the Weir project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The functions of include/weir-rt/Simt.h. Copies end as late as their waits
+// allow, or, where the options say so, when they begin; until the wait nobody
+// may rely on either.
+//
+//===----------------------------------------------------------------------===//
+
+#include "SimtBlock.h"
+#include "weir-rt/Simt.h"
+
+#include <cstring>
+
+using namespace weir::rt;
+
+extern "C" int32_t weir_simt_register(void *block, int32_t which) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  switch (which) {
+  case WEIR_SIMT_TID:
+    return here.current->number;
+  case WEIR_SIMT_CTAID:
+    return static_cast<int32_t>(here.number);
+  case WEIR_SIMT_NTID:
+    return here.threads;
+  case WEIR_SIMT_NCTAID:
+    return static_cast<int32_t>(here.blocks);
+  default:
+    return here.current->number % kWarp;
+  }
+}
+
+extern "C" void *weir_simt_shared(void *block, int32_t index) {
+  return static_cast<SimtBlock *>(block)->memory.buffer(index);
+}
+
+using Access = decltype(&SimtMemory::load);
+
+static void checkAccess(Access access, void *block, const void *address,
+                        int32_t bytes, int32_t alignment, int32_t site,
+                        const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (!(here.memory.*access)(here.current->number, address, bytes, alignment,
+                             here.problem))
+    here.failHere(here.problem, where);
+  if (here.options.countConflicts)
+    here.banks.note(here.current->number, site * 4,
+                    reinterpret_cast<uint64_t>(address), bytes, where);
+}
+
+extern "C" void weir_simt_load(void *block, const void *address, int32_t bytes,
+                               int32_t alignment, int32_t site,
+                               const char *where) {
+  checkAccess(&SimtMemory::load, block, address, bytes, alignment, site, where);
+}
+
+extern "C" void weir_simt_store(void *block, const void *address, int32_t bytes,
+                                int32_t alignment, int32_t site,
+                                const char *where) {
+  checkAccess(&SimtMemory::store, block, address, bytes, alignment, site,
+              where);
+}
+
+extern "C" void weir_simt_global(void *block, const void *address,
+                                 int32_t bytes, int32_t alignment,
+                                 const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (reinterpret_cast<uintptr_t>(address) % alignment != 0)
+    here.failHere("touches misaligned memory: " + std::to_string(bytes) +
+                      " bytes, expected a multiple of " +
+                      std::to_string(alignment),
+                  where);
+}
+
+extern "C" void weir_simt_barrier(void *block, int32_t site,
+                                  const char *where) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.wait = Wait::Barrier;
+  thread.site = site;
+  thread.where = where;
+  thread.fiber.suspend();
+}
+
+extern "C" int32_t weir_simt_shuffle(void *block, int32_t mask, int32_t value,
+                                     int32_t offset, int32_t clamp,
+                                     int32_t kind, int32_t site,
+                                     const char *where) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.wait = Wait::Warp;
+  thread.call = WarpCall::Shuffle;
+  thread.mask = mask;
+  thread.value = value;
+  thread.offset = offset;
+  thread.clamp = clamp;
+  thread.kind = kind;
+  thread.site = site;
+  thread.where = where;
+  thread.fiber.suspend();
+  return thread.value;
+}
+
+/// All lanes of a warp take part in what is done with matrices.
+static void meetAll(SimtThread &thread, WarpCall call, int32_t site,
+                    const char *where) {
+  thread.wait = Wait::Warp;
+  thread.call = call;
+  thread.mask = -1;
+  thread.site = site;
+  thread.where = where;
+  thread.fiber.suspend();
+}
+
+extern "C" void weir_simt_ldmatrix(void *block, const void *address,
+                                   int32_t count, int32_t transposed,
+                                   int32_t *registers, int32_t site,
+                                   const char *where) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.address = address;
+  thread.count = count;
+  thread.transposed = transposed;
+  thread.registers = registers;
+  meetAll(thread, WarpCall::Matrix, site, where);
+}
+
+extern "C" void weir_simt_mma(void *block, int32_t kind, int32_t *registers,
+                              int32_t site, const char *where) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.kind = kind;
+  thread.registers = registers;
+  meetAll(thread, WarpCall::Product, site, where);
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+static void transfer(AsyncCopy &copy) {
+  std::memcpy(copy.to, copy.from, static_cast<size_t>(copy.taken));
+  std::memset(static_cast<char *>(copy.to) + copy.taken, 0,
+              static_cast<size_t>(copy.bytes - copy.taken));
+  copy.done = true;
+}
+
+bool SimtBlock::beginCopy(void *to, const void *from, int32_t bytes,
+                          int32_t taken) {
+  if (taken < 0 || taken > bytes) {
+    problem = "copies " + std::to_string(taken) + " bytes of " +
+              std::to_string(bytes);
+    return false;
+  }
+  if (reinterpret_cast<uintptr_t>(from) % bytes != 0) {
+    problem = "copies from misaligned memory: " + std::to_string(bytes) +
+              " bytes, expected a multiple of as many";
+    return false;
+  }
+  if (!memory.beginCopy(current->number, to, bytes, problem))
+    return false;
+  AsyncCopy &copy =
+      current->copies.emplace_back(AsyncCopy{to, from, bytes, taken, false});
+  if (options.copyAtIssue)
+    transfer(copy);
+  return true;
+}
+
+void SimtBlock::endCopies(int32_t groups) {
+  while (current->groups.size() > static_cast<size_t>(groups)) {
+    for (AsyncCopy &copy : current->groups.front()) {
+      if (!copy.done)
+        transfer(copy);
+      memory.endCopy(current->number, copy.to, copy.bytes);
+    }
+    current->groups.pop_front();
+  }
+}
+
+void SimtBlock::dropCopies(SimtThread &thread) {
+  thread.copies.clear();
+  thread.groups.clear();
+}
+
+extern "C" void weir_simt_copy(void *block, void *to, const void *from,
+                               int32_t bytes, int32_t taken, int32_t site,
+                               const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (!here.beginCopy(to, from, bytes, taken))
+    here.failHere(here.problem, where);
+  if (here.options.countConflicts)
+    here.banks.note(here.current->number, site * 4,
+                    reinterpret_cast<uint64_t>(to), bytes, where);
+}
+
+extern "C" void weir_simt_commit(void *block) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.groups.push_back(std::move(thread.copies));
+  thread.copies.clear();
+}
+
+extern "C" void weir_simt_wait(void *block, int32_t groups) {
+  static_cast<SimtBlock *>(block)->endCopies(groups);
+}
