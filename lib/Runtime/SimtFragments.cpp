@@ -19,9 +19,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "SimtFragments.h"
+#include "DType.h"
 #include "weir-rt/Simt.h"
 
-#include <cmath>
 #include <cstring>
 
 using namespace weir::rt;
@@ -30,22 +30,6 @@ static float floatFromBits(uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof(value));
   return value;
-}
-
-float weir::rt::floatFromBF16(uint16_t bits) {
-  return floatFromBits(uint32_t(bits) << 16);
-}
-
-float weir::rt::floatFromF16(uint16_t bits) {
-  int32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
-  float size;
-  if (exponent == 0)
-    size = std::ldexp(static_cast<float>(fraction), -24);
-  else if (exponent == 31)
-    size = fraction ? NAN : INFINITY;
-  else
-    size = std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-  return bits >> 15 ? -size : size;
 }
 
 MatrixPlace weir::rt::placeOfElement(int32_t lane, int32_t element,
@@ -66,7 +50,7 @@ static int32_t split(int32_t kind, int32_t word, float factors[2]) {
   for (int32_t i = 0; i < 2; ++i) {
     auto half = static_cast<uint16_t>(bits >> (16 * i));
     factors[i] =
-        kind == WEIR_SIMT_MMA_BF16 ? floatFromBF16(half) : floatFromF16(half);
+        kind == WEIR_SIMT_MMA_BF16 ? bfloatToFloat(half) : halfToFloat(half);
   }
   return 2;
 }

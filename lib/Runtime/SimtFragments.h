@@ -30,10 +30,6 @@ struct MatrixPlace {
 };
 MatrixPlace placeOfElement(int32_t lane, int32_t element, bool transposed);
 
-/// The f32 that bits of bf16 or of f16 stand for.
-float floatFromBF16(uint16_t bits);
-float floatFromF16(uint16_t bits);
-
 } // namespace weir::rt
 
 #endif // LIB_RUNTIME_SIMTFRAGMENTS_H
