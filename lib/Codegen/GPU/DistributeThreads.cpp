@@ -8,8 +8,9 @@
 // What a block does is a sequence of operations on buffers in uniform control
 // flow. Each operation becomes a loop whose iterations are dealt out to the
 // threads (ThreadLoops.cpp). Between two operations that touch one buffer, one
-// of which writes it, all threads meet at a barrier. Loops begin and end with
-// nothing open, so that iterations need no look at each other.
+// of which writes it, all threads meet at a barrier, unless both deal out its
+// elements alike. Loops begin and end with nothing open that something in them
+// would have to wait for, so that steps need no look at each other.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "weir/Codegen/GPUPasses.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace weir {
 #define GEN_PASS_DEF_DISTRIBUTETHREADS
@@ -28,24 +30,39 @@ using namespace mlir;
 using namespace weir;
 
 namespace {
-/// Buffers touched since all threads last met.
+/// Which thread touches which element of a buffer: null where that is not
+/// known. Operations of one owner need not wait for each other.
+using Owner = std::pair<Value, AffineMap>;
+
+/// Buffers touched since all threads last met, and who touched what there.
 struct OpenAccesses {
-  llvm::SmallPtrSet<Value, 8> read, written;
+  using Buffers = llvm::SmallMapVector<Value, Owner, 8>;
+  Buffers read, written;
 
   bool empty() const { return read.empty() && written.empty(); }
   void clear() {
     read.clear();
     written.clear();
   }
+  static void add(Buffers &buffers, Value buffer, Owner owner) {
+    auto [entry, isNew] = buffers.insert({buffer, owner});
+    if (!isNew && entry->second != owner)
+      entry->second = {};
+  }
   void merge(const OpenAccesses &other) {
-    read.insert(other.read.begin(), other.read.end());
-    written.insert(other.written.begin(), other.written.end());
+    for (auto [buffer, owner] : other.read)
+      add(read, buffer, owner);
+    for (auto [buffer, owner] : other.written)
+      add(written, buffer, owner);
   }
   /// Whether what `next` touches has to wait for this.
   bool conflictsWith(const OpenAccesses &next) const {
-    auto meets = [](const llvm::SmallPtrSet<Value, 8> &a,
-                    const llvm::SmallPtrSet<Value, 8> &b) {
-      return llvm::any_of(a, [&](Value value) { return b.contains(value); });
+    auto meets = [](const Buffers &a, const Buffers &b) {
+      return llvm::any_of(a, [&](const auto &entry) {
+        const auto *other = b.find(entry.first);
+        return other != b.end() &&
+               (!entry.second.first || entry.second != other->second);
+      });
     };
     return meets(written, next.read) || meets(written, next.written) ||
            meets(read, next.written);
@@ -93,6 +110,15 @@ static Value getBuffer(Value view) {
   return view;
 }
 
+/// Whose the elements of the shared buffer `operand` of `op` are.
+static Owner findOwner(Operation *op, Value operand) {
+  if (!gpu::GPUDialect::hasWorkgroupMemoryAddressSpace(
+          cast<MemRefType>(operand.getType())))
+    return {};
+  AffineMap map = findThreadMap(op, operand);
+  return map ? Owner(operand, map) : Owner();
+}
+
 /// What `op`, with what is inside of it, touches.
 static OpenAccesses collectAccesses(Operation *op) {
   OpenAccesses accesses;
@@ -103,13 +129,15 @@ static OpenAccesses collectAccesses(Operation *op) {
     SmallVector<MemoryEffects::EffectInstance> effects;
     interface.getEffects(effects);
     for (const MemoryEffects::EffectInstance &effect : effects) {
-      if (!effect.getValue() || !isa<MemRefType>(effect.getValue().getType()))
+      Value value = effect.getValue();
+      if (!value || !isa<MemRefType>(value.getType()))
         continue;
-      Value buffer = getBuffer(effect.getValue());
+      Value buffer = getBuffer(value);
+      Owner owner = findOwner(inner, value);
       if (isa<MemoryEffects::Write>(effect.getEffect()))
-        accesses.written.insert(buffer);
+        OpenAccesses::add(accesses.written, buffer, owner);
       else if (isa<MemoryEffects::Read>(effect.getEffect()))
-        accesses.read.insert(buffer);
+        OpenAccesses::add(accesses.read, buffer, owner);
     }
   });
   return accesses;
@@ -124,16 +152,21 @@ void BlockDistributor::synchronise(Operation *op, const OpenAccesses &next) {
 }
 
 LogicalResult BlockDistributor::distributeLoop(scf::ForOp loop) {
-  if (!open.empty()) {
+  // What is open at either end of a step is next to anything in the loop.
+  OpenAccesses inside = collectAccesses(loop);
+  if (open.conflictsWith(inside)) {
     OpBuilder at(loop);
     placeBarrier(at, loop.getLoc());
   }
+  OpenAccesses before = open;
   if (failed(distributeBlock(*loop.getBody())))
     return failure();
-  if (!open.empty()) {
+  if (open.conflictsWith(inside)) {
     OpBuilder at(loop.getBody()->getTerminator());
     placeBarrier(at, loop.getLoc());
   }
+  // There may have been no step.
+  open.merge(before);
   return success();
 }
 

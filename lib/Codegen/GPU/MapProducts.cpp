@@ -17,6 +17,7 @@
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "weir/Codegen/ExtentBounds.h"
 #include "weir/Codegen/GPUPasses.h"
@@ -103,6 +104,18 @@ static memref::LoadOp findWeightLoad(linalg::GenericOp op) {
   return {};
 }
 
+/// What fills the result of `op` with zeros right in front of it, if it is.
+static linalg::FillOp findFill(linalg::GenericOp op) {
+  Operation *before = op->getPrevNode();
+  while (before && isMemoryEffectFree(before) && before->getNumRegions() == 0)
+    before = before->getPrevNode();
+  auto fill = dyn_cast_or_null<linalg::FillOp>(before);
+  return fill && fill.getOutputs()[0] == op.getDpsInits()[0] &&
+                 matchPattern(fill.getInputs()[0], m_AnyZeroFloat())
+             ? fill
+             : linalg::FillOp();
+}
+
 std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
                                                       std::string &why) {
   unsigned loops = op.getNumLoops();
@@ -118,6 +131,7 @@ std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
     return std::nullopt;
   PackedProduct product;
   product.op = op;
+  product.fill = findFill(op);
   product.load = findWeightLoad(op);
   if (!product.load)
     return std::nullopt;
@@ -239,21 +253,25 @@ int64_t ProductPlan::getSumBytes() const {
   return splits ? ProductThreads / 16 * rows * ProductColumns * 4 : 0;
 }
 
+/// What the extent of `buffer` along `axis` is at most, if that is known.
+static std::optional<int64_t> boundExtent(Value buffer, int64_t axis) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (!type.isDynamicDim(axis))
+    return type.getDimSize(axis);
+  auto view = buffer.getDefiningOp<memref::SubViewOp>();
+  if (!view || view.getType().getRank() != view.getSourceType().getRank())
+    return std::nullopt;
+  auto size = dyn_cast<Value>(view.getMixedSizes()[axis]);
+  return size ? findExtentBound(size) : std::nullopt;
+}
+
 /// The number of rows of `product`, if it has a bound.
 static std::optional<int64_t> boundRows(PackedProduct &product) {
   Value input = product.getInput();
-  auto type = cast<MemRefType>(input.getType());
   int64_t rows = 1;
-  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis) {
-    if (!type.isDynamicDim(axis)) {
-      rows *= type.getDimSize(axis);
-      continue;
-    }
-    std::optional<int64_t> bound;
-    if (auto view = input.getDefiningOp<memref::SubViewOp>())
-      if (view.getType().getRank() == view.getSourceType().getRank())
-        if (auto size = dyn_cast<Value>(view.getMixedSizes()[axis]))
-          bound = findExtentBound(size);
+  for (int64_t axis = 0; axis + 1 < cast<MemRefType>(input.getType()).getRank();
+       ++axis) {
+    std::optional<int64_t> bound = boundExtent(input, axis);
     if (!bound)
       return std::nullopt;
     rows *= *bound;
@@ -280,8 +298,13 @@ std::optional<ProductPlan> weir::planProduct(PackedProduct &product,
   plan.inputBytes = findRowAlignment(product.getInput(), 16);
   if (plan.inputBytes < 4)
     return std::nullopt;
-  int64_t rows =
-      std::min(boundRows(product).value_or(ProductRows), ProductRows);
+  std::optional<int64_t> bound = boundRows(product);
+  int64_t rows = std::min(bound.value_or(ProductRows), ProductRows);
+  Value result = product.getResult();
+  std::optional<int64_t> columns =
+      boundExtent(result, cast<MemRefType>(result.getType()).getRank() - 1);
+  plan.single =
+      bound && *bound <= ProductRows && columns && *columns <= ProductColumns;
   plan.splits = !plan.matrices && rows <= 4;
   if (!plan.splits)
     rows = llvm::alignTo(rows, plan.matrices ? 16 : 8);
@@ -363,5 +386,7 @@ void MapProductsPass::mapIn(gpu::LaunchOp launch) {
     }
     buildProduct(launch, *product, *plan);
     op.erase();
+    if (product->fill)
+      product->fill.erase();
   }
 }

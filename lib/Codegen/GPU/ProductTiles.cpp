@@ -251,10 +251,12 @@ void ProductEmitter::buildTile() {
 void ProductEmitter::addToResult(Value row, Value column, Value sum) {
   SmallVector<Value> at = splitRow(row);
   at.push_back(column);
-  Value before = memref::LoadOp::create(builder, loc, product.getResult(), at);
-  memref::StoreOp::create(builder, loc,
-                          arith::AddFOp::create(builder, loc, before, sum),
-                          product.getResult(), at);
+  if (!product.fill) {
+    Value before =
+        memref::LoadOp::create(builder, loc, product.getResult(), at);
+    sum = arith::AddFOp::create(builder, loc, before, sum);
+  }
+  memref::StoreOp::create(builder, loc, sum, product.getResult(), at);
 }
 
 void ProductEmitter::storeRow(Value row, Value column, ValueRange sums) {
@@ -291,6 +293,12 @@ void ProductEmitter::build(bool byGrid) {
     sumTile = allocate({ProductThreads / 16, plan.rows, ProductColumns},
                        builder.getF32Type());
 
+  if (plan.single && !byGrid) {
+    tileColumn = firstColumn = firstRow = index(0);
+    buildTile();
+    scf::YieldOp::create(builder, loc);
+    return;
+  }
   Value rowTiles =
       builder.createOrFold<arith::CeilDivSIOp>(loc, rowCount, index(plan.rows));
   Value columnTiles = builder.createOrFold<arith::CeilDivSIOp>(

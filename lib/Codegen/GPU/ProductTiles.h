@@ -32,6 +32,8 @@ struct PackedProduct {
   mlir::memref::LoadOp load;
   mlir::Value panel;
   bool pairs = false;
+  /// What makes the result zero before, if that is known.
+  mlir::linalg::FillOp fill;
   /// The extent of the reduction.
   int64_t reduction = 0;
 
@@ -54,6 +56,8 @@ struct ProductPlan {
   bool matrices = false;
   /// Rows of a tile.
   int64_t rows = 0;
+  /// Whether one tile is all there can be.
+  bool single = false;
   /// Whether threads share the reduction, and add up in the end.
   bool splits = false;
   /// Elements of the reduction in a step, and how many steps there are.

@@ -67,13 +67,16 @@ public:
       : builder(builder), op(op), place(place), loc(op.getLoc()) {}
 
   LogicalResult build();
+  /// Sorts the loops by their kinds.
+  void findLoops();
+  /// Whether results are a warp's, and not a thread's.
+  bool wantsWarps();
 
 private:
   LogicalResult check();
   /// Finds the operations that combine results with elements, one per result;
   /// false where a warp cannot share them.
   bool findCombiners();
-  bool wantsWarps();
   void buildByThread();
   void buildByWarp();
 
@@ -120,13 +123,11 @@ LogicalResult LinalgLoops::check() {
     AffineMap map = op.getMatchingIndexingMap(&init);
     const auto *loop = llvm::find_if(
         reducedLoops, [&](unsigned i) { return map.isFunctionOfDim(i); });
-    bool each = loop != reducedLoops.end();
-    if (each && !map.isPermutation())
+    if (loop != reducedLoops.end() && !map.isPermutation())
       return op.emitOpError("has a result whose place depends on loop ")
              << *loop
              << ", which is reduced over, and not on all loops: threads would "
                 "write the same places; expected that loop to be parallel";
-    perElement.push_back(each);
   }
   return success();
 }
@@ -353,15 +354,25 @@ void LinalgLoops::buildByWarp() {
       });
 }
 
-LogicalResult LinalgLoops::build() {
-  SmallVector<Range> ranges = op.createLoopRanges(builder, loc);
-  for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray())) {
-    bool parallel = kind == utils::IteratorType::parallel;
-    (parallel ? parallelLoops : reducedLoops).push_back(loop);
-    (parallel ? parallelExtents : reducedExtents)
-        .push_back(
-            getValueOrCreateConstantIndexOp(builder, loc, ranges[loop].size));
+void LinalgLoops::findLoops() {
+  for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+    (kind == utils::IteratorType::parallel ? parallelLoops : reducedLoops)
+        .push_back(loop);
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    AffineMap map = op.getMatchingIndexingMap(&init);
+    perElement.push_back(llvm::any_of(
+        reducedLoops, [&](unsigned i) { return map.isFunctionOfDim(i); }));
   }
+}
+
+LogicalResult LinalgLoops::build() {
+  findLoops();
+  SmallVector<Range> ranges = op.createLoopRanges(builder, loc);
+  for (auto [loops, extents] : {std::pair(&parallelLoops, &parallelExtents),
+                                std::pair(&reducedLoops, &reducedExtents)})
+    for (unsigned loop : *loops)
+      extents->push_back(
+          getValueOrCreateConstantIndexOp(builder, loc, ranges[loop].size));
   if (failed(check()))
     return failure();
   if (wantsWarps())
@@ -381,4 +392,36 @@ LogicalResult weir::buildThreadLoops(OpBuilder &builder, Operation *op,
     return result;
   }
   return LinalgLoops(builder, cast<linalg::LinalgOp>(op), place).build();
+}
+
+AffineMap weir::findThreadMap(Operation *op, Value operand) {
+  if (isa<memref::CopyOp>(op))
+    return AffineMap::getMultiDimIdentityMap(
+        cast<MemRefType>(operand.getType()).getRank(), op->getContext());
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (!linalgOp)
+    return {};
+  OpBuilder builder(op);
+  LinalgLoops loops(builder, linalgOp, ThreadPlace());
+  loops.findLoops();
+  if (loops.wantsWarps())
+    return {};
+  AffineMap found;
+  for (OpOperand &use : op->getOpOperands()) {
+    if (use.get() != operand)
+      continue;
+    AffineMap map = linalgOp.getMatchingIndexingMap(&use);
+    llvm::SmallBitVector reduced(map.getNumDims());
+    for (auto [loop, kind] : llvm::enumerate(linalgOp.getIteratorTypesArray()))
+      if (kind != utils::IteratorType::parallel) {
+        if (map.isFunctionOfDim(loop))
+          return {};
+        reduced.set(loop);
+      }
+    map = projectDims(map, reduced, /*compressDimsFlag=*/true);
+    if (!map.isPermutation() || (found && found != map))
+      return {};
+    found = map;
+  }
+  return found;
 }

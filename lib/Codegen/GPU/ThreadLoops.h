@@ -25,6 +25,12 @@ llvm::LogicalResult buildThreadLoops(mlir::OpBuilder &builder,
                                      mlir::Operation *op,
                                      const ThreadPlace &place);
 
+/// How the elements of `operand`, a buffer, are dealt out to threads by what
+/// `buildThreadLoops` makes of `op`: the map from its parallel loops to
+/// elements. Two operations with one map and one operand deal them out alike.
+/// Null where a thread touches elements that are another's too.
+mlir::AffineMap findThreadMap(mlir::Operation *op, mlir::Value operand);
+
 } // namespace weir
 
 #endif // WEIR_LIB_CODEGEN_GPU_THREADLOOPS_H
