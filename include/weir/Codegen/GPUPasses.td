@@ -159,8 +159,8 @@ def MapProducts : Pass<"weir-map-products"> {
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
-    "::mlir::nvgpu::NVGPUDialect", "::mlir::scf::SCFDialect",
-    "::mlir::vector::VectorDialect"];
+    "::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
 def DistributeThreads : Pass<"weir-distribute-threads"> {
@@ -179,7 +179,8 @@ def DistributeThreads : Pass<"weir-distribute-threads"> {
     All threads go through the loops and branches around them, so that barriers
     are met by all. A barrier is placed where a thread may touch what another
     one wrote, or write what another one read; different buffers of a kernel do
-    not overlap.
+    not overlap, and operations that deal out the elements of one shared buffer
+    alike need none between them.
 
     ```mlir
     // old:

@@ -55,6 +55,14 @@ struct OpenAccesses {
     for (auto [buffer, owner] : other.written)
       add(written, buffer, owner);
   }
+  /// Forgets owners by views that are others in each step of `loop`.
+  void forgetOwnersIn(scf::ForOp loop) {
+    for (Buffers *buffers : {&read, &written})
+      for (auto &[buffer, owner] : *buffers)
+        if (owner.first &&
+            loop.getRegion().isAncestor(owner.first.getParentRegion()))
+          owner = {};
+  }
   /// Whether what `next` touches has to wait for this.
   bool conflictsWith(const OpenAccesses &next) const {
     auto meets = [](const Buffers &a, const Buffers &b) {
@@ -154,6 +162,7 @@ void BlockDistributor::synchronise(Operation *op, const OpenAccesses &next) {
 LogicalResult BlockDistributor::distributeLoop(scf::ForOp loop) {
   // What is open at either end of a step is next to anything in the loop.
   OpenAccesses inside = collectAccesses(loop);
+  inside.forgetOwnersIn(loop);
   if (open.conflictsWith(inside)) {
     OpBuilder at(loop);
     placeBarrier(at, loop.getLoc());
@@ -161,6 +170,7 @@ LogicalResult BlockDistributor::distributeLoop(scf::ForOp loop) {
   OpenAccesses before = open;
   if (failed(distributeBlock(*loop.getBody())))
     return failure();
+  open.forgetOwnersIn(loop);
   if (open.conflictsWith(inside)) {
     OpBuilder at(loop.getBody()->getTerminator());
     placeBarrier(at, loop.getLoc());

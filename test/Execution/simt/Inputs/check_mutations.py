@@ -48,7 +48,9 @@ def make_inputs(path, function, signature):
         extents = [int(next(lengths)) if e == "?" else int(e) for e in extents]
         values = random.standard_normal(extents).astype(np.float32)
         if name == "g":
+            # Decays of the second sequence are too strong for the fast form.
             values = -np.abs(values) / 4
+            values[1] *= 160
         if dtype == "bf16":
             tensors[name] = (values.view(np.uint32) >> 16).astype(
                 np.uint16), "BF16"

@@ -1,0 +1,59 @@
+"""Assembles the kernels of each function of a file: assemble.py FILE PREFIX
+
+Fails where a kernel spills registers or takes more than those below.
+"""
+
+import re
+import subprocess
+import sys
+
+# Function, and its options: registers at most. 128 let four blocks of 128
+# threads be on a multiprocessor at once.
+MOST = {
+    ("product", ""): 88,
+    ("product", "--compute=tf32"): 72,
+    ("matrices", ""): 56,
+    ("row", ""): 40,
+    ("attention", ""): 40,
+    ("recurrence", ""): 80,
+}
+MUST_HAVE = {
+    ("product", ""): ["cp.async"],
+    ("product", "--compute=tf32"): ["cp.async", "ldmatrix", "mma.sync"],
+    ("matrices", ""): ["cp.async", "ldmatrix", "mma.sync"],
+    ("row", ""): ["cp.async"],
+}
+
+
+def main():
+    source, prefix = sys.argv[1:]
+    failed = False
+    for (function, flag), most in MOST.items():
+        for arch in "sm_80", "sm_90a":
+            ptx = f"{prefix}.{function}.{arch}.ptx"
+            subprocess.run(
+                ["weirc", source, f"--entry={function}", "--target=cuda",
+                 f"--gpu-arch={arch}", "--emit=ptx", "--quiet", "-o", ptx,
+                 *flag.split()], check=True)
+            text = open(ptx).read()
+            run = subprocess.run(
+                ["ptxas", f"-arch={arch}", "-v", ptx, "-o", ptx + ".cubin"],
+                capture_output=True, text=True)
+            registers = [int(n) for n in
+                         re.findall(r"Used (\d+) registers", run.stderr)]
+            spills = [int(n) for n in re.findall(
+                r"(\d+) bytes spill", run.stderr)]
+            absent = [word for word in MUST_HAVE.get((function, flag), [])
+                      if word not in text]
+            good = (run.returncode == 0 and registers and spills
+                    and max(registers) <= most and not any(spills)
+                    and not absent)
+            print(f"{function} {flag} {arch}: registers {registers}, "
+                  f"{sum(spills)} bytes spilled"
+                  + (f", lacks {absent}" if absent else "")
+                  + ("" if good else f"; expected at most {most}\n{run.stderr}"))
+            failed |= not good
+    return failed
+
+
+sys.exit(main())
