@@ -133,8 +133,11 @@ std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
   product.op = op;
   product.fill = findFill(op);
   product.load = findWeightLoad(op);
-  if (!product.load)
+  if (!product.load) {
+    if (!op.getBlock()->getOps<memref::LoadOp>().empty())
+      why = "what its body reads is no weight of floats";
     return std::nullopt;
+  }
   product.reduction =
       cast<MemRefType>(product.getInput().getType()).getShape().back();
   // From here on it is a product with some weight.
