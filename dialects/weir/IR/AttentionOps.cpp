@@ -8,6 +8,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "weir/IR/ConstantOperands.h"
+#include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/ShapeChecks.h"
 #include "weir/IR/TileClasses.h"
 #include "weir/IR/Weir.h"
@@ -22,7 +23,8 @@ int64_t AttentionOp::getGroupSize() {
 }
 
 void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
-                        Value key, Value value, MaskAttr mask, double scale) {
+                        Value key, Value value, MaskAttr mask, double scale,
+                        bool withLogSums) {
   auto type = cast<RankedTensorType>(query.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape.back() = cast<RankedTensorType>(value.getType()).getShape().back();
@@ -35,6 +37,10 @@ void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
   properties.operandSegmentSizes = {1, 1, 1, 0, 0, 0, 0, 0};
   state.addOperands({query, key, value});
   state.addTypes(type.clone(shape));
+  if (withLogSums)
+    state.addTypes(
+        RankedTensorType::get(type.getShape().drop_back(),
+                              getAccumulatorType(type.getElementType())));
   state.addRegion();
   state.addRegion();
 }
@@ -156,6 +162,19 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("has blocks of ")
            << blockSize << " keys and " << queryBlock
            << " queries without a block list";
+  // attention_c15
+  if (getLogSums()) {
+    auto expected =
+        RankedTensorType::get(query.getShape().drop_back(),
+                              getAccumulatorType(query.getElementType()));
+    if (getLogSums().getType() != expected)
+      return emitOpError("has logarithms of sums of type ")
+             << getLogSums().getType() << ", expected " << expected;
+    if (!isSoftmax)
+      return emitOpError("has logarithms of sums with normalize(")
+             << stringifyAttentionNormalize(getNormalize())
+             << "), expected softmax";
+  }
   // attention_c12
   if (getBlockList()) {
     auto type = cast<RankedTensorType>(getBlockList().getType());

@@ -193,11 +193,19 @@ static Value buildGroups(OpBuilder &builder, Location loc, Value input,
                                        grouped);
 }
 
-/// The softmax of scores, in two parts: exponentials, and their sums by row.
-static std::pair<Value, Value> buildSoftmax(OpBuilder &builder, Location loc,
-                                            AttentionOp op, Value scores,
-                                            ArrayRef<OpFoldResult> scoreSizes,
-                                            Value hidden, FloatType type) {
+namespace {
+
+/// The softmax of scores: exponentials of their differences to the maximum of
+/// the row, and by row their sums and these maxima.
+struct Softmax {
+  Value weights, sums, maxima;
+};
+
+} // namespace
+
+static Softmax buildSoftmax(OpBuilder &builder, Location loc, AttentionOp op,
+                            Value scores, ArrayRef<OpFoldResult> scoreSizes,
+                            Value hidden, FloatType type) {
   auto queryType = cast<RankedTensorType>(op.getQuery().getType());
   Type element = queryType.getElementType();
   int64_t group = op.getGroupSize();
@@ -255,7 +263,27 @@ static std::pair<Value, Value> buildSoftmax(OpBuilder &builder, Location loc,
           return arith::AddFOp::create(b, l, arguments[0], weight);
         });
 
-  return {weights, sums};
+  return {weights, sums, maxima};
+}
+
+/// The logarithms of the sums, `[batch, query, head]`.
+static Value buildLogSums(OpBuilder &builder, Location loc, AttentionOp op,
+                          const Softmax &softmax,
+                          ArrayRef<OpFoldResult> rowSizes, FloatType type) {
+  // Axes of the result: batch, query, head, group.
+  SmallVector<OpFoldResult> sizes{rowSizes[0], rowSizes[3], rowSizes[1],
+                                  rowSizes[2]};
+  AffineMap rows = getAxesMap(builder, 4, {0, 2, 3, 1});
+  Value logs = buildElementwise(
+      builder, loc, sizes, type, {softmax.sums, softmax.maxima}, {rows, rows},
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        // attention_c15: a row that sees no key has an infinite maximum.
+        return arith::AddFOp::create(b, l, math::LogOp::create(b, l, in[0]),
+                                     in[1]);
+      });
+  SmallVector<ReassociationIndices> axes{{0}, {1}, {2, 3}};
+  return tensor::CollapseShapeOp::create(builder, loc,
+                                         op.getLogSums().getType(), logs, axes);
 }
 
 FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
@@ -347,12 +375,14 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
         return arith::SelectOp::create(b, l, visible, score, hidden);
       });
 
-  Value weights, sums;
+  Softmax softmax;
   if (isSoftmax)
-    std::tie(weights, sums) =
+    softmax =
         buildSoftmax(builder, loc, *this, scores, scoreSizes, hidden, type);
   else
-    weights = buildOtherWeights(builder, loc, *this, scores, scoreSizes, type);
+    softmax.weights =
+        buildOtherWeights(builder, loc, *this, scores, scoreSizes, type);
+  Value weights = softmax.weights, sums = softmax.sums;
 
   // Axes of the result: batch, query, head, group, feature.
   SmallVector<OpFoldResult> resultSizes{querySizes[0], querySizes[1],
@@ -389,6 +419,10 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
         return convertFloat(b, l, chosen, element);
       });
   SmallVector<ReassociationIndices> axes{{0}, {1}, {2, 3}, {4}};
-  return SmallVector<Value>{tensor::CollapseShapeOp::create(
+  SmallVector<Value> results{tensor::CollapseShapeOp::create(
       builder, loc, getResult().getType(), result, axes)};
+  if (getLogSums())
+    results.push_back(buildLogSums(builder, loc, *this, softmax,
+                                   ArrayRef(scoreSizes).drop_back(), type));
+  return results;
 }

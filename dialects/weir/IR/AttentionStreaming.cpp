@@ -59,7 +59,8 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
   };
   auto step =
       AttentionOp::create(builder, getLoc(), lookUp(getQuery()), *key, *value,
-                          getMaskAttr(), getScale().convertToDouble());
+                          getMaskAttr(), getScale().convertToDouble(),
+                          /*withLogSums=*/bool(getLogSums()));
   step.setBlockSize(getBlockSize());
   step.setQueryBlock(getQueryBlock());
   step.setNormalize(getNormalize());
@@ -84,5 +85,5 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
     });
     from->cloneInto(to, mapping);
   }
-  return SmallVector<Value>{step.getResult()};
+  return SmallVector<Value>(step->getResults());
 }

@@ -196,6 +196,8 @@ struct AttentionTiler {
                                              mlir::ValueRange carry);
   /// What each column's accumulator is multiplied with in the end, [G, bq].
   mlir::Value buildInverse(mlir::ValueRange carry, mlir::ValueRange point);
+  /// The logarithm of what it is divided by, but for the maximum, [G, bq].
+  mlir::Value buildLogSums(mlir::ValueRange carry, mlir::ValueRange point);
 
   // AttentionLists.cpp
   /// Entries of a list that are taken at once.
@@ -240,6 +242,16 @@ private:
   /// The same where sinks join the sums; both are [G, bq].
   mlir::Value buildInverse(mlir::Value maximum, mlir::Value sum,
                            mlir::ValueRange point);
+  /// The sinks of a point's heads, [G].
+  mlir::Value getSinks(mlir::ValueRange point);
+  /// Numbers of columns as [G, bq].
+  mlir::Value expandColumns(mlir::Value columns);
+  /// The larger one of a maximum and a sink, and the sum with the sink as it is
+  /// when that is subtracted from all exponents.
+  std::pair<mlir::Value, mlir::Value> addSink(mlir::OpBuilder &builder,
+                                              mlir::Value maximum,
+                                              mlir::Value sum,
+                                              mlir::Value sink);
 };
 
 } // namespace weir

@@ -192,8 +192,13 @@ SmallVector<Value> AttentionOp::buildDestinations(OpBuilder &builder) {
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(builder, getLoc(), getQuery());
   sizes.back() = builder.getIndexAttr(type.getDimSize(3));
-  return {
+  SmallVector<Value> destinations{
       tensor::EmptyOp::create(builder, getLoc(), sizes, type.getElementType())};
+  if (getLogSums())
+    destinations.push_back(tensor::EmptyOp::create(
+        builder, getLoc(), ArrayRef(sizes).drop_back(),
+        cast<RankedTensorType>(getLogSums().getType()).getElementType()));
+  return destinations;
 }
 
 SmallVector<TilePlace> AttentionOp::getResultTiles(OpBuilder &builder,
@@ -207,7 +212,13 @@ SmallVector<TilePlace> AttentionOp::getResultTiles(OpBuilder &builder,
   place.sizes = {builder.getIndexAttr(1), count,
                  builder.getIndexAttr(tiler.group),
                  builder.getIndexAttr(tiler.valueDim)};
-  return {place};
+  SmallVector<TilePlace> places{place};
+  if (getLogSums()) {
+    place.offsets.pop_back();
+    place.sizes.pop_back();
+    places.push_back(place);
+  }
+  return places;
 }
 
 SmallVector<Value> AttentionOp::buildInvariants(OpBuilder &builder,
@@ -380,5 +391,17 @@ SmallVector<Value> AttentionOp::buildFinish(OpBuilder &builder,
       [&](OpBuilder &b, Location l, ValueRange args) {
         linalg::YieldOp::create(b, l, t.convert(b, args[0], t.element));
       });
-  return {result.getResult(0)};
+  SmallVector<Value> tiles{result.getResult(0)};
+  if (getLogSums()) {
+    Value logs = shorten(t.buildLogSums(carry, point), 1);
+    tiles.push_back(
+        t.generic(logs, destinations[1],
+                  {t.map(3, {2, 1}), t.map(3, {0, 1, 2})},
+                  SmallVector<IteratorType>(3, IteratorType::parallel),
+                  [](OpBuilder &b, Location l, ValueRange args) {
+                    linalg::YieldOp::create(b, l, args[0]);
+                  })
+            .getResult(0));
+  }
+  return tiles;
 }

@@ -227,30 +227,45 @@ Value AttentionTiler::buildInverse(Value sum) {
       .getResult(0);
 }
 
-Value AttentionTiler::buildInverse(Value maximum, Value sum, ValueRange point) {
-  Value sinks = tensor::ExtractSliceOp::create(
+Value AttentionTiler::getSinks(ValueRange point) {
+  return tensor::ExtractSliceOp::create(
       builder, loc, RankedTensorType::get(group, element), op.getSinks(),
       SmallVector<OpFoldResult>{mul(point[1], group)},
       SmallVector<OpFoldResult>{builder.getIndexAttr(group)},
       SmallVector<OpFoldResult>{builder.getIndexAttr(1)});
+}
+
+Value AttentionTiler::expandColumns(Value columns) {
+  SmallVector<ReassociationIndices> split{{0, 1}};
+  return tensor::ExpandShapeOp::create(
+      builder, loc, RankedTensorType::get({group, queries}, compute), columns,
+      split);
+}
+
+std::pair<Value, Value> AttentionTiler::addSink(OpBuilder &b, Value maximum,
+                                                Value sum, Value sink) {
+  sink = convert(b, sink, compute);
   // Without keys the maximum is the lowest number, and the sink is above it.
-  return generic({maximum, sinks}, sum,
+  Value above =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, sink, maximum);
+  Value larger = arith::SelectOp::create(b, loc, above, sink, maximum);
+  auto rescale = [&](Value from) -> Value {
+    return math::ExpOp::create(b, loc,
+                               arith::SubFOp::create(b, loc, from, larger));
+  };
+  Value keys = arith::MulFOp::create(b, loc, sum, rescale(maximum));
+  Value total = arith::AddFOp::create(b, loc, keys, rescale(sink));
+  return {larger, total};
+}
+
+Value AttentionTiler::buildInverse(Value maximum, Value sum, ValueRange point) {
+  return generic({maximum, getSinks(point)}, sum,
                  {map(2, {0, 1}), map(2, {0}), map(2, {0, 1})},
                  {IteratorType::parallel, IteratorType::parallel},
                  [&](OpBuilder &b, Location l, ValueRange args) {
-                   Value sink = convert(b, args[1], compute);
-                   Value above = arith::CmpFOp::create(
-                       b, l, arith::CmpFPredicate::OGT, sink, args[0]);
-                   Value larger =
-                       arith::SelectOp::create(b, l, above, sink, args[0]);
-                   auto rescale = [&](Value from) -> Value {
-                     return math::ExpOp::create(
-                         b, l, arith::SubFOp::create(b, l, from, larger));
-                   };
-                   Value factor = rescale(args[0]);
-                   Value total = arith::AddFOp::create(
-                       b, l, arith::MulFOp::create(b, l, args[2], factor),
-                       rescale(sink));
+                   auto [larger, total] = addSink(b, args[0], args[2], args[1]);
+                   Value factor = math::ExpOp::create(
+                       b, l, arith::SubFOp::create(b, l, args[0], larger));
                    linalg::YieldOp::create(
                        b, l,
                        ValueRange{arith::DivFOp::create(b, l, factor, total)});
@@ -259,15 +274,34 @@ Value AttentionTiler::buildInverse(Value maximum, Value sum, ValueRange point) {
 }
 
 Value AttentionTiler::buildInverse(ValueRange carry, ValueRange point) {
-  auto expand = [&](Value columns) -> Value {
-    SmallVector<ReassociationIndices> split{{0, 1}};
-    return tensor::ExpandShapeOp::create(
-        builder, loc, RankedTensorType::get({group, queries}, compute), columns,
-        split);
-  };
   if (op.getNormalize() != AttentionNormalize::Softmax)
     return fill(number(1.0), empty({group, queries}));
   if (op.getSinks())
-    return buildInverse(expand(carry[Maximum]), expand(carry[Sum]), point);
-  return expand(buildInverse(carry[Sum]));
+    return buildInverse(expandColumns(carry[Maximum]),
+                        expandColumns(carry[Sum]), point);
+  return expandColumns(buildInverse(carry[Sum]));
+}
+
+Value AttentionTiler::buildLogSums(ValueRange carry, ValueRange point) {
+  SmallVector<Value> inputs{expandColumns(carry[Maximum]),
+                            expandColumns(carry[Sum])};
+  SmallVector<AffineMap> maps(2, map(2, {0, 1}));
+  if (op.getSinks()) {
+    inputs.push_back(getSinks(point));
+    maps.push_back(map(2, {0}));
+  }
+  maps.push_back(map(2, {0, 1}));
+  return generic(inputs, empty({group, queries}), maps,
+                 {IteratorType::parallel, IteratorType::parallel},
+                 [&](OpBuilder &b, Location l, ValueRange args) {
+                   Value maximum = args[0], sum = args[1];
+                   if (op.getSinks())
+                     std::tie(maximum, sum) = addSink(b, maximum, sum, args[2]);
+                   // attention_c15
+                   Value logarithm = math::LogOp::create(b, l, sum);
+                   linalg::YieldOp::create(b, l,
+                                           ValueRange{arith::AddFOp::create(
+                                               b, l, maximum, logarithm)});
+                 })
+      .getResult(0);
 }

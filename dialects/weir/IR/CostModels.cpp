@@ -192,11 +192,13 @@ struct SelectBlocksCost
         (static_cast<double>(point.context) + (time + 1) / 2) / size;
     double lists = static_cast<double>(select.getListCount());
     double perScore = select.getScore() == SelectScore::Softmax ? 8 : 2;
+    // Keys that stand for a block.
+    double rows = select.getPool() == SelectPool::Max ? size : 1;
     OpCost cost;
-    cost.flops =
-        queries * blocks * (heads * (2 * features + perScore) + 32 * lists);
+    cost.flops = queries * blocks *
+                 (heads * (2 * rows * features + perScore) + 32 * lists);
     if (select.getOffset())
-      cost.stateBytes = queries / time * blocks *
+      cost.stateBytes = queries / time * blocks * rows *
                         getExtent(select.getKey(), 2) * features *
                         query.getElementTypeBitWidth() / 8;
     return cost;

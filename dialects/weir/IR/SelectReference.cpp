@@ -46,9 +46,16 @@ struct Selection {
   Value getLast(OpBuilder &b, Value block) {
     return plus(b, times(b, block, size), size - 1);
   }
-  /// Products of queries and keys, [batch, time, heads, blocks]; minus infinity
-  /// where a block is not complete.
+  /// The position from which on `block` has a score.
+  Value getScored(OpBuilder &b, Value block) {
+    return op.getPool() == SelectPool::Max ? times(b, block, size)
+                                           : getLast(b, block);
+  }
+  /// Products of queries and what stands for blocks, [batch, time, heads,
+  /// blocks]; minus infinity where a block has no score.
   Value buildProducts();
+  /// The largest product of each block.
+  Value buildLargest();
   /// What each head's product counts for.
   Value buildParts(Value products);
   /// The adjusted scores, [batch, time, lists, blocks].
@@ -92,7 +99,57 @@ Value Selection::getPosition(OpBuilder &b, Value batch, Value time) {
       b, loc, buildReadIndex(b, loc, op.getOffset(), batch), time);
 }
 
+Value Selection::buildLargest() {
+  auto key = cast<RankedTensorType>(op.getKey().getType());
+  int64_t group =
+      cast<RankedTensorType>(op.getQuery().getType()).getDimSize(2) /
+      key.getDimSize(2);
+  Value keys = getValueOrCreateConstantIndexOp(
+      builder, loc, tensor::getMixedSize(builder, loc, op.getKey(), TimeAxis));
+  Value lastKey =
+      arith::SubIOp::create(builder, loc, keys, buildIndex(builder, loc, 1));
+  // Loops: batch, time, head, block, key of the block, feature.
+  SmallVector<OpFoldResult> extents{sizes[0], sizes[1], sizes[2], blocks,
+                                    builder.getIndexAttr(size)};
+  auto place = [&](OpBuilder &b) {
+    return arith::AddIOp::create(b, loc, times(b, index(b, 3), size),
+                                 index(b, 4));
+  };
+  Value products = buildReduction(
+      builder, loc, extents, buildFloat(builder, loc, type, 0),
+      getAxesMap(builder, 6, {0, 1, 2, 3, 4}), op.getQuery(),
+      getAxesMap(builder, 6, {0, 1, 2, 5}),
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        // A last block may end behind the keys.
+        Value at = arith::MinUIOp::create(b, l, place(b), lastKey);
+        Value head =
+            arith::DivUIOp::create(b, l, index(b, 2), buildIndex(b, l, group));
+        Value k = tensor::ExtractOp::create(
+            b, l, op.getKey(), ValueRange{index(b, 0), at, head, index(b, 5)});
+        return arith::AddFOp::create(
+            b, l, in[1],
+            arith::MulFOp::create(b, l, convertFloat(b, l, in[0], type),
+                                  convertFloat(b, l, k, type)));
+      });
+  // Loops: batch, time, head, block, key of the block.
+  return buildReduction(
+      builder, loc, ArrayRef(extents).drop_back(), least,
+      getAxesMap(builder, 5, {0, 1, 2, 3}), products,
+      builder.getMultiDimIdentityMap(5),
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        Value scaled = arith::MulFOp::create(
+            b, l, in[0],
+            buildFloat(b, l, type, op.getScale().convertToDouble()));
+        Value isSeen = compare(b, CmpIPredicate::sle, place(b),
+                               getPosition(b, index(b, 0), index(b, 1)));
+        Value largest = arith::MaximumFOp::create(b, l, in[1], scaled);
+        return arith::SelectOp::create(b, l, isSeen, largest, in[1]);
+      });
+}
+
 Value Selection::buildProducts() {
+  if (op.getPool() == SelectPool::Max)
+    return buildLargest();
   auto key = cast<RankedTensorType>(op.getKey().getType());
   int64_t group =
       cast<RankedTensorType>(op.getQuery().getType()).getDimSize(2) /
@@ -213,9 +270,9 @@ Value Selection::buildScores(Value parts) {
       [&](OpBuilder &b, Location l, ValueRange in) -> Value {
         Value block = index(b, 3);
         Value at = getPosition(b, index(b, 0), index(b, 1));
-        Value isComplete =
-            compare(b, CmpIPredicate::sle, getLast(b, block), at);
-        Value score = arith::SelectOp::create(b, l, isComplete, in[0], least);
+        Value isScored =
+            compare(b, CmpIPredicate::sle, getScored(b, block), at);
+        Value score = arith::SelectOp::create(b, l, isScored, in[0], least);
         if (!op.getAdjust().empty())
           score = inlineRegion(b, op.getAdjust(),
                                {score, index(b, 0), index(b, 2), at, block})

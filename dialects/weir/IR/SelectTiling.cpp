@@ -36,7 +36,7 @@ namespace {
 enum Invariant : unsigned {
   QueryTile, ///< scaled queries of the list, [J, D]
   Position,  ///< the query's position
-  Complete,  ///< blocks that are complete there
+  Scored,    ///< blocks that have a score there
   Weight,    ///< [J], or Maximum where there are none
 };
 
@@ -115,12 +115,28 @@ struct SelectTiler {
   /// Blocks of chunk `index`: the first, and how many.
   std::pair<Value, Value> getChunk(Value index, ValueRange invariants) {
     Value first = mul(index, chunk);
-    return {first, min(constant(chunk), sub(invariants[Complete], first))};
+    return {first, min(constant(chunk), sub(invariants[Scored], first))};
   }
   Value buildQueryTile(ValueRange point);
   /// Products of the list's heads with `count` blocks, [J, count].
   Value buildProducts(ValueRange point, Value first, Value count,
                       ValueRange invariants);
+  /// Products with `count` rows of keys, `step` apart from `first` on, into
+  /// `products`, [J, count].
+  Value multiply(ValueRange point, Value first, Value count, int64_t step,
+                 Value products, ValueRange invariants);
+  /// The largest products of the list's heads with keys of `count` blocks,
+  /// [J, count].
+  Value buildLargest(ValueRange point, Value first, Value count,
+                     ValueRange invariants);
+  /// Columns [0, `count`) of `matrix`.
+  Value takeColumns(Value matrix, Value count) {
+    SmallVector<OpFoldResult> zeros(2, builder.getIndexAttr(0)),
+        ones(2, builder.getIndexAttr(1));
+    return tensor::ExtractSliceOp::create(
+        builder, loc, matrix, zeros,
+        SmallVector<OpFoldResult>{builder.getIndexAttr(heads), count}, ones);
+  }
   /// Maximum and sum of each head's softmax.
   SmallVector<Value> buildStatistics(ValueRange point, ValueRange invariants);
   /// The scores with those that nothing may choose at minus infinity.
@@ -163,28 +179,21 @@ Value SelectTiler::buildQueryTile(ValueRange point) {
       .getResult(0);
 }
 
-Value SelectTiler::buildProducts(ValueRange point, Value first, Value count,
-                                 ValueRange invariants) {
+Value SelectTiler::multiply(ValueRange point, Value first, Value count,
+                            int64_t step, Value products,
+                            ValueRange invariants) {
   int64_t keyHeads =
       cast<RankedTensorType>(op.getKey().getType()).getDimSize(2);
-  // The last position of each block.
   SmallVector<OpFoldResult> offsets{
-      point[0], add(mul(first, size), constant(size - 1)),
-      divide(point[1], op.getListCount() / keyHeads), builder.getIndexAttr(0)};
+      point[0], first, divide(point[1], op.getListCount() / keyHeads),
+      builder.getIndexAttr(0)};
   SmallVector<OpFoldResult> sizes(4, builder.getIndexAttr(1)), strides(sizes);
   sizes[1] = count;
   sizes[3] = builder.getIndexAttr(dim);
-  strides[1] = builder.getIndexAttr(size);
+  strides[1] = builder.getIndexAttr(step);
   Value keys = tensor::ExtractSliceOp::create(
       builder, loc, RankedTensorType::get({ShapedType::kDynamic, dim}, element),
       op.getKey(), offsets, sizes, strides);
-  Value buffer = empty(
-      {builder.getIndexAttr(heads), builder.getIndexAttr(chunk)}, compute);
-  Value products = tensor::ExtractSliceOp::create(
-      builder, loc, buffer,
-      SmallVector<OpFoldResult>(2, builder.getIndexAttr(0)),
-      SmallVector<OpFoldResult>{builder.getIndexAttr(heads), count},
-      SmallVector<OpFoldResult>(2, builder.getIndexAttr(1)));
   return generic({invariants[QueryTile], keys}, fill(number(0), products),
                  {map(3, {0, 2}), map(3, {1, 2}), map(3, {0, 1})},
                  {IteratorType::parallel, IteratorType::parallel,
@@ -197,6 +206,51 @@ Value SelectTiler::buildProducts(ValueRange point, Value first, Value count,
       .getResult(0);
 }
 
+Value SelectTiler::buildProducts(ValueRange point, Value first, Value count,
+                                 ValueRange invariants) {
+  if (op.getPool() == SelectPool::Max)
+    return buildLargest(point, first, count, invariants);
+  Value buffer = empty(
+      {builder.getIndexAttr(heads), builder.getIndexAttr(chunk)}, compute);
+  // The last position of each block.
+  return multiply(point, add(mul(first, size), constant(size - 1)), count, size,
+                  takeColumns(buffer, count), invariants);
+}
+
+Value SelectTiler::buildLargest(ValueRange point, Value first, Value count,
+                                ValueRange invariants) {
+  // Keys behind the query, and those there are none of, have products of minus
+  // infinity.
+  Value begin = mul(first, size);
+  Value keys =
+      min(mul(count, size), sub(add(invariants[Position], constant(1)), begin));
+  Value buffer = fill(least(), empty({builder.getIndexAttr(heads),
+                                      builder.getIndexAttr(chunk * size)},
+                                     compute));
+  Value products = multiply(point, begin, keys, /*step=*/1,
+                            takeColumns(buffer, keys), invariants);
+  buffer = tensor::InsertSliceOp::create(
+      builder, loc, products, buffer,
+      SmallVector<OpFoldResult>(2, builder.getIndexAttr(0)),
+      SmallVector<OpFoldResult>{builder.getIndexAttr(heads), keys},
+      SmallVector<OpFoldResult>(2, builder.getIndexAttr(1)));
+  SmallVector<ReassociationIndices> split{{0}, {1, 2}};
+  buffer = tensor::ExpandShapeOp::create(
+      builder, loc, RankedTensorType::get({heads, chunk, size}, compute),
+      buffer, split);
+  Value largest = fill(
+      least(), empty({builder.getIndexAttr(heads), builder.getIndexAttr(chunk)},
+                     compute));
+  largest = generic(buffer, largest, {map(3, {0, 1, 2}), map(3, {0, 1})},
+                    {IteratorType::parallel, IteratorType::parallel,
+                     IteratorType::reduction},
+                    [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
+                      return {arith::MaximumFOp::create(b, loc, in[1], in[0])};
+                    })
+                .getResult(0);
+  return takeColumns(largest, count);
+}
+
 SmallVector<Value> SelectTiler::buildStatistics(ValueRange point,
                                                 ValueRange invariants) {
   Value each = empty({builder.getIndexAttr(heads)}, compute);
@@ -205,7 +259,7 @@ SmallVector<Value> SelectTiler::buildStatistics(ValueRange point,
       FloatAttr::get(compute, APFloat::getLargest(compute.getFloatSemantics(),
                                                   /*Negative=*/true)));
   SmallVector<Value> inits{fill(lowest, each), fill(number(0), each)};
-  Value chunks = arith::CeilDivUIOp::create(builder, loc, invariants[Complete],
+  Value chunks = arith::CeilDivUIOp::create(builder, loc, invariants[Scored],
                                             constant(chunk));
   auto loop =
       scf::ForOp::create(builder, loc, constant(0), chunks, constant(1), inits,
@@ -441,8 +495,10 @@ SmallVector<Value> SelectBlocksOp::buildInvariants(OpBuilder &builder,
   if (getOffset())
     position = t.add(buildReadIndex(builder, getLoc(), getOffset(), point[0]),
                      position);
-  Value complete = t.divide(t.add(position, t.constant(1)), t.size);
-  SmallVector<Value> invariants{t.buildQueryTile(point), position, complete};
+  Value scored = t.divide(t.add(position, t.constant(1)), t.size);
+  if (getPool() == SelectPool::Max)
+    scored = t.add(t.divide(position, t.size), t.constant(1));
+  SmallVector<Value> invariants{t.buildQueryTile(point), position, scored};
   if (getWeights())
     invariants.push_back(tensor::ExtractSliceOp::create(
         builder, getLoc(), RankedTensorType::get(t.heads, t.element),
@@ -462,7 +518,7 @@ SelectBlocksOp::buildCarriedRange(OpBuilder &builder, ScheduleAttr schedule,
                                   ValueRange, ValueRange invariants) {
   SelectTiler t(*this, builder, schedule);
   return {t.constant(0),
-          arith::CeilDivUIOp::create(builder, getLoc(), invariants[Complete],
+          arith::CeilDivUIOp::create(builder, getLoc(), invariants[Scored],
                                      t.constant(t.chunk))};
 }
 

@@ -75,6 +75,11 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     `p < offset[b] + Tq`; entries whose p is negative are empty and hidden.
     That is a plain array as long as the sequence fits, and a ring beyond.
 
+    Sums. `log_sums`, where asked for, is the logarithm of what weights are
+    divided by, so that attention over keys of two tensors is made of attention
+    over each: with results a and b and logarithms l and m, a weighs
+    `sigmoid(l - m)` and b the rest.
+
     Sinks. With `sinks`, each head has a logit more, which no key stands for and
     the region does not see: `exp(sinks[h])` joins the sum that weights are
     divided by. It takes weight from the keys and gives no value (gpt-oss,
@@ -101,6 +106,9 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     - (C13) Entries of a list are different blocks, or -1 for none. Keys behind
       the last one are not seen.
     - (C14) `block_size` and `query_block` are positive, and 1 without a list.
+    - (C15) `log_sums`, where given, is `[B, Tq, H]` of f32, or f64 for f64, and
+      goes with the softmax alone. The sum is that of the scores' exponentials,
+      sinks included; minus infinity where there are none.
   }];
   let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key,
     AnyRankedTensor:$value, Optional<AnyRankedTensor>:$offset,
@@ -113,7 +121,8 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
       "::weir::AttentionNormalize::Softmax">:$normalize,
     Weir_MaskAttr:$mask, F64Attr:$scale,
     OptionalAttr<Weir_ScheduleAttr>:$schedule);
-  let results = (outs AnyRankedTensor:$result);
+  let results = (outs AnyRankedTensor:$result,
+    Optional<AnyRankedTensor>:$log_sums);
   let regions = (region MaxSizedRegion<1>:$where, MaxSizedRegion<1>:$score);
   let assemblyFormat = [{
     $query `,` $key `,` $value `mask` `(` $mask `)` `scale` `(` $scale `)`
@@ -128,13 +137,15 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     (`schedule` `(` $schedule^ `)`)? (`where` $where^)? (`score` $score^)?
     attr-dict
     `:` type($query) `,` type($key) `,` type($value) `->` type($result)
+    (`,` type($log_sums)^)?
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let hasCanonicalizeMethod = 1;
   let builders = [
     OpBuilder<(ins "::mlir::Value":$query, "::mlir::Value":$key,
-      "::mlir::Value":$value, "::weir::MaskAttr":$mask, "double":$scale)>
+      "::mlir::Value":$value, "::weir::MaskAttr":$mask, "double":$scale,
+      CArg<"bool", "false">:$withLogSums)>
   ];
   let extraClassDeclaration = [{
     /// Query heads that share one key/value head.

@@ -19,6 +19,14 @@ def Weir_SelectScore : I32EnumAttr<"SelectScore",
   let cppNamespace = "::weir";
 }
 
+def Weir_SelectPool : I32EnumAttr<"SelectPool",
+    "which keys stand for a block", [
+    I32EnumAttrCase<"Last", 0, "last">,
+    I32EnumAttrCase<"Max", 1, "max">
+  ]> {
+  let cppNamespace = "::weir";
+}
+
 def Weir_SelectBlocksOp : Weir_Op<"select_blocks", [Pure,
     AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
@@ -41,7 +49,9 @@ def Weir_SelectBlocksOp : Weir_Op<"select_blocks", [Pure,
     where f is the identity, the rectifier, or the softmax over the blocks
     (`raw`, `relu`, `softmax`) and weights are 1 unless given. Only blocks that
     are complete at p have a score; that of the one p stands in, when it is not,
-    is minus infinity. The region `adjust`, where given, maps the score, and may
+    is minus infinity. With `pool(max)` every key of a block that p has reached
+    stands for it, and the largest product of them counts; then each block that
+    p has reached has a score. The region `adjust`, where given, maps the score, and may
     force a block that p has reached by infinity, or leave it out by minus
     infinity: it sees the score, and batch row, list, query position and block
     as index values.
@@ -70,6 +80,7 @@ def Weir_SelectBlocksOp : Weir_Op<"select_blocks", [Pure,
     Optional<AnyRankedTensor>:$weights, Optional<AnyRankedTensor>:$offset,
     I64Attr:$block_size, F64Attr:$scale,
     DefaultValuedAttr<Weir_SelectScore, "::weir::SelectScore::Raw">:$score,
+    DefaultValuedAttr<Weir_SelectPool, "::weir::SelectPool::Last">:$pool,
     OptionalAttr<Weir_ScheduleAttr>:$schedule);
   let results = (outs AnyRankedTensor:$result);
   let regions = (region MaxSizedRegion<1>:$adjust);
@@ -77,7 +88,8 @@ def Weir_SelectBlocksOp : Weir_Op<"select_blocks", [Pure,
     $query `,` $key `block_size` `(` $block_size `)` `scale` `(` $scale `)`
     `score` `(` $score `)`
     oilist(`weights` `(` $weights `:` type($weights) `)`
-           | `offset` `(` $offset `:` type($offset) `)`)
+           | `offset` `(` $offset `:` type($offset) `)`
+           | `pool` `(` $pool `)`)
     (`schedule` `(` $schedule^ `)`)? (`adjust` $adjust^)? attr-dict
     `:` type($query) `,` type($key) `->` type($result)
   }];

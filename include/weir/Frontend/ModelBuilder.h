@@ -104,6 +104,8 @@ struct RotaryOptions {
   bool readsGrowth = false;
   /// The object of parameters where the configuration has none, or null.
   const llvm::json::Object *defaults = nullptr;
+  /// The object of parameters whatever the configuration has, or null.
+  const llvm::json::Object *given = nullptr;
 };
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters` (or the GGUF keys
@@ -155,6 +157,7 @@ struct SelectOptions {
   int64_t count = 1, blockSize = 1, lists = 1;
   double scale = 1.0;
   SelectScore score = SelectScore::Raw;
+  SelectPool pool = SelectPool::Last;
   /// A weight for each query head, `[batch, time, heads]`, or null.
   mlir::Value weights;
   /// The block that the query stands in, and as many before it, are chosen
@@ -309,8 +312,11 @@ public:
   /// Rotates heads.
   mlir::Value rotary(mlir::Value input, mlir::Value positions,
                      mlir::Value frequencies, const RotarySpec &spec);
+  /// Where `logSums` is given, it becomes the logarithm of what the weights are
+  /// divided by, `[batch, time, heads]`.
   mlir::Value attention(mlir::Value query, mlir::Value key, mlir::Value value,
-                        const AttentionOptions &options);
+                        const AttentionOptions &options,
+                        mlir::Value *logSums = nullptr);
   /// The blocks of keys that score best for each query, `[batch, time, lists,
   /// count]` of i32.
   mlir::Value selectBlocks(mlir::Value query, mlir::Value key,

@@ -160,9 +160,17 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
 /// Blocks whose products with the queries of a list are computed at once.
 static constexpr int64_t BlocksPerStep = 64;
 
+/// Keys whose products are kept at once where a block's largest one counts.
+static constexpr int64_t KeysPerSelection = 1024;
+
 Choice SelectSchedulePass::choose(SelectBlocksOp select) {
-  return {makeSchedule("row", {BlocksPerStep}, /*parallel=*/true),
-          "scores of one query at a time, " + std::to_string(BlocksPerStep) +
+  int64_t blocks = BlocksPerStep;
+  if (select.getPool() == SelectPool::Max)
+    blocks = std::clamp<int64_t>(
+        KeysPerSelection / static_cast<int64_t>(select.getBlockSize()), 1,
+        BlocksPerStep);
+  return {makeSchedule("row", {blocks}, /*parallel=*/true),
+          "scores of one query at a time, " + std::to_string(blocks) +
               " blocks at once; the best " + std::to_string(select.getCount()) +
               " bit by bit"};
 }

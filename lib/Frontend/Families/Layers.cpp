@@ -277,6 +277,7 @@ Value ModelBuilder::selectBlocks(Value query, Value key,
       builder.getI64IntegerAttr(options.blockSize),
       constantFloat(options.scale),
       SelectScoreAttr::get(builder.getContext(), options.score),
+      SelectPoolAttr::get(builder.getContext(), options.pool),
       /*schedule=*/ScheduleAttr());
   if (options.alwaysBefore || options.alwaysFirst)
     buildAdjust(builder, loc, op, options);
@@ -284,7 +285,7 @@ Value ModelBuilder::selectBlocks(Value query, Value key,
 }
 
 Value ModelBuilder::attention(Value query, Value key, Value value,
-                              const AttentionOptions &options) {
+                              const AttentionOptions &options, Value *logSums) {
   auto type = cast<RankedTensorType>(query.getType());
   Value slopes;
   if (!options.slopes.empty())
@@ -301,7 +302,9 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   }
   auto op = AttentionOp::create(builder, loc, query, key, value,
                                 isAttrMask ? options.mask : fullMask(),
-                                options.scale);
+                                options.scale, /*withLogSums=*/logSums);
+  if (logSums)
+    *logSums = op.getLogSums();
   if (looksAhead)
     op.getKeyLengthsMutable().assign(function.getArgument(1));
   if (options.sinks)
@@ -316,7 +319,7 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   if (!isAttrMask)
     buildWhere(builder, loc, op, options);
   if (!slopes && options.softCap == 0 && !options.score)
-    return op;
+    return op.getResult();
 
   OpBuilder::InsertionGuard guard(builder);
   Type index = builder.getIndexType();
@@ -358,5 +361,5 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
   if (options.score)
     score = options.score(builder, loc, score, pair);
   YieldOp::create(builder, loc, ValueRange(score));
-  return op;
+  return op.getResult();
 }

@@ -282,6 +282,27 @@ func.func @attention_c14_alone(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32
 
 // -----
 
+func.func @attention_c15_type(%q: tensor<?x?x4x16xbf16>, %k: tensor<?x?x2x16xbf16>) {
+  // expected-error @below {{has logarithms of sums of type 'tensor<?x?x4xbf16>', expected 'tensor<?x?x4xf32>'}}
+  %0, %1 = weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      : tensor<?x?x4x16xbf16>, tensor<?x?x2x16xbf16>, tensor<?x?x2x16xbf16>
+        -> tensor<?x?x4x16xbf16>, tensor<?x?x4xbf16>
+  return
+}
+
+// -----
+
+func.func @attention_c15_softmax(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>) {
+  // expected-error @below {{has logarithms of sums with normalize(sigmoid), expected softmax}}
+  %0, %1 = weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      normalize(sigmoid)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>, tensor<?x?x4xf32>
+  return
+}
+
+// -----
+
 func.func private @mask_no_step() attributes {
   // expected-error @below {{dilated takes a number from 1, found dilated<0>}}
   m = #weir.mask<dilated<0>>

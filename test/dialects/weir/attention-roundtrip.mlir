@@ -100,3 +100,15 @@ func.func @listed(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf32>,
         -> tensor<?x?x4x16xf32>
   return %0 : tensor<?x?x4x16xf32>
 }
+
+// CHECK-LABEL: func.func @log_sums
+// CHECK: %[[RESULT:.*]], %[[SUMS:.*]] = weir.attention
+// CHECK-SAME: -> tensor<?x?x4x16xbf16>, tensor<?x?x4xf32>
+// CHECK: return %[[RESULT]], %[[SUMS]]
+func.func @log_sums(%q: tensor<?x?x4x16xbf16>, %k: tensor<?x?x2x16xbf16>)
+    -> (tensor<?x?x4x16xbf16>, tensor<?x?x4xf32>) {
+  %0, %1 = weir.attention %q, %k, %k mask(<causal>) scale(0.25)
+      : tensor<?x?x4x16xbf16>, tensor<?x?x2x16xbf16>, tensor<?x?x2x16xbf16>
+        -> tensor<?x?x4x16xbf16>, tensor<?x?x4xf32>
+  return %0, %1 : tensor<?x?x4x16xbf16>, tensor<?x?x4xf32>
+}

@@ -27,3 +27,13 @@ func.func @all_parts(%q: tensor<?x1x4x16xf32>, %k: tensor<?x?x1x16xf32>,
   } : tensor<?x1x4x16xf32>, tensor<?x?x1x16xf32> -> tensor<?x1x1x3xi32>
   return %0 : tensor<?x1x1x3xi32>
 }
+
+// CHECK-LABEL: func.func @best_key
+// CHECK: weir.select_blocks
+// CHECK-SAME: score(raw) pool(max) :
+func.func @best_key(%q: tensor<?x?x2x16xf32>, %k: tensor<?x?x1x16xf32>)
+    -> tensor<?x?x2x3xi32> {
+  %0 = weir.select_blocks %q, %k block_size(8) scale(1.0) score(raw) pool(max)
+      : tensor<?x?x2x16xf32>, tensor<?x?x1x16xf32> -> tensor<?x?x2x3xi32>
+  return %0 : tensor<?x?x2x3xi32>
+}

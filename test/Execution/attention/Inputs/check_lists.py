@@ -4,8 +4,8 @@ such lists, compiled, against their definitions in float64.
 
   check_lists.py [--seed N] [--count N] [--per-program N] [--flags "WEIRC FLAGS"]
 
-Heads, features, sizes of blocks, lists, masks, biases and forms of the schedule
-are drawn; lists are drawn with entries that are no block, or lie behind the
+Heads, features, sizes of blocks, lists, masks, biases, sinks, logarithms of sums
+and forms of the schedule are drawn; lists are drawn with entries that are no block, or lie behind the
 keys, and once more chosen by `weir.select_blocks`. A line for each program. Ends
 with `N passed, N failed`.
 """
@@ -65,6 +65,12 @@ class Case:
             self.score = draw.choice(["raw", "relu", "softmax"])
             self.weighted = draw.random() < 0.5
             self.forced = draw.random() < 0.5
+            self.pool = draw.choice(["last", "max"])
+        is_softmax = self.normalize == "softmax"
+        self.has_sums = is_softmax and draw.random() < 0.5
+        self.sinks = None
+        if is_softmax and draw.random() < 0.3:
+            self.sinks = [round(draw.uniform(-2, 2), 3) for _ in range(self.heads)]
 
     def list_type(self):
         return tensor(self.lists, self.entries, element="i32")
@@ -103,7 +109,7 @@ class Case:
   }}"""
         return (
             f"  %list{at} = weir.select_blocks %cq{at}, %ck{at} block_size({self.block})\n"
-            f"      scale(0.5) score({self.score}){weights}{adjust}\n"
+            f"      scale(0.5) score({self.score}){weights} pool({self.pool}){adjust}\n"
             f"      : {tensor(self.choose_heads, self.dim)}, "
             f"{tensor(self.choose_keys, self.dim)} -> {self.list_type()}\n"
         )
@@ -114,6 +120,12 @@ class Case:
         options = f" normalize({self.normalize})"
         if self.has_bias:
             options += f" key_bias(%bias{at} : {tensor(self.heads)})"
+        results, sums = f"%o{at}", ""
+        if self.has_sums:
+            results, sums = f"%o{at}, %l{at}", f", {tensor(self.heads)}"
+        if self.sinks:
+            text += f"  %sinks{at} = arith.constant dense<{self.sinks}> : tensor<{self.heads}xf32>\n"
+            options += f" sinks(%sinks{at} : tensor<{self.heads}xf32>)"
         if self.listed:
             options += (
                 f" block_list(%list{at} : {self.list_type()})"
@@ -135,10 +147,10 @@ class Case:
     weir.yield %t : f32
   }"""
         return (
-            f"{text}  %o{at} = weir.attention %q{at}, %k{at}, %v{at} mask(<{self.mask}>)"
+            f"{text}  {results} = weir.attention %q{at}, %k{at}, %v{at} mask(<{self.mask}>)"
             f" scale(0.5)\n     {options}\n"
             f"      : {tensor(self.heads, self.dim)}, {tensor(self.key_heads, self.dim)}, "
-            f"{tensor(self.key_heads, self.value_dim)} -> {tensor(self.heads, self.value_dim)}"
+            f"{tensor(self.key_heads, self.value_dim)} -> {tensor(self.heads, self.value_dim)}{sums}"
         )
 
     def draw_list(self, numbers, time):
@@ -158,10 +170,20 @@ class Case:
         blocks = -(-time // self.block)
         last = np.arange(1, blocks + 1) * self.block - 1
         at = np.arange(time)
-        keys = get("ck")[:, np.minimum(last, time - 1)]
-        keys = np.repeat(keys, self.choose_heads // self.choose_keys, 2)
-        scores = 0.5 * np.einsum("bthd,bchd->bthc", get("cq"), keys)
+        keys = np.repeat(get("ck"), self.choose_heads // self.choose_keys, 2)
+        products = 0.5 * np.einsum("bthd,bkhd->bthk", get("cq"), keys)
+        scores = products[..., np.minimum(last, time - 1)]
         complete = last <= at[:, None]
+        if self.pool == "max":
+            products = np.where(at <= at[:, None, None], products, -np.inf)
+            products = np.pad(
+                products,
+                ((0, 0),) * 3 + ((0, blocks * self.block - time),),
+                constant_values=-np.inf,
+            )
+            scores = products.reshape(*products.shape[:3], blocks, -1).max(-1)
+            complete = last + 1 - self.block <= at[:, None]
+            scores = np.where(complete[:, None], scores, 0)
         if self.score == "relu":
             scores = np.maximum(scores, 0)
         if self.score == "softmax":
@@ -211,16 +233,29 @@ class Case:
             named = np.repeat(named.any(3), self.rows, 1)[:, :time]
             named = np.repeat(named, self.heads // self.lists, 2)
             visible = visible & named.transpose(0, 2, 1, 3)
-        return np.einsum("bhqk,bkhd->bqhd", self.weigh(scores, visible), v)
+        results = {}
+        if self.normalize == "softmax":
+            weights, sums = self.weigh_softmax(scores, visible)
+            if self.has_sums:
+                results["l"] = sums.transpose(0, 2, 1)
+        else:
+            weights = self.weigh(scores, visible)
+        results["o"] = np.einsum("bhqk,bkhd->bqhd", weights, v)
+        return results
+
+    def weigh_softmax(self, scores, visible):
+        scores = np.where(visible, scores, -np.inf)
+        weights = np.exp(scores)
+        sums = weights.sum(-1, keepdims=True)
+        if self.sinks:
+            sums = sums + np.exp(self.sinks)[:, None, None]
+        shares = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+        with np.errstate(divide="ignore"):
+            return shares, np.log(sums[..., 0])
 
     def weigh(self, scores, visible):
         if self.normalize == "none":
             return np.where(visible, scores, 0)
-        if self.normalize == "softmax":
-            scores = np.where(visible, scores, -np.inf)
-            weights = np.exp(scores - np.maximum(scores.max(-1, keepdims=True), -1e30))
-            sums = weights.sum(-1, keepdims=True)
-            return np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
         shares = np.where(visible, 1 / (1 + np.exp(-scores)), 0)
         if self.normalize == "sigmoid":
             return shares
@@ -237,6 +272,8 @@ def write_module(cases):
         if case.listed and not case.chosen:
             inputs.append(f'%list{case.seed}: {case.list_type()} {{weir.name = "list{case.seed}"}}')
         results.append((f"o{case.seed}", tensor(case.heads, case.value_dim)))
+        if case.has_sums:
+            results.append((f"l{case.seed}", tensor(case.heads)))
         if case.chosen:
             results.append((f"list{case.seed}", case.list_type()))
     declared = ", ".join(f'{type} {{weir.name = "{name}"}}' for name, type in results)
@@ -277,11 +314,18 @@ def check(seeds, options, work):
                 lists[case.seed] = outputs[f"list{case.seed}"]
                 case.check_choice(case.choose(inputs, time), lists[case.seed])
             expected = case.attend(inputs, time, lists.get(case.seed))
-            found = outputs[f"o{case.seed}"]
-            error = np.abs(found - expected).max(initial=0) / max(1, np.abs(expected).max(initial=0))
-            worst = max(worst, error)
-            if not error <= LIMIT:
-                raise Failed(f"seed {case.seed}, length {time}: off by {error:.1e}\n{case.write()}")
+            for name, wanted in expected.items():
+                found = outputs[f"{name}{case.seed}"]
+                # Sums of nothing are alike, which no difference of infinities
+                # would tell.
+                alike = found == wanted
+                found, wanted = np.where(alike, 0, found), np.where(alike, 0, wanted)
+                error = np.abs(found - wanted).max(initial=0) / max(1, np.abs(wanted).max(initial=0))
+                worst = max(worst, error)
+                if not error <= LIMIT:
+                    raise Failed(
+                        f"seed {case.seed}, length {time}: {name} is off by {error:.1e}\n{case.write()}"
+                    )
     return f"{worst:.1e}"
 
 
