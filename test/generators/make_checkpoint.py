@@ -3,9 +3,9 @@
 
   make_checkpoint.py FOLDER [NAME...]
 
-A NAME is a case of cases.py, hybrid_cases.py, decoder_cases.py or
-mixture_cases.py, or `decoders` for all of the last two; or one of
-encoder_cases.py, or `encoders` for all of these; without names all of the first
+A NAME is a case of cases.py, hybrid_cases.py, decoder_cases.py,
+mixture_cases.py or sparse_cases.py, or `decoders` for all of the last three; or
+one of encoder_cases.py, or `encoders` for all of these; without names all of the first
 two files are meant. Each becomes
 FOLDER/NAME in the layout of the public reference set: config.json and
 model.safetensors; inputs*.safetensors and the logits transformers computes of
@@ -35,6 +35,7 @@ from decoder_cases import DECODER_CASES
 from encoder_cases import ENCODER_CASES
 from hybrid_cases import HYBRID_CASES
 from mixture_cases import MIXTURE_CASES
+from sparse_cases import SPARSE_CASES
 from write_gguf import write_gguf
 
 NEW_TOKENS = 24
@@ -68,6 +69,12 @@ def fill(model, generator):
         for name, buffer in model.named_buffers():
             if name.endswith("bias"):
                 draw(buffer, 0.3)
+            elif name.endswith("tid2eid"):
+                # Experts of each token, which are different ones.
+                order = torch.rand(
+                    len(buffer), model.config.n_routed_experts, generator=generator
+                )
+                buffer.copy_(order.argsort(-1)[:, : buffer.shape[1]])
 
 
 def run(model, row):
@@ -233,6 +240,7 @@ def main():
             "encoder_cases.py",
             "hybrid_cases.py",
             "mixture_cases.py",
+            "sparse_cases.py",
             "write_gguf.py",
         )
     )
@@ -240,7 +248,10 @@ def main():
     root = pathlib.Path(sys.argv[1])
     cases = CASES | HYBRID_CASES
     names = sys.argv[2:] or list(cases)
-    groups = {"decoders": DECODER_CASES | MIXTURE_CASES, "encoders": ENCODER_CASES}
+    groups = {
+        "decoders": DECODER_CASES | MIXTURE_CASES | SPARSE_CASES,
+        "encoders": ENCODER_CASES,
+    }
     for group, members in groups.items():
         if names == [group]:
             names = list(members)

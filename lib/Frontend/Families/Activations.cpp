@@ -122,6 +122,10 @@ static constexpr NamedActivation activations[] = {
     {"sigmoid",
      [](Scalar &s) { return s.div(s.constant(1), s.logisticDenominator(1)); }},
     {"silu", [](Scalar &s) { return s.div(s.x, s.logisticDenominator(1)); }},
+    {"sqrtsoftplus",
+     [](Scalar &s) -> Value {
+       return math::SqrtOp::create(s.builder, s.loc, s.softplus());
+     }},
     {"swish", [](Scalar &s) { return s.div(s.x, s.logisticDenominator(1)); }},
     {"tanh", [](Scalar &s) { return s.tanh(s.x); }},
 };

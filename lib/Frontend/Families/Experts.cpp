@@ -398,7 +398,8 @@ declareExperts(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
   return params;
 }
 
-/// `(up + 1) * gate * sigmoid(alpha * gate)` of bounded numbers.
+/// `(up + 1) * gate * sigmoid(alpha * gate)` of bounded numbers, or their
+/// product behind an activation of the gate.
 static Value buildBoundedGate(ModelBuilder &b, Value gate, Value up,
                               const BoundedGate &spec) {
   return b.map({gate, up}, [&](OpBuilder &n, Location l, ValueRange in) {
@@ -409,6 +410,9 @@ static Value buildBoundedGate(ModelBuilder &b, Value gate, Value up,
     Value low = arith::MinimumFOp::create(n, l, in[0], number(spec.limit));
     Value near = arith::MinimumFOp::create(n, l, in[1], number(spec.limit));
     near = arith::MaximumFOp::create(n, l, near, number(-spec.limit));
+    if (!spec.activation.empty())
+      return Value(arith::MulFOp::create(
+          n, l, buildActivation(n, l, spec.activation, low), near));
     Value gated = arith::MulFOp::create(
         n, l, low,
         buildActivation(n, l, "sigmoid",
@@ -517,9 +521,42 @@ static Value weighIdentities(ModelBuilder &b, const Routing &routing,
   return sumFeatures(b, weights);
 }
 
+Value weir::boundedMLP(ModelBuilder &b, Value input, const MLPKeys &keys,
+                       const std::string &gateUp, int64_t inner,
+                       const BoundedGate &gate, bool bias) {
+  Value low, near;
+  if (gateUp.empty()) {
+    low = b.linear(input, keys.gate, inner, bias);
+    near = b.linear(input, keys.up, inner, bias);
+  } else {
+    Value both = b.linear(input, gateUp, 2 * inner, bias);
+    low = sliceFeatures(b, both, 0, inner);
+    near = sliceFeatures(b, both, inner, inner);
+  }
+  return b.linear(buildBoundedGate(b, low, near, gate), keys.down,
+                  getFeatures(input), bias);
+}
+
+/// The expert that all tokens go to.
+static Value buildShared(ModelBuilder &b, Value input,
+                         const ExpertsSpec &spec) {
+  if (spec.boundsShared)
+    return boundedMLP(b, input, spec.shared, spec.sharedGateUp,
+                      spec.sharedInner, *spec.boundedGate, spec.sharedBias);
+  if (spec.sharedGateUp.empty())
+    return b.mlp(input, spec.shared, spec.sharedInner, spec.activation,
+                 spec.sharedBias);
+  return fusedMLP(b, input, spec.sharedGateUp, spec.shared.down,
+                  spec.sharedInner, spec.activation, spec.sharedBias);
+}
+
 Value weir::buildMixture(ModelBuilder &b, Value input,
                          const ExpertsSpec &spec) {
-  Routing routing = buildRouting(b, input, spec.router);
+  return buildMixtureOf(b, input, buildRouting(b, input, spec.router), spec);
+}
+
+Value weir::buildMixtureOf(ModelBuilder &b, Value input, const Routing &routing,
+                           const ExpertsSpec &spec) {
   Value mixed = buildExperts(b, input, routing, spec);
   if (spec.identities != 0)
     mixed = b.add(mixed, scaleRows(b, input,
@@ -528,12 +565,7 @@ Value weir::buildMixture(ModelBuilder &b, Value input,
                                                        spec.identities)));
   if (spec.sharedInner == 0)
     return mixed;
-  Value shared =
-      spec.sharedGateUp.empty()
-          ? b.mlp(input, spec.shared, spec.sharedInner, spec.activation,
-                  spec.sharedBias)
-          : fusedMLP(b, input, spec.sharedGateUp, spec.shared.down,
-                     spec.sharedInner, spec.activation, spec.sharedBias);
+  Value shared = buildShared(b, input, spec);
   if (!spec.sharedGate.empty())
     shared = scaleTokens(
         b, shared,

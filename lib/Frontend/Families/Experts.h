@@ -74,6 +74,8 @@ struct ExpertKeys {
 /// and an up that counts from -1, bounded from both sides (gpt-oss).
 struct BoundedGate {
   double alpha, limit;
+  /// In place of the former, with an up that counts from 0; or nothing.
+  std::string activation = "";
 };
 
 /// A mixture of perceptrons.
@@ -103,6 +105,8 @@ struct ExpertsSpec {
   /// stored so, or nothing.
   std::string sharedGateUp;
   bool sharedBias = false;
+  /// Whether it has the bounded gate as well.
+  bool boundsShared = false;
   /// What the sum with that expert is multiplied by.
   double sharedScale = 1;
 };
@@ -122,6 +126,17 @@ mlir::Value buildExperts(ModelBuilder &builder, mlir::Value input,
 /// A whole mixture: router, experts and the shared expert.
 mlir::Value buildMixture(ModelBuilder &builder, mlir::Value input,
                          const ExpertsSpec &spec);
+
+/// The same with experts that something else has chosen.
+mlir::Value buildMixtureOf(ModelBuilder &builder, mlir::Value input,
+                           const Routing &routing, const ExpertsSpec &spec);
+
+/// A perceptron with a bounded gate, whose gate and up matrices stand one
+/// behind the other under `gateUp` unless that is empty.
+mlir::Value boundedMLP(ModelBuilder &builder, mlir::Value input,
+                       const MLPKeys &keys, const std::string &gateUp,
+                       int64_t inner, const BoundedGate &gate,
+                       bool bias = false);
 
 /// Reads how many experts there are, under `num_experts` or
 /// `num_local_experts`, and how many a token goes to; complains when a token

@@ -248,6 +248,11 @@ void RotaryReader::checkKeys() {
 }
 
 void RotaryReader::readObject() {
+  if (options.given) {
+    object = *options.given;
+    objectKey = "rope_parameters";
+    return;
+  }
   for (StringRef key : {"rope_parameters", "rope_scaling"}) {
     const json::Value *value = config.get(key);
     if (!value)
