@@ -89,6 +89,12 @@ def attend(q, k, v, causal, window_size):
     return torch.einsum("bhts,bshd->bthd", shares, v)
 
 
+def argsort(tensor, *order, **options):
+    # Mom sorts tokens by their memories and means to keep their order.
+    return torch.argsort(tensor, *order, stable=True, **options)
+
+
+torch.Tensor.argsort = argsort
 fla.layers.attn.flash_attn_func = attend
 fla.ops.nsa.parallel.flash_attn_func = attend
 for name, module in list(sys.modules.items()):
