@@ -83,5 +83,8 @@ FLA_CASES = {
     "nsa": ("NSA", dict(num_heads=32, num_kv_heads=2, head_dim=4, block_size=8, block_counts=3, window_size=3, qkv_bias=True)),
     "nsa_no_window": ("NSA", dict(num_heads=16, num_kv_heads=1, head_dim=6, block_size=8, block_counts=3, window_size=0)),
     "moba": ("MoBA", dict(num_heads=4, num_kv_heads=2, moba_chunk_size=4, moba_topk=2, qk_norm=True, use_output_gate=True)),
+    "path": ("PaTHAttention", dict(num_heads=3)),
+    "path_forget": ("PaTHAttention", dict(num_heads=2, use_forget_gate=True, tie_word_embeddings=True, attnres_block_size=2)),
+    "path_grouped": ("PaTHAttention", dict(num_heads=4, num_kv_heads=2, use_forget_gate=True, use_low_rank_w=False, use_w_shortconv=False, fuse_norm=False, norm_eps=0.01)),
     "moba_plain": ("MoBA", dict(num_heads=3, moba_chunk_size=3, moba_topk=3, qkv_bias=True)),
 }

@@ -63,11 +63,13 @@ import fla.layers.attn
 import fla.layers.lightnet
 import fla.layers.mesa_net
 import fla.layers.moba
+import fla.layers.path_attn
 import fla.layers.stickbreaking_attn
 import fla.models
 import fla.ops.nsa.parallel
 from fla.ops.abc.naive import naive_recurrent_abc
 from fla.ops.attnres.naive import naive_attnres
+from fla.ops.path_attn.naive import naive_path_attn
 from fla.ops.stickbreaking_attn.naive import naive_stickbreaking_attn
 
 import make_checkpoint
@@ -177,6 +179,12 @@ def break_sticks(self, hidden_states, **options):
     return self.o_proj(o.flatten(-2)), None, None
 
 
+def follow_path(q, k, v, w, beta, g, **options):
+    gates = q.new_zeros(q.shape[:3]) if g is None else g
+    return naive_path_attn(q, k, v, w, beta, gates, q.shape[-1] ** -0.5), None
+
+
+fla.layers.path_attn.parallel_path_attn = follow_path
 fla.layers.moba.parallel_moba = block_attention
 fla.layers.stickbreaking_attn.StickBreakingAttention.forward = break_sticks
 fla.layers.abc.chunk_abc = bounded_memory

@@ -115,7 +115,9 @@ SmallVector<Value> AttentionTiler::buildListStep(ValueRange point, Value index,
     Value last =
         min(add(first, constant(entries)), constant(list.getDimSize(3)));
     KeyBlock block = gather(point, first, last, invariants);
-    Value scores = buildScores(block, /*isFull=*/Value(), point, invariants);
+    Value scores =
+        buildScores(block, buildProducts(block, invariants[QueryTile]),
+                    /*isFull=*/Value(), point, invariants);
     if (isMasked)
       scores = buildMasked(scores, block, point, invariants);
     return buildUpdate(scores, block, carry);
@@ -130,7 +132,8 @@ SmallVector<Value> AttentionTiler::buildListStep(ValueRange point, Value index,
   Value rest = sub(add(first, count), begin);
   KeyBlock block = getRun(point, begin, min(constant(keys), rest));
   Value isFull = isMasked ? classify(block, point, invariants).all : Value();
-  Value scores = buildScores(block, isFull, point, invariants);
+  Value scores = buildScores(block, buildProducts(block, invariants[QueryTile]),
+                             isFull, point, invariants);
   scf::YieldOp::create(builder, loc,
                        buildUpdate(scores, block, loop.getRegionIterArgs()));
   return SmallVector<Value>(loop.getResults());

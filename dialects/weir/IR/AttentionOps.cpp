@@ -34,7 +34,7 @@ void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
   properties.block_size = properties.query_block = builder.getI64IntegerAttr(1);
   properties.normalize = AttentionNormalizeAttr::get(
       builder.getContext(), AttentionNormalize::Softmax);
-  properties.operandSegmentSizes = {1, 1, 1, 0, 0, 0, 0, 0};
+  properties.operandSegmentSizes = {1, 1, 1, 0, 0, 0, 0, 0, 0, 0};
   state.addOperands({query, key, value});
   state.addTypes(type.clone(shape));
   if (withLogSums)
@@ -65,6 +65,43 @@ MaskReach AttentionOp::getReach() {
 
 bool AttentionOp::isReachExact() {
   return getWhere().empty() && getBand(getMask().getExpression());
+}
+
+/// What is known of `path`.
+static LogicalResult verifyPath(AttentionOp op) {
+  if (!op.getPathKey())
+    return success();
+  auto key = cast<RankedTensorType>(op.getKey().getType());
+  // attention_c16
+  auto path = cast<RankedTensorType>(op.getPathKey().getType());
+  bool matches =
+      path.getRank() == 4 && path.getElementType() == key.getElementType() &&
+      llvm::all_of(llvm::seq(4), [&](int axis) {
+        return mayBeEqual(path.getDimSize(axis), key.getDimSize(axis));
+      });
+  if (!matches)
+    return op.emitOpError("has a path of type ")
+           << path << ", expected that of the key, " << key;
+  auto beta = cast<RankedTensorType>(op.getPathBeta().getType());
+  matches = beta.getRank() == 3 &&
+            (beta.getElementType() == key.getElementType() ||
+             beta.getElementType().isF32()) &&
+            llvm::all_of(llvm::seq(3), [&](int axis) {
+              return mayBeEqual(beta.getDimSize(axis), key.getDimSize(axis));
+            });
+  if (!matches)
+    return op.emitOpError("has factors of its path of type ")
+           << beta << ", expected [batch, key time, " << key.getDimSize(2)
+           << " key heads] of " << key.getElementType() << " or f32";
+  // attention_c17
+  const char *other = op.getBlockList()    ? "a block list"
+                      : op.getKeyLengths() ? "key lengths"
+                      : op.getNormalize() == AttentionNormalize::StickBreaking
+                          ? "normalize(stick_breaking)"
+                          : nullptr;
+  if (other)
+    return op.emitOpError("has a path with ") << other << ", expected none";
+  return success();
 }
 
 LogicalResult AttentionOp::verify() {
@@ -197,7 +234,7 @@ LogicalResult AttentionOp::verify() {
              << " key heads, expected a divisor of the former, and a divisor "
                 "or a multiple of the latter";
   }
-  return success();
+  return verifyPath(*this);
 }
 
 LogicalResult AttentionOp::verifyRegions() {

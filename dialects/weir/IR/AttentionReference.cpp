@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "weir/IR/ReferenceBuilders.h"
 #include "weir/IR/Weir.h"
@@ -193,6 +194,120 @@ static Value buildGroups(OpBuilder &builder, Location loc, Value input,
                                        grouped);
 }
 
+/// Products of queries `[batch, time, head, group, feature]` and keys, by the
+/// axes of scores.
+static Value buildProducts(OpBuilder &builder, Location loc, AttentionOp op,
+                           Value query, ArrayRef<OpFoldResult> scoreSizes,
+                           FloatType type) {
+  return buildReduction(
+      builder, loc, scoreSizes, buildFloat(builder, loc, type, 0),
+      getAxesMap(builder, 6, {0, 1, 2, 3, 4}), {query, op.getKey()},
+      {getAxesMap(builder, 6, {0, 3, 1, 2, 5}),
+       getAxesMap(builder, 6, {0, 4, 1, 5})},
+      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
+        Value q = convertFloat(b, l, arguments[0], type);
+        Value k = convertFloat(b, l, arguments[1], type);
+        return arith::AddFOp::create(b, l, arguments[2],
+                                     arith::MulFOp::create(b, l, q, k));
+      });
+}
+
+/// Row `place` of `[batch, time, ...]`, without the axis of time.
+static Value buildRow(OpBuilder &builder, Location loc, Value rows,
+                      Value place) {
+  auto type = cast<RankedTensorType>(rows.getType());
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, rows);
+  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
+  offsets[TimeAxis] = place;
+  sizes[TimeAxis] = builder.getIndexAttr(1);
+  SmallVector<int64_t> shape(type.getShape());
+  shape.erase(shape.begin() + TimeAxis);
+  return tensor::ExtractSliceOp::create(
+      builder, loc, RankedTensorType::get(shape, type.getElementType()), rows,
+      offsets, sizes, strides);
+}
+
+/// The same with what the path has between them: keys are taken from the last
+/// one back, with the queries as the factors of all later positions leave them.
+static Value buildPathProducts(OpBuilder &builder, Location loc, AttentionOp op,
+                               Value query, ArrayRef<OpFoldResult> scoreSizes,
+                               FloatType type) {
+  Value zero = buildFloat(builder, loc, type, 0);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, query);
+  AffineMap all = builder.getMultiDimIdentityMap(5);
+  Value moved = buildElementwise(builder, loc, sizes, type, query, all,
+                                 [&](OpBuilder &b, Location l, ValueRange in) {
+                                   return convertFloat(b, l, in[0], type);
+                                 });
+  Value scores = tensor::EmptyOp::create(builder, loc, scoreSizes, type);
+  Value count = getValueOrCreateConstantIndexOp(builder, loc, scoreSizes[4]);
+  Value one = buildIndex(builder, loc, 1);
+  auto loop =
+      scf::ForOp::create(builder, loc, buildIndex(builder, loc, 0), count, one,
+                         ValueRange{scores, moved},
+                         [](OpBuilder &, Location, Value, ValueRange) {});
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToEnd(loop.getBody());
+  Value behind =
+      arith::AddIOp::create(builder, loc, loop.getInductionVar(), one);
+  Value place = arith::SubIOp::create(builder, loc, count, behind);
+  Value before = loop.getRegionIterArgs()[1];
+  // A row's product with each query: batch, head, group, query, feature.
+  auto multiply = [&](Value rows) {
+    return buildReduction(
+        builder, loc, scoreSizes.drop_back(), zero,
+        getAxesMap(builder, 5, {0, 1, 2, 3}),
+        {before, buildRow(builder, loc, rows, place)},
+        {getAxesMap(builder, 5, {0, 3, 1, 2, 4}),
+         getAxesMap(builder, 5, {0, 1, 4})},
+        [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+          Value product = arith::MulFOp::create(
+              b, l, in[0], convertFloat(b, l, in[1], type));
+          return arith::AddFOp::create(b, l, in[2], product);
+        });
+  };
+  SmallVector<OpFoldResult> offsets(5, builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(5, builder.getIndexAttr(1));
+  SmallVector<OpFoldResult> extents(scoreSizes);
+  offsets[4] = place;
+  extents[4] = builder.getIndexAttr(1);
+  Value filled = tensor::InsertSliceOp::create(
+      builder, loc, multiply(op.getKey()), loop.getRegionIterArgs()[0], offsets,
+      extents, strides);
+  Value dots = multiply(op.getPathKey());
+  // In place, as a loop hands its buffers on.
+  auto after = linalg::GenericOp::create(
+      builder, loc, before.getType(),
+      ValueRange{dots, buildRow(builder, loc, op.getPathKey(), place),
+                 buildRow(builder, loc, op.getPathBeta(), place)},
+      before,
+      ArrayRef<AffineMap>{getAxesMap(builder, 5, {0, 2, 3, 1}),
+                          getAxesMap(builder, 5, {0, 2, 4}),
+                          getAxesMap(builder, 5, {0, 2}), all},
+      SmallVector<utils::IteratorType>(5, utils::IteratorType::parallel),
+      [&](OpBuilder &b, Location l, ValueRange in) {
+        Value position = linalg::IndexOp::create(b, l, 1);
+        if (op.getOffset())
+          position = arith::AddIOp::create(
+              b, l, position,
+              buildReadIndex(b, l, op.getOffset(),
+                             linalg::IndexOp::create(b, l, 0)));
+        Value isPassed = arith::CmpIOp::create(b, l, arith::CmpIPredicate::sle,
+                                               place, position);
+        Value share =
+            arith::MulFOp::create(b, l, convertFloat(b, l, in[2], type), in[0]);
+        Value product =
+            arith::MulFOp::create(b, l, share, convertFloat(b, l, in[1], type));
+        Value less = arith::SubFOp::create(b, l, in[3], product);
+        linalg::YieldOp::create(
+            b, l,
+            arith::SelectOp::create(b, l, isPassed, less, in[3]).getResult());
+      });
+  scf::YieldOp::create(builder, loc, ValueRange{filled, after.getResult(0)});
+  return loop.getResult(0);
+}
+
 namespace {
 
 /// The softmax of scores: exponentials of their differences to the maximum of
@@ -318,17 +433,10 @@ FailureOr<SmallVector<Value>> AttentionOp::buildReference(OpBuilder &builder) {
               cast<RankedTensorType>(getBlockList().getType()).getDimSize(2);
   }
 
-  Value products = buildReduction(
-      builder, loc, scoreSizes, zero, getAxesMap(builder, 6, {0, 1, 2, 3, 4}),
-      {query, getKey()},
-      {getAxesMap(builder, 6, {0, 3, 1, 2, 5}),
-       getAxesMap(builder, 6, {0, 4, 1, 5})},
-      [&](OpBuilder &b, Location l, ValueRange arguments) -> Value {
-        Value q = convertFloat(b, l, arguments[0], type);
-        Value k = convertFloat(b, l, arguments[1], type);
-        return arith::AddFOp::create(b, l, arguments[2],
-                                     arith::MulFOp::create(b, l, q, k));
-      });
+  Value products =
+      getPathKey()
+          ? buildPathProducts(builder, loc, *this, query, scoreSizes, type)
+          : buildProducts(builder, loc, *this, query, scoreSizes, type);
 
   Value queryCount =
       getValueOrCreateConstantIndexOp(builder, loc, querySizes[1]);

@@ -21,18 +21,8 @@ KeyBlock AttentionTiler::getRun(ValueRange point, Value first, Value count) {
 
 Value AttentionTiler::getRows(Value tensor, ValueRange point, Value first,
                               Value count) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  return tensor::ExtractSliceOp::create(
-      builder, loc,
-      RankedTensorType::get({ShapedType::kDynamic, type.getDimSize(3)},
-                            element),
-      tensor,
-      SmallVector<OpFoldResult>{point[0], first, getKeyHead(point),
-                                builder.getIndexAttr(0)},
-      SmallVector<OpFoldResult>{builder.getIndexAttr(1), count,
-                                builder.getIndexAttr(1),
-                                builder.getIndexAttr(type.getDimSize(3))},
-      SmallVector<OpFoldResult>(4, builder.getIndexAttr(1)));
+  return AttentionTiles::getRows(tensor, point[0], first, getKeyHead(point),
+                                 count);
 }
 
 /// The entry of the key axis that row `row` of `block` is.
@@ -202,38 +192,9 @@ Value AttentionTiler::buildMasked(Value scores, const KeyBlock &block,
       });
 }
 
-Value AttentionTiler::buildScores(const KeyBlock &block, Value isFull,
-                                  ValueRange point, ValueRange invariants) {
-  // A buffer of static size.
-  SmallVector<int64_t> shape{keys, columns};
-  SmallVector<OpFoldResult> sizes{block.count, builder.getIndexAttr(columns)};
-  if (!flash) {
-    std::swap(shape[0], shape[1]);
-    std::swap(sizes[0], sizes[1]);
-  }
-  SmallVector<OpFoldResult> zeros(2, builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> ones(2, builder.getIndexAttr(1));
-  Value scores = tensor::ExtractSliceOp::create(builder, loc, empty(shape),
-                                                zeros, sizes, ones);
-  SmallVector<IteratorType> iterators{
-      IteratorType::parallel, IteratorType::parallel, IteratorType::reduction};
-  SmallVector<Value> factors{block.key, invariants[QueryTile]};
-  SmallVector<AffineMap> maps{map(3, {0, 2}), map(3, {2, 1}), map(3, {0, 1})};
-  if (!flash) {
-    std::swap(factors[0], factors[1]);
-    maps[1] = map(3, {1, 2});
-  }
-  scores =
-      generic(factors, fill(zero(), scores), maps, iterators,
-              [&](OpBuilder &b, Location l, ValueRange args) {
-                Value product =
-                    arith::MulFOp::create(b, l, convert(b, args[0], compute),
-                                          convert(b, args[1], compute));
-                linalg::YieldOp::create(
-                    b, l,
-                    ValueRange{arith::AddFOp::create(b, l, args[2], product)});
-              })
-          .getResult(0);
+Value AttentionTiler::buildScores(const KeyBlock &block, Value scores,
+                                  Value isFull, ValueRange point,
+                                  ValueRange invariants) {
   if (op.getKeyBias())
     scores = addKeyBias(scores, block, point, invariants);
   if (!op.getScore().empty())

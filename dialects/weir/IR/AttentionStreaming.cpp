@@ -30,9 +30,9 @@ HistoryNeed AttentionOp::getHistoryNeed(OpOperand &operand) {
                                 " queries share a list of keys");
   if (getBlockList() && &operand == &getBlockListMutable()[0])
     return HistoryNeed::pointwise();
-  // Lists name keys by position, and sticks are broken in the order of
-  // positions: both read a buffer that does not wrap.
-  if (!reach.behind || getBlockList() ||
+  // Lists name keys by position, and sticks and paths go through keys in the
+  // order of positions: all read a buffer that does not wrap.
+  if (!reach.behind || getBlockList() || getPathKey() ||
       getNormalize() == AttentionNormalize::StickBreaking)
     return HistoryNeed::all();
   return HistoryNeed::last(std::max<int64_t>(*reach.behind + 1, 1));
@@ -46,13 +46,17 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
       context.getHistory(getValue(), getHistoryNeed(getValueMutable()));
   if (failed(key) || failed(value))
     return failure();
-  Value keyBias;
-  if (getKeyBias()) {
-    FailureOr<Value> bias = context.getHistory(
-        getKeyBias(), getHistoryNeed(getKeyBiasMutable()[0]));
-    if (failed(bias))
+  // Others that have a row for each key.
+  Value keyBias = getKeyBias(), pathKey = getPathKey(),
+        pathBeta = getPathBeta();
+  for (Value *rows : {&keyBias, &pathKey, &pathBeta}) {
+    if (!*rows)
+      continue;
+    FailureOr<Value> history =
+        context.getHistory(*rows, getHistoryNeed(getKeyMutable()));
+    if (failed(history))
       return failure();
-    keyBias = *bias;
+    *rows = *history;
   }
   auto lookUp = [&](Value value) {
     return value ? context.lookup(value) : Value();
@@ -68,12 +72,16 @@ AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
     step.setScheduleAttr(schedule);
   // Key lengths cut padding off, which causality already hides from a step.
   step.getOffsetMutable().assign(context.getOffset());
-  for (auto [operand, value] :
-       {std::pair(step.getSinksMutable(), lookUp(getSinks())),
-        std::pair(step.getKeyBiasMutable(), keyBias),
-        std::pair(step.getBlockListMutable(), lookUp(getBlockList()))})
+  // Each range is asked for when those before it have been given.
+  auto give = [](MutableOperandRange operand, Value value) {
     if (value)
       operand.assign(value);
+  };
+  give(step.getSinksMutable(), lookUp(getSinks()));
+  give(step.getKeyBiasMutable(), keyBias);
+  give(step.getBlockListMutable(), lookUp(getBlockList()));
+  give(step.getPathKeyMutable(), pathKey);
+  give(step.getPathBetaMutable(), pathBeta);
   // The regions may use values from above: they take their streaming form.
   for (auto [from, to] : {std::pair(&getWhere(), &step.getWhere()),
                           std::pair(&getScore(), &step.getScore())}) {

@@ -6,36 +6,22 @@
 //===----------------------------------------------------------------------===//
 //
 // The parts of a visit to a block of keys: scores and masks
-// (AttentionScores.cpp), weights and sums (AttentionWeights.cpp), and blocks
-// that a list names (AttentionLists.cpp).
+// (AttentionScores.cpp), weights and sums (AttentionWeights.cpp), blocks that a
+// list names (AttentionLists.cpp), and what lies between keys and queries
+// (AttentionPaths.cpp).
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef WEIR_IR_ATTENTIONTILER_H
 #define WEIR_IR_ATTENTIONTILER_H
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "AttentionTiles.h"
 #include "weir/IR/TileClasses.h"
-#include "weir/IR/Weir.h"
 
 namespace weir {
 
-/// Keys and values that a tile of queries is taken with at once.
-struct KeyBlock {
-  /// `[count, dim]`.
-  mlir::Value key, value;
-  mlir::Value count;
-  /// The entry of the key axis that comes first, where the block is a run.
-  mlir::Value first;
-  /// The entry of each row, `[rows]` of index, where it is gathered.
-  mlir::Value entries;
-};
-
-/// What the builders of attention's tiles share: extents, types and short forms
-/// of arith.
-struct AttentionTiler {
+/// What the builders of attention's tiles share.
+struct AttentionTiler : AttentionTiles {
   /// Positions in the list of a point's invariants.
   enum Invariant : unsigned {
     QueryTile,     ///< scaled queries, [D, M] (flash) or [M, D] (row)
@@ -48,96 +34,9 @@ struct AttentionTiler {
     InvariantCount ///< entries with an offset
   };
 
-  /// Positions in the carry, and in a transfer.
-  enum Carry : unsigned { Maximum, Sum, Accumulator };
-
   AttentionTiler(AttentionOp op, mlir::OpBuilder &builder,
                  ScheduleAttr schedule);
 
-  mlir::Value constant(int64_t value) {
-    return mlir::arith::ConstantIndexOp::create(builder, loc, value);
-  }
-  mlir::Value constant(const llvm::APFloat &value) {
-    return mlir::arith::ConstantOp::create(
-        builder, loc, mlir::FloatAttr::get(compute, value));
-  }
-  mlir::Value number(double value) {
-    return mlir::arith::ConstantOp::create(
-        builder, loc, builder.getFloatAttr(compute, value));
-  }
-  mlir::Value zero() { return number(0.0); }
-  const llvm::fltSemantics &semantics() {
-    return llvm::cast<mlir::FloatType>(compute).getFloatSemantics();
-  }
-  mlir::Value lowest() {
-    return constant(llvm::APFloat::getLargest(semantics(), /*Negative=*/true));
-  }
-  mlir::Value minusInfinity() {
-    return constant(llvm::APFloat::getInf(semantics(), /*Negative=*/true));
-  }
-  mlir::Value add(mlir::Value a, mlir::Value b) {
-    return mlir::arith::AddIOp::create(builder, loc, a, b);
-  }
-  mlir::Value sub(mlir::Value a, mlir::Value b) {
-    return mlir::arith::SubIOp::create(builder, loc, a, b);
-  }
-  mlir::Value mul(mlir::Value a, int64_t b) {
-    return b == 1 ? a
-                  : mlir::arith::MulIOp::create(builder, loc, a, constant(b));
-  }
-  mlir::Value divide(mlir::Value a, int64_t b) {
-    return b == 1 ? a
-                  : mlir::arith::DivSIOp::create(builder, loc, a, constant(b));
-  }
-  /// The next multiple of `b`, for `a` at least zero.
-  mlir::Value roundUp(mlir::Value a, int64_t b) {
-    return mul(mlir::arith::CeilDivSIOp::create(builder, loc, a, constant(b)),
-               b);
-  }
-  mlir::Value min(mlir::Value a, mlir::Value b) {
-    return mlir::arith::MinSIOp::create(builder, loc, a, b);
-  }
-  mlir::Value max(mlir::Value a, mlir::Value b) {
-    return mlir::arith::MaxSIOp::create(builder, loc, a, b);
-  }
-  mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b) {
-    return mlir::arith::SelectOp::create(builder, loc, condition, a, b);
-  }
-  mlir::Value compare(mlir::arith::CmpIPredicate predicate, mlir::Value a,
-                      mlir::Value b) {
-    return mlir::arith::CmpIOp::create(builder, loc, predicate, a, b);
-  }
-  mlir::Value getDim(mlir::Value tensor, int64_t axis) {
-    return builder.createOrFold<mlir::tensor::DimOp>(loc, tensor, axis);
-  }
-  mlir::Value empty(llvm::ArrayRef<int64_t> shape) {
-    return mlir::tensor::EmptyOp::create(builder, loc, shape, compute);
-  }
-  mlir::Value fill(mlir::Value value, mlir::Value tensor) {
-    return mlir::linalg::FillOp::create(builder, loc, value, tensor)
-        .getResult(0);
-  }
-  /// Converts between the element and the compute type.
-  mlir::Value convert(mlir::OpBuilder &b, mlir::Value value, mlir::Type type);
-  mlir::AffineMap map(unsigned dims, llvm::ArrayRef<unsigned> axes);
-  using Body = llvm::function_ref<void(mlir::OpBuilder &, mlir::Location,
-                                       mlir::ValueRange)>;
-  mlir::linalg::GenericOp
-  generic(mlir::ValueRange inputs, mlir::ValueRange outputs,
-          llvm::ArrayRef<mlir::AffineMap> maps,
-          llvm::ArrayRef<mlir::utils::IteratorType> iterators, Body body) {
-    return mlir::linalg::GenericOp::create(builder, loc, outputs.getTypes(),
-                                           inputs, outputs, maps, iterators,
-                                           body);
-  }
-
-  /// An entry of an i32 tensor, as an index.
-  mlir::Value getIndex(mlir::Value tensor, mlir::ValueRange place) {
-    mlir::Value entry =
-        mlir::tensor::ExtractOp::create(builder, loc, tensor, place);
-    return mlir::arith::IndexCastOp::create(builder, loc,
-                                            builder.getIndexType(), entry);
-  }
   mlir::Value getTileIndex(mlir::Value ordinal);
   /// First query of the tile at `point`, counted within the block, and the
   /// number of queries in the tile.
@@ -182,18 +81,19 @@ struct AttentionTiler {
   /// The scores with those hidden that the mask hides.
   mlir::Value buildMasked(mlir::Value scores, const KeyBlock &block,
                           mlir::ValueRange point, mlir::ValueRange invariants);
-  /// The scores of a block. What the mask hides is hidden unless `isFull`, an
-  /// i1, says that it hides nothing; null where there is nothing to hide.
-  mlir::Value buildScores(const KeyBlock &block, mlir::Value isFull,
-                          mlir::ValueRange point, mlir::ValueRange invariants);
+  /// The products of a block's keys with the queries of `queryTile`.
+  mlir::Value buildProducts(const KeyBlock &block, mlir::Value queryTile) {
+    return AttentionTiles::buildProducts(block.key, queryTile, block.count,
+                                         keys);
+  }
+  /// The scores of a block from its products. What the mask hides is hidden
+  /// unless `isFull`, an i1, says that it hides nothing; null where there is
+  /// nothing to hide.
+  mlir::Value buildScores(const KeyBlock &block, mlir::Value products,
+                          mlir::Value isFull, mlir::ValueRange point,
+                          mlir::ValueRange invariants);
 
   // AttentionWeights.cpp
-  /// A score that gives no weight.
-  mlir::Value hiddenScore();
-  /// The carry behind `block`, whose scores are `scores`.
-  llvm::SmallVector<mlir::Value> buildUpdate(mlir::Value scores,
-                                             const KeyBlock &block,
-                                             mlir::ValueRange carry);
   /// What each column's accumulator is multiplied with in the end, [G, bq].
   mlir::Value buildInverse(mlir::ValueRange carry, mlir::ValueRange point);
   /// The logarithm of what it is divided by, but for the maximum, [G, bq].
@@ -208,17 +108,36 @@ struct AttentionTiler {
                                                mlir::ValueRange invariants,
                                                mlir::ValueRange carry);
 
+  // AttentionPaths.cpp
+  /// The carry behind block `index`, counted from the last one back.
+  llvm::SmallVector<mlir::Value> buildPathStep(mlir::ValueRange point,
+                                               mlir::Value index,
+                                               mlir::ValueRange invariants,
+                                               mlir::ValueRange carry);
+
   AttentionOp op;
-  mlir::OpBuilder &builder;
-  mlir::Location loc;
-  bool flash;
   int64_t queries, keys;
   /// Points along the heads, and query heads of each.
   int64_t heads, group;
-  int64_t dim, valueDim, columns;
-  mlir::Type element, compute;
+  int64_t dim, valueDim;
 
 private:
+  /// `values`, as scores of `keys` keys lie, with zeros where the key is behind
+  /// its query.
+  mlir::Value hideLater(mlir::Value values, const KeyBlock &block,
+                        mlir::ValueRange point, mlir::ValueRange invariants);
+  mlir::Value solvePath(mlir::Value gram, mlir::Value factors);
+  /// The products of a block's keys with the queries of `queryTile`, which have
+  /// come back as far as the block's end, and these queries at its beginning.
+  std::pair<mlir::Value, mlir::Value> followPath(const KeyBlock &block,
+                                                 mlir::Value queryTile,
+                                                 mlir::ValueRange point,
+                                                 mlir::ValueRange invariants);
+  /// The same in the form `row`, one key after another.
+  std::pair<mlir::Value, mlir::Value>
+  followPathByKey(const KeyBlock &block, mlir::Value queryTile,
+                  mlir::ValueRange point, mlir::ValueRange invariants);
+
   /// The keys that entry `number` of the list names: the first, and how many;
   /// none for an entry that is no block.
   std::pair<mlir::Value, mlir::Value> getListed(mlir::ValueRange point,
@@ -226,18 +145,6 @@ private:
                                                 mlir::ValueRange invariants);
   KeyBlock gather(mlir::ValueRange point, mlir::Value first, mlir::Value last,
                   mlir::ValueRange invariants);
-  /// What a block makes of the carry but for the accumulator.
-  struct Weights {
-    mlir::Value weights;
-    /// What the accumulator is multiplied with, [M], or null.
-    mlir::Value rescale;
-    mlir::Value maximum, sum;
-  };
-  Weights buildSoftmax(mlir::Value scores, mlir::ValueRange carry);
-  Weights buildStickBreaking(mlir::Value scores, mlir::Value count,
-                             mlir::ValueRange carry);
-  Weights buildIndependent(mlir::Value scores, mlir::ValueRange carry);
-  mlir::Value buildSigmoid(mlir::Value scores);
   mlir::Value buildInverse(mlir::Value sum);
   /// The same where sinks join the sums; both are [G, bq].
   mlir::Value buildInverse(mlir::Value maximum, mlir::Value sum,

@@ -25,10 +25,12 @@
 //   a tile, share their list.
 //
 // Keys are visited from the first to the last one that the mask's reach, the
-// key lengths and the fill of the buffer allow. The number of keys in a block
-// is exact, so that its outer extent is dynamic and no tail needs a mask. A
-// block evaluates the mask only if its class (TileClasses.h) does not prove it
-// visible as a whole; one whose class proves it hidden is left at once.
+// key lengths and the fill of the buffer allow, or, where a path lies between
+// them and the queries, from the last one back (AttentionPaths.cpp). The number
+// of keys in a block is exact, so that its outer extent is dynamic and no tail
+// needs a mask. A block evaluates the mask only if its class (TileClasses.h)
+// does not prove it visible as a whole; one whose class proves it hidden is
+// left at once, but for a path, which goes on through it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,33 +44,19 @@ using Tiler = AttentionTiler;
 
 AttentionTiler::AttentionTiler(AttentionOp op, OpBuilder &builder,
                                ScheduleAttr schedule)
-    : op(op), builder(builder), loc(op.getLoc()),
-      flash(schedule.getForm().getValue().ends_with("flash")),
-      queries(schedule.getTiles()[0]), keys(schedule.getTiles()[1]) {
+    : AttentionTiles(
+          builder, op.getLoc(),
+          schedule.getForm().getValue().ends_with("flash"),
+          /*columns=*/0,
+          cast<RankedTensorType>(op.getQuery().getType()).getElementType(),
+          op.getNormalize()),
+      op(op), queries(schedule.getTiles()[0]), keys(schedule.getTiles()[1]) {
   auto query = cast<RankedTensorType>(op.getQuery().getType());
   heads = op.getListedHeads();
   group = query.getDimSize(2) / heads;
   dim = query.getDimSize(3);
   valueDim = cast<RankedTensorType>(op.getValue().getType()).getDimSize(3);
   columns = group * queries;
-  element = query.getElementType();
-  // attention_c6
-  compute = element.isF64() ? builder.getF64Type() : Type(builder.getF32Type());
-}
-
-Value AttentionTiler::convert(OpBuilder &b, Value value, Type type) {
-  if (value.getType() == type)
-    return value;
-  if (value.getType().getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth())
-    return arith::ExtFOp::create(b, loc, type, value);
-  return arith::TruncFOp::create(b, loc, type, value);
-}
-
-AffineMap AttentionTiler::map(unsigned dims, ArrayRef<unsigned> axes) {
-  SmallVector<AffineExpr> results;
-  for (unsigned axis : axes)
-    results.push_back(builder.getAffineDimExpr(axis));
-  return AffineMap::get(dims, 0, results, builder.getContext());
 }
 
 Value AttentionTiler::getKeyHead(ValueRange point) {
@@ -169,6 +157,9 @@ FailureOr<BlockDomain> AttentionOp::getBlockDomain(OpBuilder &builder,
     return emitOpError("has schedule tiles [")
            << tiles << "], expected [queries, keys"
            << (isSplit ? ", parts" : "") << "] of positive extents";
+  if (isSplit && getPathKey())
+    return emitOpError("has a schedule of form 'split', but its keys are "
+                       "visited from the last one on, expected flash or row");
   if (isList && getQueryBlock() % tiles[0] != 0)
     return emitOpError("has schedule tiles of ")
            << tiles[0] << " queries, expected a part of the " << getQueryBlock()
@@ -296,16 +287,12 @@ std::pair<Value, Value> AttentionOp::buildCarriedRange(OpBuilder &builder,
 
 SmallVector<Value> AttentionOp::buildInit(OpBuilder &builder,
                                           ScheduleAttr schedule, ValueRange,
-                                          ValueRange, ValueRange) {
+                                          ValueRange invariants, ValueRange) {
   AttentionTiler t(*this, builder, schedule);
-  SmallVector<int64_t> shape{t.valueDim, t.columns};
-  if (!t.flash)
-    std::swap(shape[0], shape[1]);
-  // What later keys leave is a product.
-  bool isProduct = getNormalize() == AttentionNormalize::StickBreaking;
-  return {t.fill(t.lowest(), t.empty(t.columns)),
-          t.fill(t.number(isProduct ? 1.0 : 0.0), t.empty(t.columns)),
-          t.fill(t.zero(), t.empty(shape))};
+  SmallVector<Value> carry = t.buildCarry(t.valueDim);
+  if (getPathKey())
+    carry.push_back(invariants[Tiler::QueryTile]);
+  return carry;
 }
 
 SmallVector<Value> AttentionOp::buildStepOnBlock(OpBuilder &builder,
@@ -316,6 +303,8 @@ SmallVector<Value> AttentionOp::buildStepOnBlock(OpBuilder &builder,
   AttentionTiler t(*this, builder, schedule);
   if (getBlockList())
     return t.buildListStep(point, index, invariants, carry);
+  if (getPathKey())
+    return t.buildPathStep(point, index, invariants, carry);
   Value first = t.add(invariants[Tiler::FirstKey], t.mul(index, t.keys));
   Value count =
       t.min(t.constant(t.keys), t.sub(invariants[Tiler::EndKey], first));
@@ -324,7 +313,9 @@ SmallVector<Value> AttentionOp::buildStepOnBlock(OpBuilder &builder,
   if (t.hasMask())
     tile = t.classify(block, point, invariants);
   auto visit = [&] {
-    Value scores = t.buildScores(block, tile.all, point, invariants);
+    Value scores = t.buildScores(
+        block, t.buildProducts(block, invariants[Tiler::QueryTile]), tile.all,
+        point, invariants);
     return t.buildUpdate(scores, block, carry);
   };
   if (!t.hasMask() || isReachExact())

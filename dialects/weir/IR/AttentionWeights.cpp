@@ -26,15 +26,14 @@ using namespace mlir;
 using namespace weir;
 using utils::IteratorType;
 
-Value AttentionTiler::hiddenScore() {
-  return op.getNormalize() == AttentionNormalize::None ? zero()
-                                                       : minusInfinity();
+Value AttentionTiles::hiddenScore() {
+  return normalize == AttentionNormalize::None ? zero() : minusInfinity();
 }
 
 /// The maps of scores and of a number per column, and the loops along keys.
 namespace {
 struct Axes {
-  explicit Axes(AttentionTiler &t)
+  explicit Axes(AttentionTiles &t)
       : all(t.map(2, {0, 1})), stat(t.map(2, {t.flash ? 1u : 0u})),
         one(t.map(1, {0})),
         alongKeys{IteratorType::reduction, IteratorType::parallel} {
@@ -46,7 +45,7 @@ struct Axes {
 };
 } // namespace
 
-AttentionTiler::Weights AttentionTiler::buildSoftmax(Value scores,
+AttentionTiles::Weights AttentionTiles::buildSoftmax(Value scores,
                                                      ValueRange carry) {
   Axes axes(*this);
 
@@ -94,7 +93,7 @@ AttentionTiler::Weights AttentionTiler::buildSoftmax(Value scores,
   return {weights.getResult(0), rescale, maximum, weights.getResult(1)};
 }
 
-Value AttentionTiler::buildSigmoid(Value scores) {
+Value AttentionTiles::buildSigmoid(Value scores) {
   return generic({}, scores, {map(2, {0, 1})},
                  SmallVector<IteratorType>(2, IteratorType::parallel),
                  [&](OpBuilder &b, Location l, ValueRange args) {
@@ -104,14 +103,14 @@ Value AttentionTiler::buildSigmoid(Value scores) {
       .getResult(0);
 }
 
-AttentionTiler::Weights AttentionTiler::buildIndependent(Value scores,
+AttentionTiles::Weights AttentionTiles::buildIndependent(Value scores,
                                                          ValueRange carry) {
-  if (op.getNormalize() == AttentionNormalize::Sigmoid)
+  if (normalize == AttentionNormalize::Sigmoid)
     scores = buildSigmoid(scores);
   return {scores, Value(), carry[Maximum], carry[Sum]};
 }
 
-AttentionTiler::Weights AttentionTiler::buildStickBreaking(Value scores,
+AttentionTiles::Weights AttentionTiles::buildStickBreaking(Value scores,
                                                            Value count,
                                                            ValueRange carry) {
   Value shares = buildSigmoid(scores);
@@ -160,11 +159,36 @@ AttentionTiler::Weights AttentionTiler::buildStickBreaking(Value scores,
   return {loop.getResult(0), rest, carry[Maximum], sum};
 }
 
-SmallVector<Value> AttentionTiler::buildUpdate(Value scores,
+SmallVector<Value> AttentionTiles::buildCarry(int64_t valueDim) {
+  SmallVector<int64_t> shape{valueDim, columns};
+  if (!flash)
+    std::swap(shape[0], shape[1]);
+  // What later keys leave is a product.
+  bool isProduct = normalize == AttentionNormalize::StickBreaking;
+  return {fill(lowest(), empty(columns)),
+          fill(number(isProduct ? 1.0 : 0.0), empty(columns)),
+          fill(zero(), empty(shape))};
+}
+
+Value AttentionTiles::rescaleAccumulator(const Weights &made,
+                                         ValueRange carry) {
+  if (!made.rescale)
+    return carry[Accumulator];
+  Axes axes(*this);
+  return generic(made.rescale, carry[Accumulator], {axes.stat, axes.all},
+                 SmallVector<IteratorType>(2, IteratorType::parallel),
+                 [&](OpBuilder &b, Location l, ValueRange args) {
+                   Value scaled = arith::MulFOp::create(b, l, args[1], args[0]);
+                   linalg::YieldOp::create(b, l, scaled);
+                 })
+      .getResult(0);
+}
+
+SmallVector<Value> AttentionTiles::buildUpdate(Value scores,
                                                const KeyBlock &block,
                                                ValueRange carry) {
   Weights made;
-  switch (op.getNormalize()) {
+  switch (normalize) {
   case AttentionNormalize::Softmax:
     made = buildSoftmax(scores, carry);
     break;
@@ -176,35 +200,13 @@ SmallVector<Value> AttentionTiler::buildUpdate(Value scores,
     made = buildIndependent(scores, carry);
     break;
   }
-  constexpr auto parallel = IteratorType::parallel;
-  Axes axes(*this);
-  Value accumulator = carry[Accumulator];
-  if (made.rescale)
-    accumulator = generic(made.rescale, accumulator, {axes.stat, axes.all},
-                          {parallel, parallel},
-                          [&](OpBuilder &b, Location l, ValueRange args) {
-                            Value scaled =
-                                arith::MulFOp::create(b, l, args[1], args[0]);
-                            linalg::YieldOp::create(b, l, scaled);
-                          })
-                      .getResult(0);
-  SmallVector<Value> factors{block.value, made.weights};
-  SmallVector<AffineMap> maps{map(3, {2, 0}), map(3, {2, 1}), map(3, {0, 1})};
-  if (!flash) {
-    std::swap(factors[0], factors[1]);
-    maps[0] = map(3, {0, 2});
-  }
-  accumulator =
-      generic(factors, accumulator, maps,
-              {parallel, parallel, IteratorType::reduction},
-              [&](OpBuilder &b, Location l, ValueRange args) {
-                Value product =
-                    arith::MulFOp::create(b, l, convert(b, args[0], compute),
-                                          convert(b, args[1], compute));
-                Value sum = arith::AddFOp::create(b, l, args[2], product);
-                linalg::YieldOp::create(b, l, sum);
-              })
-          .getResult(0);
+  Value accumulator = rescaleAccumulator(made, carry);
+  if (flash)
+    accumulator =
+        multiply(block.value, {2, 0}, made.weights, {2, 1}, accumulator);
+  else
+    accumulator =
+        multiply(made.weights, {0, 2}, block.value, {2, 1}, accumulator);
   return {made.maximum, made.sum, accumulator};
 }
 

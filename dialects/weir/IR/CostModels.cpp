@@ -153,12 +153,15 @@ struct AttentionCost
     OpCost cost;
     // Score and sum over values; scale, maximum, exp and sum of the softmax.
     cost.flops = rows * heads * pairs * (2 * features + 2 * outputs + 4);
+    // What a position takes of a query, and the query without it.
+    if (attention.getPathKey())
+      cost.flops += rows * heads * pairs * 4 * features;
     // With an offset, keys and values are those of the state.
     double keys = std::min(static_cast<double>(total - first), pairs);
+    double stored = features * (attention.getPathKey() ? 2 : 1) + outputs;
     if (attention.getOffset())
       cost.stateBytes = rows * keys * getExtent(attention.getValue(), 2) *
-                        (features + outputs) * query.getElementTypeBitWidth() /
-                        8;
+                        stored * query.getElementTypeBitWidth() / 8;
     return cost;
   }
   std::string describeShape(Operation *op) const {

@@ -85,6 +85,17 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     divided by. It takes weight from the keys and gives no value (gpt-oss,
     arXiv:2508.10925).
 
+    Paths. With `path(w, beta)`, each position l has a map of features, `A_l =
+    I - beta[b, l, hkv] * w[b, l, hkv] w[b, l, hkv]^T`, and those behind a key
+    up to the query's position p lie between the two (PaTH, arXiv:2505.16381).
+    In place of the plain product stands
+
+    ```
+    query^T A_p A_(p-1) ... A_(k+1) key_k
+    ```
+
+    which has no factors where the key is at or behind the query's position.
+
     - (C1) `query` is `[B, Tq, H, D]`, `key` `[B, Tk, Hkv, D]`, `value`
       `[B, Tk, Hkv, Dv]`, `result` `[B, Tq, H, Dv]`, of one element type.
     - (C2) H is a multiple of Hkv.
@@ -109,12 +120,17 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     - (C15) `log_sums`, where given, is `[B, Tq, H]` of f32, or f64 for f64, and
       goes with the softmax alone. The sum is that of the scores' exponentials,
       sinks included; minus infinity where there are none.
+    - (C16) Of `path`, where given, the first operand is of the type of `key`,
+      the second `[B, Tk, Hkv]` of the element type or f32.
+    - (C17) `path` goes without a block list, key lengths and `stick_breaking`.
+      It needs keys in the order of their positions, as the latter does.
   }];
   let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key,
     AnyRankedTensor:$value, Optional<AnyRankedTensor>:$offset,
     Optional<AnyRankedTensor>:$key_lengths,
     Optional<AnyRankedTensor>:$sinks, Optional<AnyRankedTensor>:$key_bias,
     Optional<AnyRankedTensor>:$block_list,
+    Optional<AnyRankedTensor>:$path_key, Optional<AnyRankedTensor>:$path_beta,
     DefaultValuedAttr<I64Attr, "1">:$block_size,
     DefaultValuedAttr<I64Attr, "1">:$query_block,
     DefaultValuedAttr<Weir_AttentionNormalize,
@@ -131,6 +147,8 @@ def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
            | `sinks` `(` $sinks `:` type($sinks) `)`
            | `key_bias` `(` $key_bias `:` type($key_bias) `)`
            | `block_list` `(` $block_list `:` type($block_list) `)`
+           | `path` `(` $path_key `,` $path_beta `:` type($path_key) `,`
+                 type($path_beta) `)`
            | `block_size` `(` $block_size `)`
            | `query_block` `(` $query_block `)`
            | `normalize` `(` $normalize `)`)

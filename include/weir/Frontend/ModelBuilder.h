@@ -133,6 +133,9 @@ struct AttentionOptions {
   mlir::Value sinks;
   /// Added to the scores of a key, `[batch, time, heads]`, or null.
   mlir::Value keyBias;
+  /// What lies between a key and its query: rows like keys, and factors
+  /// `[batch, time, heads]`; see `weir.attention`. Or null.
+  mlir::Value pathKey, pathBeta;
   /// Numbers of `[batch, time]`, of i32: where they are not zero, keys are seen
   /// whatever the mask says, or only there queries see any. Or null.
   mlir::Value shownKeys, onlyQueries;

@@ -105,6 +105,10 @@ static constexpr int64_t KeysPerTile = 128;
 /// smaller tiles: these see fewer keys that only some of their queries do.
 static constexpr int64_t KeysPerQuery = 16;
 
+/// Keys of a step along a path: what lies between two of them is a matrix,
+/// which costs with their square what all else costs with their number.
+static constexpr int64_t KeysPerPathStep = 16;
+
 /// Lists of blocks: as many queries as share one, in vectors where these and
 /// their heads fill some.
 Choice SelectSchedulePass::chooseListed(AttentionOp attention) {
@@ -133,6 +137,9 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
         cast<RankedTensorType>(attention.getKey().getType()).getDimSize(2);
     // Few heads do not divide evenly among threads; parts of the keys do.
     int64_t parts = threads / std::gcd(heads, int64_t(threads));
+    if (attention.getPathKey())
+      return {makeSchedule("row", {1, KeysPerStep}, /*parallel=*/true),
+              "one query, which passes key by key along its path"};
     if (query.getDimSize(BatchAxis) == 1 && parts > 1 && heads < 4 * threads)
       return {makeSchedule("split", {1, KeysPerStep, parts}, /*parallel=*/true),
               "one query: " + std::to_string(heads) + " heads by " +
@@ -151,10 +158,16 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
       *reach.ahead + *reach.behind < KeysPerQuery * wanted / group)
     wanted = 2 * lanes;
   int64_t queries = std::max(step, wanted / group / step * step);
-  return {makeSchedule("flash", {queries, KeysPerTile}, /*parallel=*/true),
-          std::to_string(queries) + " queries by " + std::to_string(group) +
-              " heads of a group fill " +
-              std::to_string(queries * group / lanes) + " vectors"};
+  bool hasPath = static_cast<bool>(attention.getPathKey());
+  std::string reason = std::to_string(queries) + " queries by " +
+                       std::to_string(group) + " heads of a group fill " +
+                       std::to_string(queries * group / lanes) + " vectors";
+  if (hasPath)
+    reason += "; the path goes by " + std::to_string(KeysPerPathStep) + " keys";
+  return {makeSchedule("flash",
+                       {queries, hasPath ? KeysPerPathStep : KeysPerTile},
+                       /*parallel=*/true),
+          reason};
 }
 
 /// Blocks whose products with the queries of a list are computed at once.

@@ -7,9 +7,9 @@
 //
 // Families whose every mixer is attention: plain, forgetting
 // (arXiv:2503.02130), stick-breaking (arXiv:2410.17980), native sparse
-// (arXiv:2502.11089) and the mixture of block attention (arXiv:2502.13189). The
-// last one's library attends to all keys while decoding; here a step is that of
-// the whole sequence.
+// (arXiv:2502.11089), the mixture of block attention (arXiv:2502.13189), whose
+// library attends to all keys while decoding where a step here is that of the
+// whole sequence, and PaTH (arXiv:2505.16381).
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +27,10 @@ using namespace weir;
 static constexpr double headEps = 1e-5;
 /// That of MoBA's output.
 static constexpr double outputEps = 1e-6;
+/// PaTH's rows, which no configuration says either: the rank of their
+/// projection, the width of their convolution, and the epsilon of their norm.
+static constexpr int64_t pathRank = 32, pathConvWidth = 3;
+static constexpr double pathEps = 1e-6;
 
 namespace {
 
@@ -39,6 +43,8 @@ struct FlaHeadsConfig : FlaConfig {
   /// Keys of a block, blocks of a list, and keys of a window, or 0.
   int64_t blockSize = 0, blocks = 0, window = 0;
   bool gated = false, seesItself = true;
+  /// What makes PaTH's rows, and whether its keys are forgotten.
+  bool pathIsLowRank = true, pathIsConvolved = true, forgets = false;
 
   double getScale() const { return 1.0 / std::sqrt(static_cast<double>(dim)); }
 };
@@ -57,6 +63,7 @@ public:
   Value buildStickBreaking(Value x, const std::string &prefix);
   Value buildNative(Value x, const std::string &prefix);
   Value buildBlocks(Value x, const std::string &prefix);
+  Value buildPath(Value x, const std::string &prefix);
 
 private:
   struct Heads {
@@ -69,6 +76,9 @@ private:
     return b.linear(b.mergeHeads(heads), prefix + "o_proj", config.hidden);
   }
   AttentionOptions getOptions();
+  /// What gates forget of keys, as their bias: minus the sum of the logarithms
+  /// of `NAME_proj` so far.
+  Value buildForgotten(Value x, const std::string &prefix, StringRef name);
   /// The mean of each head over its block, at the block's last token; in front
   /// of that, what it has added up.
   Value buildMeans(Value heads);
@@ -195,30 +205,34 @@ Value FlaHeadsGraph::buildPlain(Value x, const std::string &prefix) {
                 prefix);
 }
 
-Value FlaHeadsGraph::buildForgetting(Value x, const std::string &prefix) {
-  Heads heads = project(x, prefix, headEps, /*perHead=*/true);
-  Value gate = logSigmoid(
-      b, b.linear(x, prefix + "f_proj", config.heads, /*bias=*/true));
+Value FlaHeadsGraph::buildForgotten(Value x, const std::string &prefix,
+                                    StringRef name) {
+  Value gate = logSigmoid(b, b.linear(x, (prefix + name).str() + "_proj",
+                                      config.heads, /*bias=*/true));
   // What is forgotten up to the query drops out of the softmax.
   SmallVector<int64_t> extents{config.heads};
   OpBuilder &builder = b.getBuilder();
+  return buildScan(
+             b, gate, buildSplat(builder, b.getLoc(), extents, 0), {extents},
+             [&](OpBuilder &nested, Location loc, ValueRange now,
+                 ValueRange before) -> SmallVector<Value> {
+               Value sum = buildMap(nested, loc, extents, 1,
+                                    {{now[0], {0}}, {before[0], {0}}},
+                                    [&](OpBuilder &inner, Location at,
+                                        ValueRange in) -> SmallVector<Value> {
+                                      return {arith::SubFOp::create(
+                                          inner, at, in[1], in[0])};
+                                    })
+                               .front();
+               return {sum, sum};
+             })
+      .front();
+}
+
+Value FlaHeadsGraph::buildForgetting(Value x, const std::string &prefix) {
+  Heads heads = project(x, prefix, headEps, /*perHead=*/true);
   AttentionOptions options = getOptions();
-  options.keyBias =
-      buildScan(b, gate, buildSplat(builder, b.getLoc(), extents, 0), {extents},
-                [&](OpBuilder &nested, Location loc, ValueRange now,
-                    ValueRange before) -> SmallVector<Value> {
-                  Value sum =
-                      buildMap(nested, loc, extents, 1,
-                               {{now[0], {0}}, {before[0], {0}}},
-                               [&](OpBuilder &inner, Location at,
-                                   ValueRange in) -> SmallVector<Value> {
-                                 return {arith::SubFOp::create(inner, at, in[1],
-                                                               in[0])};
-                               })
-                          .front();
-                  return {sum, sum};
-                })
-          .front();
+  options.keyBias = buildForgotten(x, prefix, "f");
   Value mixed =
       b.mergeHeads(b.attention(heads.query, heads.key, heads.value, options));
   if (config.gated)
@@ -309,6 +323,29 @@ Value FlaHeadsGraph::buildBlocks(Value x, const std::string &prefix) {
   return finish(mixed, prefix);
 }
 
+Value FlaHeadsGraph::buildPath(Value x, const std::string &prefix) {
+  Heads heads = project(x, prefix, headEps);
+  int64_t features = config.kvHeads * config.dim;
+  std::string name = prefix + "w_proj";
+  Value rows =
+      config.pathIsLowRank
+          ? b.linear(b.linear(x, name + ".0", pathRank), name + ".1", features)
+          : b.linear(x, name, features);
+  if (config.pathIsConvolved)
+    rows = shortConv(b, rows, prefix + "w_conv1d", pathConvWidth);
+  AttentionOptions options = getOptions();
+  options.pathKey = l2Norm(b, b.splitHeads(rows, config.kvHeads), pathEps);
+  options.pathBeta =
+      flaBeta(b, b.linear(x, prefix + "bt_proj", config.kvHeads, /*bias=*/true),
+              /*negativeEigenvalues=*/true);
+  // Gates are scaled as scores are.
+  if (config.forgets)
+    options.keyBias =
+        b.scale(buildForgotten(x, prefix, "g"), config.getScale());
+  return finish(b.attention(heads.query, heads.key, heads.value, options),
+                prefix);
+}
+
 //===----------------------------------------------------------------------===//
 // Configurations
 //===----------------------------------------------------------------------===//
@@ -348,6 +385,12 @@ static int64_t readWindow(ConfigReader &reader, int64_t usual) {
     return 0;
   }
   return reader.getSize("window_size", usual);
+}
+
+/// `attn`, which the library's models of these families do not read.
+static void ignoreOtherMixers(FlaHeadsConfig &config) {
+  config.attention.clear();
+  config.attentionOf.assign(config.layers, -1);
 }
 
 using BuildFn = Value (FlaHeadsGraph::*)(Value, const std::string &);
@@ -424,6 +467,20 @@ static ModelFacts buildMoBA(ModelBuilder &b, ConfigReader &reader,
   return build(b, reader, request, config, &FlaHeadsGraph::buildBlocks);
 }
 
+static ModelFacts buildPathAttention(ModelBuilder &b, ConfigReader &reader,
+                                     const FamilyRequest &request) {
+  FlaHeadsConfig config;
+  readHeads(reader, config);
+  ignoreOtherMixers(config);
+  config.bias = false;
+  config.forgets = reader.getBool("use_forget_gate", false);
+  config.pathIsConvolved = reader.getBool("use_w_shortconv", true);
+  config.pathIsLowRank = reader.getBool("use_low_rank_w", true);
+  // The library's layer has these, but its model does not hand them on.
+  reader.ignore({"use_qk_norm", "conv_size", "conv_bias", "qkv_bias"});
+  return build(b, reader, request, config, &FlaHeadsGraph::buildPath);
+}
+
 namespace weir {
 void registerFlaAttentionFamilies(FamilyTable &table) {
   table.add({"transformer",
@@ -446,5 +503,11 @@ void registerFlaAttentionFamilies(FamilyTable &table) {
              buildStickBreaking});
   table.add({"nsa", "NSAForCausalLM", "NSAModel", "", {}, buildNSA});
   table.add({"moba", "MoBAForCausalLM", "MoBAModel", "", {}, buildMoBA});
+  table.add({"path_attn",
+             "PaTHAttentionForCausalLM",
+             "PaTHAttentionModel",
+             "",
+             {},
+             buildPathAttention});
 }
 } // namespace weir

@@ -311,6 +311,10 @@ Value ModelBuilder::attention(Value query, Value key, Value value,
     op.getSinksMutable().assign(options.sinks);
   if (options.keyBias)
     op.getKeyBiasMutable().assign(options.keyBias);
+  if (options.pathKey) {
+    op.getPathKeyMutable().assign(options.pathKey);
+    op.getPathBetaMutable().assign(options.pathBeta);
+  }
   op.setNormalize(options.normalize);
   if (options.blockList) {
     op.getBlockListMutable().assign(options.blockList);

@@ -303,6 +303,71 @@ func.func @attention_c15_softmax(%q: tensor<?x?x4x16xf32>, %k: tensor<?x?x2x16xf
 
 // -----
 
+func.func @attention_c16_rows(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %w: tensor<?x?x4x16xf32>,
+    %beta: tensor<?x?x2xf32>) {
+  // expected-error @below {{has a path of type 'tensor<?x?x4x16xf32>', expected that of the key, 'tensor<?x?x2x16xf32>'}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      path(%w, %beta : tensor<?x?x4x16xf32>, tensor<?x?x2xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c16_factors(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %beta: tensor<?x?x4xf32>) {
+  // expected-error @below {{has factors of its path of type 'tensor<?x?x4xf32>', expected [batch, key time, 2 key heads] of 'f32' or f32}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      path(%k, %beta : tensor<?x?x2x16xf32>, tensor<?x?x4xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c17_key_lengths(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %beta: tensor<?x?x2xf32>, %n: tensor<?xi32>) {
+  // expected-error @below {{has a path with key lengths, expected none}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      key_lengths(%n : tensor<?xi32>)
+      path(%k, %beta : tensor<?x?x2x16xf32>, tensor<?x?x2xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c17_list(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %beta: tensor<?x?x2xf32>,
+    %l: tensor<?x?x2x3xi32>) {
+  // expected-error @below {{has a path with a block list, expected none}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      block_list(%l : tensor<?x?x2x3xi32>)
+      path(%k, %beta : tensor<?x?x2x16xf32>, tensor<?x?x2xf32>)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c17_sticks(%q: tensor<?x?x4x16xf32>,
+    %k: tensor<?x?x2x16xf32>, %beta: tensor<?x?x2xf32>) {
+  // expected-error @below {{has a path with normalize(stick_breaking), expected none}}
+  weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      path(%k, %beta : tensor<?x?x2x16xf32>, tensor<?x?x2xf32>)
+      normalize(stick_breaking)
+      : tensor<?x?x4x16xf32>, tensor<?x?x2x16xf32>, tensor<?x?x2x16xf32>
+        -> tensor<?x?x4x16xf32>
+  return
+}
+
+// -----
+
 func.func private @mask_no_step() attributes {
   // expected-error @below {{dilated takes a number from 1, found dilated<0>}}
   m = #weir.mask<dilated<0>>

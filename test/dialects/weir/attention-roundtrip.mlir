@@ -112,3 +112,15 @@ func.func @log_sums(%q: tensor<?x?x4x16xbf16>, %k: tensor<?x?x2x16xbf16>)
         -> tensor<?x?x4x16xbf16>, tensor<?x?x4xf32>
   return %0, %1 : tensor<?x?x4x16xbf16>, tensor<?x?x4xf32>
 }
+
+// CHECK-LABEL: func.func @path
+// CHECK: weir.attention
+// CHECK-SAME: path(%{{[^ ]+}}, %{{[^ ]+}} : tensor<?x?x2x16xbf16>, tensor<?x?x2xf32>)
+func.func @path(%q: tensor<?x?x4x16xbf16>, %k: tensor<?x?x2x16xbf16>,
+                %beta: tensor<?x?x2xf32>) -> tensor<?x?x4x16xbf16> {
+  %0 = weir.attention %q, %k, %k mask(<causal>) scale(0.25)
+      path(%k, %beta : tensor<?x?x2x16xbf16>, tensor<?x?x2xf32>)
+      : tensor<?x?x4x16xbf16>, tensor<?x?x2x16xbf16>, tensor<?x?x2x16xbf16>
+        -> tensor<?x?x4x16xbf16>
+  return %0 : tensor<?x?x4x16xbf16>
+}
