@@ -86,5 +86,7 @@ FLA_CASES = {
     "path": ("PaTHAttention", dict(num_heads=3)),
     "path_forget": ("PaTHAttention", dict(num_heads=2, use_forget_gate=True, tie_word_embeddings=True, attnres_block_size=2)),
     "path_grouped": ("PaTHAttention", dict(num_heads=4, num_kv_heads=2, use_forget_gate=True, use_low_rank_w=False, use_w_shortconv=False, fuse_norm=False, norm_eps=0.01)),
+    "deltaformer": ("DeltaFormer", dict(num_heads=3)),
+    "deltaformer_norm": ("DeltaFormer", dict(num_heads=4, qk_norm=True, qkv_bias=True, rope_theta=300.0, rope_max_position_embeddings=64, attn=ATTENTION, norm_eps=0.01)),
     "moba_plain": ("MoBA", dict(num_heads=3, moba_chunk_size=3, moba_topk=3, qkv_bias=True)),
 }

@@ -60,6 +60,7 @@ driver.set_active(Interpreter())
 
 import fla.layers.abc
 import fla.layers.attn
+import fla.layers.deltaformer
 import fla.layers.lightnet
 import fla.layers.mesa_net
 import fla.layers.moba
@@ -69,6 +70,7 @@ import fla.models
 import fla.ops.nsa.parallel
 from fla.ops.abc.naive import naive_recurrent_abc
 from fla.ops.attnres.naive import naive_attnres
+from fla.ops.deltaformer.naive import naive_deltaformer_attn
 from fla.ops.path_attn.naive import naive_path_attn
 from fla.ops.stickbreaking_attn.naive import naive_stickbreaking_attn
 
@@ -184,7 +186,12 @@ def follow_path(q, k, v, w, beta, g, **options):
     return naive_path_attn(q, k, v, w, beta, gates, q.shape[-1] ** -0.5), None
 
 
+def correct_values(q, k, v, beta, **options):
+    return naive_deltaformer_attn(q, k, v, beta)
+
+
 fla.layers.path_attn.parallel_path_attn = follow_path
+fla.layers.deltaformer.deltaformer_attn = correct_values
 fla.layers.moba.parallel_moba = block_attention
 fla.layers.stickbreaking_attn.StickBreakingAttention.forward = break_sticks
 fla.layers.abc.chunk_abc = bounded_memory

@@ -176,6 +176,41 @@ struct AttentionCost
   }
 };
 
+/// Pairs of a token and an earlier one.
+struct DeltaValuesCost
+    : CostInterface::ExternalModel<DeltaValuesCost, DeltaValuesOp> {
+  OpCost getCost(Operation *op, const CostPoint &point) const {
+    auto delta = cast<DeltaValuesOp>(op);
+    auto query = cast<ShapedType>(delta.getQuery().getType());
+    double features = static_cast<double>(delta.getKeyDim());
+    double outputs = static_cast<double>(delta.getValueDim());
+    double heads = static_cast<double>(delta.getHeads());
+    double tokens = getElements(delta.getBeta().getType(), point) / heads;
+    double time = query.isDynamicDim(TimeAxis)
+                      ? static_cast<double>(point.time)
+                      : static_cast<double>(query.getDimSize(TimeAxis));
+    double context = static_cast<double>(point.context);
+    double pairs = tokens * (context + (time - 1) / 2);
+    OpCost cost;
+    cost.flops = heads * pairs * (2 * features + 2 * outputs + 4) +
+                 2 * tokens * heads * outputs;
+    if (delta.getOffset())
+      cost.stateBytes =
+          tokens / time * context *
+          (getExtent(delta.getKey(), 2) * features + heads * outputs) *
+          query.getElementTypeBitWidth() / 8;
+    return cost;
+  }
+  std::string describeShape(Operation *op) const {
+    auto delta = cast<DeltaValuesOp>(op);
+    std::string heads = describeExtent(delta.getQuery(), 2);
+    if (delta.getGroupSize() > 1)
+      heads += ":" + describeExtent(delta.getKey(), 2);
+    return heads + " heads x " + std::to_string(delta.getKeyDim()) + " x " +
+           std::to_string(delta.getValueDim());
+  }
+};
+
 /// A product with one row of each block, and for each bit of a score a
 /// comparison.
 struct SelectBlocksCost
@@ -341,6 +376,7 @@ void weir::attachCostModels(MLIRContext *context) {
   PackedLinearOp::attachInterface<ProductCost<PackedLinearOp>>(*context);
   EmbeddingOp::attachInterface<EmbeddingCost>(*context);
   AttentionOp::attachInterface<AttentionCost>(*context);
+  DeltaValuesOp::attachInterface<DeltaValuesCost>(*context);
   SelectBlocksOp::attachInterface<SelectBlocksCost>(*context);
   AppendOp::attachInterface<AppendCost>(*context);
   RouteOp::attachInterface<RouteCost>(*context);

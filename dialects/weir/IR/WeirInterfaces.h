@@ -55,6 +55,13 @@ public:
   virtual mlir::FailureOr<mlir::Value> getHistory(mlir::Value forwardValue,
                                                   const HistoryNeed &need) = 0;
 
+  /// The history of `result`, a result of the op whose step is being built, as
+  /// it is before this block: entries at and behind the present positions are
+  /// not to be read. The block is appended behind the step, so that readers of
+  /// the result share the history.
+  virtual mlir::FailureOr<mlir::Value> getPast(mlir::Value result,
+                                               const HistoryNeed &need) = 0;
+
   /// A tensor `[batch, ...]` carried from step to step, zero at the start:
   /// its value before this block. `name` tells carries of one op apart.
   virtual mlir::FailureOr<mlir::Value>

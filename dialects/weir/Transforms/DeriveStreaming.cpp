@@ -96,6 +96,7 @@ public:
 
   Value lookup(Value value) override { return mapping.lookupOrDefault(value); }
   FailureOr<Value> getHistory(Value value, const HistoryNeed &need) override;
+  FailureOr<Value> getPast(Value result, const HistoryNeed &need) override;
   FailureOr<Value> getCarry(Operation *op, StringRef name,
                             RankedTensorType type) override;
   void setCarry(Operation *op, StringRef name, Value value) override;
@@ -110,6 +111,8 @@ private:
   func::FuncOp finish(func::FuncOp step);
   unsigned addSlot(SlotKind kind, RankedTensorType type, int64_t layers,
                    Location loc);
+  unsigned addHistory(Scope &scope, Value value, const HistoryNeed &need);
+  Value appendBlock(Scope &scope, unsigned slot, Value value);
   Value getSlotValue(Scope &scope, unsigned slot);
   void orderSlotArguments(Scope &scope, ArrayRef<unsigned> used);
   Value readLayer(Scope &scope, unsigned slot, Location loc);
@@ -130,6 +133,8 @@ private:
   SmallVector<std::unique_ptr<Scope>> scopes;
   /// The slot of each value with a history, and what readers read.
   DenseMap<Value, std::pair<unsigned, Value>> histories;
+  /// Histories that the op under construction has asked for of its results.
+  SmallVector<std::pair<Value, unsigned>> pasts;
   DenseMap<std::pair<Operation *, StringAttr>, unsigned> carries;
   /// The slots of the histories that one op reads, for each op.
   SmallVector<SmallVector<unsigned>> readTogether;
@@ -223,22 +228,48 @@ FailureOr<Value> StepBuilder::getHistory(Value value, const HistoryNeed &need) {
     return scope->forward == value.getParentBlock();
   });
   Scope &scope = **it;
-  Value block = lookup(value);
-  auto blockType = cast<RankedTensorType>(block.getType());
-  unsigned slot = addSlot(
-      SlotKind::History,
-      RankedTensorType::get(blockType.getShape(), blockType.getElementType()),
-      scope.layers, loc);
+  unsigned slot = addHistory(scope, value, need);
+  return appendBlock(scope, slot, value);
+}
+
+/// The slot of a history of `value`, which belongs to `scope`.
+unsigned StepBuilder::addHistory(Scope &scope, Value value,
+                                 const HistoryNeed &need) {
+  // A block of the step is as long as is asked for.
+  SmallVector<int64_t> shape(
+      cast<RankedTensorType>(value.getType()).getShape());
+  shape[TimeAxis] = ShapedType::kDynamic;
+  Type element = cast<RankedTensorType>(value.getType()).getElementType();
+  unsigned slot =
+      addSlot(SlotKind::History, RankedTensorType::get(shape, element),
+              scope.layers, value.getLoc());
   if (need.kind == HistoryNeed::Kind::Last)
     slots[slot].lookback = need.count;
+  readTogether.back().push_back(slot);
+  return slot;
+}
+
+/// Writes the block of new positions of `value` into its history, and gives
+/// what readers read.
+Value StepBuilder::appendBlock(Scope &scope, unsigned slot, Value value) {
+  Location loc = value.getLoc();
   Value before = getSlotValue(scope, slot);
   scope.current[slot] =
       AppendOp::create(scope.builder, loc, before.getType(), before,
-                       scope.layer, block, offset, lengths);
+                       scope.layer, lookup(value), offset, lengths);
   Value history = readLayer(scope, slot, loc);
   histories[value] = {slot, history};
-  readTogether.back().push_back(slot);
   return history;
+}
+
+FailureOr<Value> StepBuilder::getPast(Value result, const HistoryNeed &need) {
+  if (flow.getAxis(result) != TimeAxis)
+    return refuse(result.getLoc(),
+                  "the past of a value without time on axis 1 is read");
+  Scope &scope = *scopes.back();
+  unsigned slot = addHistory(scope, result, need);
+  pasts.push_back({result, slot});
+  return readLayer(scope, slot, result.getLoc());
 }
 
 /// Gives histories that one op reads the look-back of the longest of them: it
@@ -327,6 +358,9 @@ LogicalResult StepBuilder::buildOp(Operation *op) {
     return refusal ? failure()
                    : refuse(op->getLoc(), "this op could not build its step");
   mapping.map(op->getResults(), *results);
+  for (auto [result, slot] : pasts)
+    appendBlock(*scopes.back(), slot, result);
+  pasts.clear();
   return success();
 }
 

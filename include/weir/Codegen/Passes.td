@@ -176,6 +176,7 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
       not divide evenly among the threads; `flash` for more queries, with as
       many in a tile as fill whole vectors with the heads of a group. Along a
       path there are no parts, and tiles have few keys.
+    - `weir.delta_values`: `row` for a single token, `flash` for more.
     - `weir.recurrence`: `recurrent` for one token, `chunkwise` for more.
       Where heads, of the rows that are known of, are at most half as many as
       threads and it is estimated to take 15% less, `parallel`: ranges of time

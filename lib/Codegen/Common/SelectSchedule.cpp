@@ -42,6 +42,7 @@ private:
   Choice choose(PackedLinearOp linear);
   Choice choose(AttentionOp attention);
   Choice chooseListed(AttentionOp attention);
+  Choice choose(DeltaValuesOp delta);
   Choice choose(SelectBlocksOp select);
   Choice choose(RecurrenceOp recurrence);
   Choice choose(ScanOp scan);
@@ -168,6 +169,23 @@ Choice SelectSchedulePass::choose(AttentionOp attention) {
                        {queries, hasPath ? KeysPerPathStep : KeysPerTile},
                        /*parallel=*/true),
           reason};
+}
+
+Choice SelectSchedulePass::choose(DeltaValuesOp delta) {
+  auto query = cast<RankedTensorType>(delta.getQuery().getType());
+  std::string heads = std::to_string(delta.getHeads()) +
+                      " heads of a row for " + std::to_string(threads) +
+                      " threads";
+  if (query.getDimSize(TimeAxis) == 1)
+    return {makeSchedule("row", {1, KeysPerStep}, /*parallel=*/true),
+            "one token; " + heads};
+  // Two pairs of vectors: the system within a block grows with its tokens.
+  int64_t tokens = 4 * vectorBits / 32;
+  return {makeSchedule("flash", {tokens, KeysPerStep}, /*parallel=*/true),
+          "blocks of " + std::to_string(tokens) +
+              " tokens in order, which read those before them as attention "
+              "does; " +
+              heads};
 }
 
 /// Blocks whose products with the queries of a list are computed at once.
@@ -411,8 +429,8 @@ void SelectSchedulePass::runOnOperation() {
     if (op->getAttrOfType<ScheduleAttr>("schedule"))
       return;
     Choice choice = llvm::TypeSwitch<Operation *, Choice>(op)
-                        .Case<PackedLinearOp, AttentionOp, SelectBlocksOp,
-                              RecurrenceOp, ScanOp, ExpertsOp>(
+                        .Case<PackedLinearOp, AttentionOp, DeltaValuesOp,
+                              SelectBlocksOp, RecurrenceOp, ScanOp, ExpertsOp>(
                             [&](auto scheduled) { return choose(scheduled); })
                         .Default([](Operation *) { return Choice(); });
     if (!choice.schedule)

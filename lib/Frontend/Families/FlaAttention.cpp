@@ -9,7 +9,9 @@
 // (arXiv:2503.02130), stick-breaking (arXiv:2410.17980), native sparse
 // (arXiv:2502.11089), the mixture of block attention (arXiv:2502.13189), whose
 // library attends to all keys while decoding where a step here is that of the
-// whole sequence, and PaTH (arXiv:2505.16381).
+// whole sequence, PaTH (arXiv:2505.16381), and DeltaFormer (arXiv:2505.19488),
+// whose library lets padding in front of a row take part in what it corrects
+// values by; here it never does.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,6 +66,7 @@ public:
   Value buildNative(Value x, const std::string &prefix);
   Value buildBlocks(Value x, const std::string &prefix);
   Value buildPath(Value x, const std::string &prefix);
+  Value buildDelta(Value x, const std::string &prefix);
 
 private:
   struct Heads {
@@ -346,6 +349,18 @@ Value FlaHeadsGraph::buildPath(Value x, const std::string &prefix) {
                 prefix);
 }
 
+Value FlaHeadsGraph::buildDelta(Value x, const std::string &prefix) {
+  Heads heads = project(x, prefix, headEps);
+  Value beta = b.linear(x, prefix + "b_proj", config.heads, /*bias=*/true);
+  OpBuilder &builder = b.getBuilder();
+  Value values = DeltaValuesOp::create(
+      builder, b.getLoc(), heads.value.getType(), heads.query, heads.key,
+      heads.value, beta, /*past=*/Value(), /*offset=*/Value(),
+      builder.getF64FloatAttr(config.getScale()), /*schedule=*/ScheduleAttr());
+  return finish(b.attention(heads.query, heads.key, values, getOptions()),
+                prefix);
+}
+
 //===----------------------------------------------------------------------===//
 // Configurations
 //===----------------------------------------------------------------------===//
@@ -481,6 +496,23 @@ static ModelFacts buildPathAttention(ModelBuilder &b, ConfigReader &reader,
   return build(b, reader, request, config, &FlaHeadsGraph::buildPath);
 }
 
+static ModelFacts buildDeltaFormer(ModelBuilder &b, ConfigReader &reader,
+                                   const FamilyRequest &request) {
+  FlaHeadsConfig config;
+  config.heads = 8;
+  readHeads(reader, config);
+  ignoreOtherMixers(config);
+  readRotation(reader, config);
+  config.headNorm = reader.getBool("qk_norm", false);
+  // How many rotations the library computes beforehand.
+  reader.ignore({"rope_max_position_embeddings"});
+  if (config.heads != config.kvHeads)
+    reader.emitError("num_kv_heads")
+        << "key 'num_kv_heads' is " << config.kvHeads << ", expected the "
+        << config.heads << " heads of queries";
+  return build(b, reader, request, config, &FlaHeadsGraph::buildDelta);
+}
+
 namespace weir {
 void registerFlaAttentionFamilies(FamilyTable &table) {
   table.add({"transformer",
@@ -509,5 +541,11 @@ void registerFlaAttentionFamilies(FamilyTable &table) {
              "",
              {},
              buildPathAttention});
+  table.add({"deltaformer",
+             "DeltaFormerForCausalLM",
+             "DeltaFormerModel",
+             "",
+             {},
+             buildDeltaFormer});
 }
 } // namespace weir

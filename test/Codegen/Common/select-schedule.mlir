@@ -63,6 +63,55 @@ func.func @one_query_of_even_heads(%q: tensor<1x1x8x64xf32>,
   return %o : tensor<1x1x8x64xf32>
 }
 
+// CHECK-LABEL: func.func @path
+// CHECK: schedule(<form = "flash", tiles = [32, 16], parallel = true>)
+// REMARK: Remark=flash, {{.*}}3 pairs of vectors; the path goes by 16 keys
+func.func @path(%q: tensor<?x?x9x64xf32>, %k: tensor<?x?x3x64xf32>,
+                %b: tensor<?x?x3xf32>) -> tensor<?x?x9x64xf32> {
+  %o = weir.attention %q, %k, %k mask(<causal>) scale(0.125)
+      path(%k, %b : tensor<?x?x3x64xf32>, tensor<?x?x3xf32>)
+      : tensor<?x?x9x64xf32>, tensor<?x?x3x64xf32>, tensor<?x?x3x64xf32>
+        -> tensor<?x?x9x64xf32>
+  return %o : tensor<?x?x9x64xf32>
+}
+
+// Parts of a path do not join.
+// CHECK-LABEL: func.func @one_query_of_a_path
+// CHECK: schedule(<form = "row", tiles = [1, 64], parallel = true>)
+// REMARK: Remark=row, {{.*}}passes key by key along its path
+func.func @one_query_of_a_path(%q: tensor<1x1x9x64xf32>,
+    %k: tensor<1x?x3x64xf32>, %b: tensor<1x?x3xf32>)
+    -> tensor<1x1x9x64xf32> {
+  %o = weir.attention %q, %k, %k mask(<causal>) scale(0.125)
+      path(%k, %b : tensor<1x?x3x64xf32>, tensor<1x?x3xf32>)
+      : tensor<1x1x9x64xf32>, tensor<1x?x3x64xf32>, tensor<1x?x3x64xf32>
+        -> tensor<1x1x9x64xf32>
+  return %o : tensor<1x1x9x64xf32>
+}
+
+// CHECK-LABEL: func.func @delta_values
+// CHECK: schedule(<form = "flash", tiles = [64, 64], parallel = true>)
+// REMARK: Remark=flash, {{.*}}blocks of 64 tokens in order
+func.func @delta_values(%q: tensor<?x?x2x64xf32>, %b: tensor<?x?x2xf32>)
+    -> tensor<?x?x2x64xf32> {
+  %u = weir.delta_values %q, %q, %q, %b scale(0.125)
+      : tensor<?x?x2x64xf32>, tensor<?x?x2x64xf32>, tensor<?x?x2x64xf32>,
+        tensor<?x?x2xf32> -> tensor<?x?x2x64xf32>
+  return %u : tensor<?x?x2x64xf32>
+}
+
+// CHECK-LABEL: func.func @delta_values_of_one_token
+// CHECK: schedule(<form = "row", tiles = [1, 64], parallel = true>)
+func.func @delta_values_of_one_token(%q: tensor<1x1x2x64xf32>,
+    %k: tensor<1x?x2x64xf32>, %b: tensor<1x1x2xf32>, %u: tensor<1x?x2x64xf32>,
+    %n: tensor<1xi32>) -> tensor<1x1x2x64xf32> {
+  %o = weir.delta_values %q, %k, %q, %b scale(0.125)
+      past(%u : tensor<1x?x2x64xf32>) offset(%n : tensor<1xi32>)
+      : tensor<1x1x2x64xf32>, tensor<1x?x2x64xf32>, tensor<1x1x2x64xf32>,
+        tensor<1x1x2xf32> -> tensor<1x1x2x64xf32>
+  return %o : tensor<1x1x2x64xf32>
+}
+
 // Two heads are enough for two threads.
 // CHECK-LABEL: func.func @recurrence
 // CHECK: schedule(<form = "chunkwise", tiles = [16, 64, 1], parallel = true>)

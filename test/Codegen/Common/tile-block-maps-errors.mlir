@@ -216,3 +216,40 @@ func.func @select(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x3xi32> {
       : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32> -> tensor<?x?x2x3xi32>
   return %0 : tensor<?x?x2x3xi32>
 }
+
+// -----
+
+func.func @split_path(%q: tensor<?x?x2x4xf32>, %b: tensor<?x?x2xf32>)
+    -> tensor<?x?x2x4xf32> {
+  // expected-error @below {{has a schedule of form 'split', but its keys are visited from the last one on, expected flash or row}}
+  %0 = weir.attention %q, %q, %q mask(<causal>) scale(0.5)
+      path(%q, %b : tensor<?x?x2x4xf32>, tensor<?x?x2xf32>)
+      schedule(<form = "split", tiles = [1, 4, 2]>)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %0 : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @delta_values_form(%q: tensor<?x?x2x4xf32>, %b: tensor<?x?x2xf32>)
+    -> tensor<?x?x2x4xf32> {
+  // expected-error @below {{has a schedule of form 'split', expected flash or row}}
+  %0 = weir.delta_values %q, %q, %q, %b scale(0.5)
+      schedule(<form = "split", tiles = [1, 4, 2]>)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>,
+        tensor<?x?x2xf32> -> tensor<?x?x2x4xf32>
+  return %0 : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+func.func @delta_values_tiles(%q: tensor<?x?x2x4xf32>, %b: tensor<?x?x2xf32>)
+    -> tensor<?x?x2x4xf32> {
+  // expected-error @below {{has schedule tiles [0, 4], expected [tokens, keys] of positive extents}}
+  %0 = weir.delta_values %q, %q, %q, %b scale(0.5)
+      schedule(<form = "flash", tiles = [0, 4]>)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>,
+        tensor<?x?x2xf32> -> tensor<?x?x2x4xf32>
+  return %0 : tensor<?x?x2x4xf32>
+}

@@ -244,3 +244,62 @@ func.func @forward(
         -> tensor<?x?x2x4xf32>
   return %y : tensor<?x?x2x4xf32>
 }
+
+// -----
+
+// An op that reads the past of its own result gets the history as it is before
+// the block, which is appended behind the op for all other readers.
+
+// CHECK: weir.slot @history0 history : tensor<?x?x2x4xf32>
+// CHECK: weir.slot @history1 history : tensor<?x?x2x4xf32>
+// CHECK-NOT: weir.slot @history2
+// CHECK: func.func @extend(
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x?x2x4xf32> {weir.slot = @history0},
+// CHECK-SAME: %[[H1:[^:]*]]: tensor<?x?x2x4xf32> {weir.slot = @history1})
+// CHECK: %[[K:.*]] = weir.append %{{.*}} into %[[H0]]
+// CHECK: %[[U:.*]] = weir.delta_values %{{.*}}, %[[K]], %{{.*}} past(%[[H1]] :
+// CHECK: %[[PAST:.*]] = weir.append %[[U]] into %[[H1]]
+// CHECK: %[[Y:.*]] = weir.attention %{{.*}}, %[[K]], %[[PAST]] mask
+// CHECK: return %[[Y]], %{{.*}}, %[[K]], %[[PAST]]
+func.func @forward(
+    %q: tensor<?x?x2x4xf32> {weir.name = "q"},
+    %k: tensor<?x?x2x4xf32> {weir.name = "k"},
+    %b: tensor<?x?x2xf32> {weir.name = "b"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %u = weir.delta_values %q, %k, %q, %b scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>,
+        tensor<?x?x2xf32> -> tensor<?x?x2x4xf32>
+  %y = weir.attention %q, %k, %u mask(<causal>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
+// Keys along a path are gone through in order: their buffers do not wrap, and
+// sinks come along.
+
+// CHECK: weir.slot @history0 history : tensor<?x?x2x4xf32>
+// CHECK: weir.slot @history1 history : tensor<?x?x2x4xf32>
+// CHECK: weir.slot @history2 history : tensor<?x?x2xf32>
+// CHECK: func.func @extend(
+// CHECK: %[[B:.*]] = weir.append %{{.*}} : tensor<?x?x2xf32>
+// CHECK: weir.attention %{{.*}} mask(<causal and window<3>>) {{.*}} sinks(%{{.*}} : tensor<2xf32>) key_bias(%[[B]] : tensor<?x?x2xf32>) path(%{{.*}}, %[[B]] :
+func.func @forward(
+    %q: tensor<?x?x2x4xf32> {weir.name = "q"},
+    %k: tensor<?x?x2x4xf32> {weir.name = "k"},
+    %b: tensor<?x?x2xf32> {weir.name = "b"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %s = arith.constant dense<1.0> : tensor<2xf32>
+  %y = weir.attention %q, %k, %q mask(<causal and window<3>>) scale(0.5)
+      sinks(%s : tensor<2xf32>) key_bias(%b : tensor<?x?x2xf32>)
+      path(%k, %b : tensor<?x?x2x4xf32>, tensor<?x?x2xf32>)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
