@@ -88,5 +88,8 @@ FLA_CASES = {
     "path_grouped": ("PaTHAttention", dict(num_heads=4, num_kv_heads=2, use_forget_gate=True, use_low_rank_w=False, use_w_shortconv=False, fuse_norm=False, norm_eps=0.01)),
     "deltaformer": ("DeltaFormer", dict(num_heads=3)),
     "deltaformer_norm": ("DeltaFormer", dict(num_heads=4, qk_norm=True, qkv_bias=True, rope_theta=300.0, rope_max_position_embeddings=64, attn=ATTENTION, norm_eps=0.01)),
+    "log_linear_mamba2": ("LogLinearMamba2", dict(head_dim=24, state_size=12)),
+    "log_linear_mamba2_groups": ("LogLinearMamba2", dict(expand=1, head_dim=12, n_groups=2, state_size=20, conv_kernel=3, use_bias=True, use_conv_bias=False, D_has_hdim=True, norm_before_gate=True, norm_eps=0.01, tie_word_embeddings=True)),
+    "log_linear_mamba2_no_norm": ("LogLinearMamba2", dict(expand=1, head_dim=16, state_size=8, rmsnorm=False)),
     "moba_plain": ("MoBA", dict(num_heads=3, moba_chunk_size=3, moba_topk=3, qkv_bias=True)),
 }

@@ -62,6 +62,7 @@ import fla.layers.abc
 import fla.layers.attn
 import fla.layers.deltaformer
 import fla.layers.lightnet
+import fla.layers.log_linear_mamba2
 import fla.layers.mesa_net
 import fla.layers.moba
 import fla.layers.path_attn
@@ -71,6 +72,7 @@ import fla.ops.nsa.parallel
 from fla.ops.abc.naive import naive_recurrent_abc
 from fla.ops.attnres.naive import naive_attnres
 from fla.ops.deltaformer.naive import naive_deltaformer_attn
+from fla.ops.log_linear_attn.naive import naive_log_linear_attn
 from fla.ops.path_attn.naive import naive_path_attn
 from fla.ops.stickbreaking_attn.naive import naive_stickbreaking_attn
 
@@ -190,6 +192,25 @@ def correct_values(q, k, v, beta, **options):
     return naive_deltaformer_attn(q, k, v, beta)
 
 
+def convolve(x, weight, bias, activation):
+    width = weight.shape[-1]
+    padded = torch.nn.functional.pad(x, (width - 1, 0))
+    y = torch.nn.functional.conv1d(padded, weight[:, None], bias, groups=len(weight))
+    return torch.nn.functional.silu(y)
+
+
+def attend_by_levels(q, k, v, g, level_scales, scale, **options):
+    return naive_log_linear_attn(q, k, v, g, level_scales, scale), None
+
+
+def mix_by_levels(self, hidden_states, **options):
+    # The layer, which else wants a GPU.
+    return self.cuda_kernels_forward(hidden_states)[0], None, None
+
+
+fla.layers.log_linear_mamba2.LogLinearMamba2.forward = mix_by_levels
+fla.layers.log_linear_mamba2.causal_conv1d_fn = convolve
+fla.layers.log_linear_mamba2.chunk_log_linear_attn = attend_by_levels
 fla.layers.path_attn.parallel_path_attn = follow_path
 fla.layers.deltaformer.deltaformer_attn = correct_values
 fla.layers.moba.parallel_moba = block_attention

@@ -82,6 +82,100 @@ Value weir::diagonalScan(ModelBuilder &b, Value x, Value factor) {
       .front();
 }
 
+/// 1 for the levels that `isIn` holds for, given a level and the number of
+/// zeros that the position ends with; else 0.
+static Value markLevels(OpBuilder &at, Location loc, Value position,
+                        int64_t levels, arith::CmpIPredicate isIn) {
+  return buildMap(
+             at, loc, {levels}, 1, {{position, {}}},
+             [&](OpBuilder &n, Location l,
+                 ValueRange in) -> SmallVector<Value> {
+               Type type = n.getF32Type();
+               Value zeros = math::CountTrailingZerosOp::create(n, l, in[0]);
+               Value level = arith::IndexCastOp::create(
+                   n, l, in[0].getType(), linalg::IndexOp::create(n, l, 0));
+               Value holds = arith::CmpIOp::create(n, l, isIn, level, zeros);
+               return {arith::UIToFPOp::create(n, l, type, holds)};
+             })
+      .front();
+}
+
+Value weir::logLinearScan(ModelBuilder &b, const RecurrenceInputs &inputs,
+                          Value scales, Value positions) {
+  int64_t heads = getType(inputs.value).getDimSize(2);
+  int64_t share = heads / getType(inputs.key).getDimSize(2);
+  int64_t levels = getType(scales).getShape().back();
+  int64_t keys = getType(inputs.key).getShape().back();
+  int64_t values = getType(inputs.value).getShape().back();
+  Value none =
+      buildSplat(b.getBuilder(), b.getLoc(), {levels, heads, keys, values}, 0);
+  return buildScan(
+             b,
+             {repeatHeads(b, inputs.query, share),
+              repeatHeads(b, inputs.key, share), inputs.value,
+              exp(b, inputs.decay), scales, positions},
+             none, {{heads, values}},
+             [&](OpBuilder &at, Location loc, ValueRange now,
+                 ValueRange before) -> SmallVector<Value> {
+               Value position = now[5];
+               Value joined = markLevels(at, loc, position, levels,
+                                         arith::CmpIPredicate::sle);
+               // Loops are heads, keys, values and levels.
+               Value sum = buildProductSum(
+                   at, loc, {before[0], {3, 0, 1, 2}}, {joined, {3}},
+                   buildSplat(at, loc, {heads, keys, values}, 0));
+               Value after =
+                   buildMap(
+                       at, loc, {levels, heads, keys, values}, 1,
+                       {{before[0], {0, 1, 2, 3}},
+                        {sum, {1, 2, 3}},
+                        {now[1], {1, 2}},
+                        {now[2], {1, 3}},
+                        {now[3], {1}},
+                        {position, {}}},
+                       [&](OpBuilder &n, Location l,
+                           ValueRange in) -> SmallVector<Value> {
+                         auto integer = [&](int64_t value) -> Value {
+                           return arith::ConstantIntOp::create(n, l, value, 32);
+                         };
+                         Value level = arith::IndexCastOp::create(
+                             n, l, n.getI32Type(),
+                             linalg::IndexOp::create(n, l, 0));
+                         Value next = arith::AddIOp::create(
+                             n, l,
+                             math::CountTrailingZerosOp::create(n, l, in[5]),
+                             integer(1));
+                         auto is = [&](arith::CmpIPredicate kind, Value than) {
+                           return arith::CmpIOp::create(n, l, kind, level, than)
+                               .getResult();
+                         };
+                         Value zero = arith::ConstantOp::create(
+                             n, l, n.getFloatAttr(in[0].getType(), 0));
+                         Value old = arith::SelectOp::create(
+                             n, l, is(arith::CmpIPredicate::eq, next), in[1],
+                             in[0]);
+                         old = arith::SelectOp::create(
+                             n, l, is(arith::CmpIPredicate::slt, next), zero,
+                             old);
+                         old = arith::MulFOp::create(n, l, old, in[4]);
+                         Value own = arith::MulFOp::create(n, l, in[2], in[3]);
+                         return {arith::SelectOp::create(
+                             n, l, is(arith::CmpIPredicate::eq, integer(0)),
+                             own, old)};
+                       })
+                       .front();
+               Value seen = buildProductSum(
+                   at, loc, {after, {3, 0, 1, 2}}, {now[4], {0, 3}},
+                   buildSplat(at, loc, {heads, keys, values}, 0));
+               // Loops are heads, values and keys.
+               Value read =
+                   buildProductSum(at, loc, {seen, {0, 2, 1}}, {now[0], {0, 2}},
+                                   buildSplat(at, loc, {heads, values}, 0));
+               return {read, after};
+             })
+      .front();
+}
+
 Value weir::weightedMean(ModelBuilder &b, Value key, Value value, Value decay,
                          Value first) {
   int64_t features = getType(key).getShape().back();

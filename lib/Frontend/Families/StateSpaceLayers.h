@@ -35,6 +35,14 @@ mlir::Value selectiveScan(ModelBuilder &builder, mlir::Value x,
 mlir::Value diagonalScan(ModelBuilder &builder, mlir::Value x,
                          mlir::Value factor);
 
+/// Log-linear attention (arXiv:2506.04761): a state for each level of a Fenwick
+/// tree over the past. A token empties all levels up to the number of zeros its
+/// position ends with into the next one, and level 0 is the token itself. Takes
+/// query, key, value and decay by head of `inputs`; `scales` are
+/// `[batch, time, heads, levels]`, `positions` `[batch, time]`.
+mlir::Value logLinearScan(ModelBuilder &builder, const RecurrenceInputs &inputs,
+                          mlir::Value scales, mlir::Value positions);
+
 /// The WKV of RWKV-4 (arXiv:2305.13048), in terms of the running maximum of
 /// exponents: the mean of the values so far, weighed by
 /// `exp(key + decay * age)`, and by `exp(key + first)` for the newest. `decay`

@@ -136,8 +136,9 @@ static std::optional<double> readNumber(const llvm::json::Value &value) {
   return std::nullopt;
 }
 
-void weir::readStepLimits(ConfigReader &reader, Mamba2Spec &spec) {
-  const llvm::json::Value *value = reader.get("time_step_limit");
+void weir::readStepLimits(ConfigReader &reader, Mamba2Spec &spec,
+                          StringRef key) {
+  const llvm::json::Value *value = reader.get(key);
   if (!value)
     return;
   const llvm::json::Array *list = value->getAsArray();
@@ -147,8 +148,7 @@ void weir::readStepLimits(ConfigReader &reader, Mamba2Spec &spec) {
     high = readNumber((*list)[1]);
   }
   if (!low || !high) {
-    reader.emitError("time_step_limit")
-        << "key 'time_step_limit' is no list of two numbers";
+    reader.emitError(key) << "key '" << key << "' is no list of two numbers";
     return;
   }
   spec.stepMin = *low;
@@ -234,13 +234,24 @@ static Value scaleParts(ModelBuilder &b, const Mamba2Spec &spec, Value all) {
       all, b.read(b.constant("mamba.projection_scales", factors, {features})));
 }
 
+/// The recurrence with a state for each level, whose scales are logits times
+/// factors.
+static Value buildLevels(ModelBuilder &b, const Mamba2Spec &spec,
+                         const RecurrenceInputs &inputs, Value logits) {
+  Value factors =
+      b.read(b.reshape(b.param(spec.levelScale, {spec.heads, spec.levels}),
+                       {spec.heads * spec.levels}));
+  Value scales = softplus(b, b.splitHeads(b.mul(logits, factors), spec.heads));
+  return logLinearScan(b, inputs, scales, spec.positions);
+}
+
 Value weir::mamba2Mixer(ModelBuilder &b, const Mamba2Spec &spec, Value x) {
   int64_t inner = spec.inner, heads = spec.heads;
   int64_t features = spec.getConvFeatures();
   int64_t shared = spec.groups * spec.state;
   b.setScope(spec.input);
   Value all = b.linear(b.scale(x, spec.inputScale), spec.input,
-                       inner + features + heads, spec.bias);
+                       inner + features + heads * (1 + spec.levels), spec.bias);
   all = scaleParts(b, spec, all);
   Value gate = sliceFeatures(b, all, 0, inner);
   Value step = sliceFeatures(b, all, inner + features, heads);
@@ -267,8 +278,17 @@ Value weir::mamba2Mixer(ModelBuilder &b, const Mamba2Spec &spec, Value x) {
       b.splitHeads(sliceFeatures(b, mixed, inner, shared), spec.groups);
   inputs.value = scaleRows(b, values, step);
   inputs.decay = b.mul(step, rate);
-  Value y = recurrence(b, inputs);
-  y = b.add(y, scaleHeads(b, values, readHeads(b, spec, spec.skip)));
+  Value y = spec.levels
+                ? buildLevels(b, spec, inputs,
+                              sliceFeatures(b, all, inner + features + heads,
+                                            heads * spec.levels))
+                : recurrence(b, inputs);
+  if (spec.skipByFeature)
+    y = b.add(y, b.splitHeads(
+                     b.mul(b.mergeHeads(values), b.weight(spec.skip, {inner})),
+                     heads));
+  else
+    y = b.add(y, scaleHeads(b, values, readHeads(b, spec, spec.skip)));
   y = joinGate(b, spec, b.mergeHeads(y), gate);
   b.setScope(spec.output);
   return b.linear(y, spec.output, spec.hidden, spec.outputBias);

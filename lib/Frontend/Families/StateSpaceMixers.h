@@ -92,6 +92,13 @@ struct Mamba2Spec {
   std::array<double, 5> scales = {1, 1, 1, 1, 1};
   /// Whether tensors are laid out as in GGUF files.
   bool isGGUF = false;
+  /// Whether each feature of a head has its own factor of the skip.
+  bool skipByFeature = false;
+  /// Levels of states, as log-linear attention has them, or 0 for one state:
+  /// the key of what scales their logits by head, and the tokens' positions.
+  int64_t levels = 0;
+  std::string levelScale;
+  mlir::Value positions;
 
   int64_t getConvFeatures() const { return inner + 2 * groups * state; }
 };
@@ -102,8 +109,9 @@ void setMamba2MixerKeys(Mamba2Spec &spec, const std::string &prefix);
 /// The same for the blocks of GGUF files.
 void setMamba2MixerKeysOfGGUF(Mamba2Spec &spec);
 
-/// Reads `time_step_limit`, the least and the largest step.
-void readStepLimits(ConfigReader &reader, Mamba2Spec &spec);
+/// Reads `key`, the least and the largest step.
+void readStepLimits(ConfigReader &reader, Mamba2Spec &spec,
+                    llvm::StringRef key = "time_step_limit");
 /// Complains, at `headsKey` or `groupsKey`, unless `spec.heads` heads of
 /// `headDim` features are the inner ones, and groups have one size.
 void checkMamba2Heads(ConfigReader &reader, const Mamba2Spec &spec,

@@ -117,30 +117,52 @@ TEST(ImportFla, wrongOptions) {
   expect("vocab_size", 11, "has extents [10, 8], expected [11, 8]");
 }
 
+/// Expects an error for a model of hidden size 8 whose `key` is `value`.
+static void expectRefusal(StringRef architecture, StringRef key,
+                          json::Value value, StringRef text) {
+  SmallModel model;
+  model.config = json::Object{{"architectures", json::Array{architecture}},
+                              {"hidden_size", 8},
+                              {"num_hidden_layers", 1}};
+  model.addTensor("tensor", {1});
+  model.config[key] = std::move(value);
+  expectError(importSmall(model), {text});
+}
+
+TEST(ImportFla, wrongHeads) {
+  expectRefusal("DeltaFormerForCausalLM", "num_kv_heads", 4,
+                "key 'num_kv_heads' is 4, expected the 8 heads of queries");
+  expectRefusal("PaTHAttentionForCausalLM", "num_heads", 3,
+                "the hidden size is 8, expected a multiple of the 3");
+}
+
+TEST(ImportFla, wrongLevels) {
+  StringRef name = "LogLinearMamba2ForCausalLM";
+  expectRefusal(name, "attnres_block_size", 2,
+                "key 'attnres_block_size' is 2, expected null");
+  expectRefusal(name, "dt_limit", json::Array{0.5, 2},
+                "to 2.000000e+00, expected 0 to Infinity");
+  expectRefusal(name, "dt_limit", 1, "key 'dt_limit' is no list of two");
+  expectRefusal(name, "hidden_act", "relu", "expected one of silu, swish");
+  expectRefusal(name, "head_dim", 5, "key 'num_heads' gives 3 heads of 5");
+}
+
 TEST(ImportFla, wrongSlots) {
-  auto expect = [](StringRef architecture, StringRef key, json::Value value,
-                   StringRef text) {
-    SmallModel model;
-    model.config = json::Object{{"architectures", json::Array{architecture}},
-                                {"hidden_size", 8},
-                                {"num_hidden_layers", 1}};
-    model.addTensor("tensor", {1});
-    model.config[key] = std::move(value);
-    expectError(importSmall(model), {text});
-  };
-  expect("GSAForCausalLM", "expand_v", 2,
-         "key 'expand_v' makes 16 features of values, expected the hidden "
-         "size 8 that they are normalised by");
-  expect("GSAForCausalLM", "feature_map", "elu",
-         "expected one of swish, relu, t2r");
-  expect("ABCForCausalLM", "num_heads", 3,
-         "the features of all keys is 4, expected a multiple of the 3");
-  expect("ABCForCausalLM", "num_heads", 4,
-         "keys have 1 features, expected an even number to rotate");
-  expect("LightNetForCausalLM", "expand_ratio", nullptr,
-         "keys 'expand_ratio' and 'num_heads' are both null");
-  expect("LightNetForCausalLM", "num_heads", 3,
-         "the hidden size is 8, expected a multiple of the 3");
-  expect("MesaNetForCausalLM", "max_cg_step_training", -1,
-         "key 'max_cg_step_training' is -1, expected no negative number");
+  expectRefusal(
+      "GSAForCausalLM", "expand_v", 2,
+      "key 'expand_v' makes 16 features of values, expected the hidden "
+      "size 8 that they are normalised by");
+  expectRefusal("GSAForCausalLM", "feature_map", "elu",
+                "expected one of swish, relu, t2r");
+  expectRefusal("ABCForCausalLM", "num_heads", 3,
+                "the features of all keys is 4, expected a multiple of the 3");
+  expectRefusal("ABCForCausalLM", "num_heads", 4,
+                "keys have 1 features, expected an even number to rotate");
+  expectRefusal("LightNetForCausalLM", "expand_ratio", nullptr,
+                "keys 'expand_ratio' and 'num_heads' are both null");
+  expectRefusal("LightNetForCausalLM", "num_heads", 3,
+                "the hidden size is 8, expected a multiple of the 3");
+  expectRefusal(
+      "MesaNetForCausalLM", "max_cg_step_training", -1,
+      "key 'max_cg_step_training' is -1, expected no negative number");
 }
