@@ -91,5 +91,8 @@ FLA_CASES = {
     "log_linear_mamba2": ("LogLinearMamba2", dict(head_dim=24, state_size=12)),
     "log_linear_mamba2_groups": ("LogLinearMamba2", dict(expand=1, head_dim=12, n_groups=2, state_size=20, conv_kernel=3, use_bias=True, use_conv_bias=False, D_has_hdim=True, norm_before_gate=True, norm_eps=0.01, tie_word_embeddings=True)),
     "log_linear_mamba2_no_norm": ("LogLinearMamba2", dict(expand=1, head_dim=16, state_size=8, rmsnorm=False)),
+    "rodimus": ("Rodimus", dict(block_type="rodimus", residual_in_fp32=False, attn_mode="fused_recurrent", expand_ratio=12, attn=ATTENTION)),
+    "rodimus_plus": ("Rodimus", dict(block_residual_in_fp32=True, attn_mode="fused_recurrent", expand_ratio=16, use_short_conv=False, input_gate_low_rank=5, k_norm_eps=0.5, norm_eps=0.01, ska_attn=dict(num_heads=4, qk_norm=True, qkv_bias=True, window_size=5, rope_theta=300.0))),
+    "rodimus_plus_wide": ("Rodimus", dict(residual_in_fp32=False, attn_mode="fused_recurrent", expand_ratio=8, conv_size=3, intermediate_size=ABSENT, tie_word_embeddings=False, fuse_norm=False, ska_attn=dict(num_heads=3, window_size=None))),
     "moba_plain": ("MoBA", dict(num_heads=3, moba_chunk_size=3, moba_topk=3, qkv_bias=True)),
 }

@@ -66,6 +66,7 @@ import fla.layers.log_linear_mamba2
 import fla.layers.mesa_net
 import fla.layers.moba
 import fla.layers.path_attn
+import fla.layers.rodimus
 import fla.layers.stickbreaking_attn
 import fla.models
 import fla.ops.nsa.parallel
@@ -102,6 +103,8 @@ def argsort(tensor, *order, **options):
 
 torch.Tensor.argsort = argsort
 fla.layers.attn.flash_attn_func = attend
+fla.layers.rodimus.flash_attn_func = attend
+fla.layers.rodimus.autocast_to_fp16 = lambda x: x
 fla.ops.nsa.parallel.flash_attn_func = attend
 for name, module in list(sys.modules.items()):
     if name.startswith("fla.") and hasattr(module, "fused_attnres"):

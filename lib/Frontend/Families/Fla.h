@@ -20,10 +20,15 @@
 
 namespace weir {
 
+/// The epsilon of norms of queries and keys, which no configuration says.
+inline constexpr double flaHeadEps = 1e-5;
+
 /// Attention in place of a layer's mixer: an entry of `attn`.
 struct FlaAttention {
   int64_t heads = 1, kvHeads = 1;
   bool bias = false;
+  /// Whether heads of queries and keys are normalised; not read of `attn`.
+  bool headNorm = false;
   std::optional<int64_t> window;
   double ropeBase = 10000.0;
 };
@@ -49,6 +54,8 @@ struct FlaConfig {
   bool affine = true;
   /// Sublayers of a block of residuals, or none for plain residuals.
   std::optional<int64_t> residualBlock;
+  /// Whether entries of `attn` may have a key `qk_norm`, which is not read.
+  bool hasIdleNorms = false;
   /// The entries of `attn`, and which of them each layer has: -1 for none.
   std::vector<FlaAttention> attention;
   std::vector<int32_t> attentionOf;
@@ -58,6 +65,10 @@ struct FlaConfig {
 void readFlaBase(ConfigReader &reader, FlaConfig &config);
 /// Reads all of the keys above.
 void readFla(ConfigReader &reader, FlaConfig &config);
+/// Reads the object `key` as an entry of attention that belongs to no layer;
+/// `window` is the default of its window.
+FlaAttention readFlaEntry(ConfigReader &reader, llvm::StringRef key,
+                          const FlaConfig &config, int64_t window);
 /// `ratio` times the hidden size, as flash-linear-attention computes widths; an
 /// error unless it is a whole number.
 int64_t readFlaWidth(ConfigReader &reader, llvm::StringRef key, int64_t size,

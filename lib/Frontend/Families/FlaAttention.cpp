@@ -25,8 +25,6 @@
 using namespace mlir;
 using namespace weir;
 
-/// The epsilon of norms of queries and keys, which no configuration says.
-static constexpr double headEps = 1e-5;
 /// That of MoBA's output.
 static constexpr double outputEps = 1e-6;
 /// PaTH's rows, which no configuration says either: the rank of their
@@ -200,7 +198,7 @@ Value FlaHeadsGraph::buildMeans(Value heads) {
 }
 
 Value FlaHeadsGraph::buildPlain(Value x, const std::string &prefix) {
-  Heads heads = project(x, prefix, headEps);
+  Heads heads = project(x, prefix, flaHeadEps);
   AttentionOptions options = getOptions();
   if (config.window)
     options.mask = b.causalWindow(config.window);
@@ -233,7 +231,7 @@ Value FlaHeadsGraph::buildForgotten(Value x, const std::string &prefix,
 }
 
 Value FlaHeadsGraph::buildForgetting(Value x, const std::string &prefix) {
-  Heads heads = project(x, prefix, headEps, /*perHead=*/true);
+  Heads heads = project(x, prefix, flaHeadEps, /*perHead=*/true);
   AttentionOptions options = getOptions();
   options.keyBias = buildForgotten(x, prefix, "f");
   Value mixed =
@@ -255,7 +253,7 @@ Value FlaHeadsGraph::buildStickBreaking(Value x, const std::string &prefix) {
 }
 
 Value FlaHeadsGraph::buildNative(Value x, const std::string &prefix) {
-  Heads heads = project(x, prefix, headEps);
+  Heads heads = project(x, prefix, flaHeadEps);
   Value gates =
       sigmoid(b, b.splitHeads(b.linear(x, prefix + "g_proj", config.heads * 3),
                               config.heads));
@@ -306,7 +304,7 @@ Value FlaHeadsGraph::buildNative(Value x, const std::string &prefix) {
 }
 
 Value FlaHeadsGraph::buildBlocks(Value x, const std::string &prefix) {
-  Heads heads = project(x, prefix, headEps);
+  Heads heads = project(x, prefix, flaHeadEps);
   SelectOptions select;
   select.count = config.blocks;
   select.blockSize = config.blockSize;
@@ -327,7 +325,7 @@ Value FlaHeadsGraph::buildBlocks(Value x, const std::string &prefix) {
 }
 
 Value FlaHeadsGraph::buildPath(Value x, const std::string &prefix) {
-  Heads heads = project(x, prefix, headEps);
+  Heads heads = project(x, prefix, flaHeadEps);
   int64_t features = config.kvHeads * config.dim;
   std::string name = prefix + "w_proj";
   Value rows =
@@ -350,7 +348,7 @@ Value FlaHeadsGraph::buildPath(Value x, const std::string &prefix) {
 }
 
 Value FlaHeadsGraph::buildDelta(Value x, const std::string &prefix) {
-  Heads heads = project(x, prefix, headEps);
+  Heads heads = project(x, prefix, flaHeadEps);
   Value beta = b.linear(x, prefix + "b_proj", config.heads, /*bias=*/true);
   OpBuilder &builder = b.getBuilder();
   Value values = DeltaValuesOp::create(

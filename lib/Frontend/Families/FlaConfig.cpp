@@ -96,23 +96,28 @@ FlaSlots weir::readFlaSlots(ConfigReader &reader, const FlaConfig &config,
 
 namespace {
 
-/// Reads one entry of `attn`.
+/// Reads one entry of `attn`, or of a key like it.
 class AttentionEntry {
 public:
-  AttentionEntry(ConfigReader &reader, const json::Object &entry)
-      : reader(reader), entry(entry) {}
+  AttentionEntry(ConfigReader &reader, StringRef key, const json::Object &entry)
+      : reader(reader), key(key), entry(entry) {}
 
-  FlaAttention read(const FlaConfig &config);
+  /// Without a key for it, the window is `window`.
+  FlaAttention read(const FlaConfig &config,
+                    std::optional<int64_t> window = std::nullopt);
   /// Marks the entry's layers as its own.
   void assign(int32_t index, FlaConfig &config);
 
 private:
   InFlightDiagnostic error(StringRef name) {
-    return reader.emitError("attn") << "key 'attn." << name << "' ";
+    return reader.emitError(key) << "key '" << key << "." << name << "' ";
   }
   int64_t getSize(StringRef name, std::optional<int64_t> fallback);
 
+  bool getBool(StringRef name);
+
   ConfigReader &reader;
+  StringRef key;
   const json::Object &entry;
 };
 
@@ -136,18 +141,30 @@ int64_t AttentionEntry::getSize(StringRef name,
   return 1;
 }
 
-FlaAttention AttentionEntry::read(const FlaConfig &config) {
+bool AttentionEntry::getBool(StringRef name) {
+  const json::Value *value = getValue(entry, name);
+  if (!value)
+    return false;
+  if (auto flag = value->getAsBoolean())
+    return *flag;
+  error(name) << "is not true or false";
+  return false;
+}
+
+FlaAttention AttentionEntry::read(const FlaConfig &config,
+                                  std::optional<int64_t> window) {
   FlaAttention result;
   result.heads = getSize("num_heads", std::nullopt);
   result.kvHeads = getSize("num_kv_heads", result.heads);
-  if (getValue(entry, "window_size"))
+  if (!entry.get("window_size"))
+    result.window = window;
+  else if (getValue(entry, "window_size"))
     result.window = getSize("window_size", std::nullopt);
-  if (const json::Value *value = getValue(entry, "qkv_bias")) {
-    if (auto flag = value->getAsBoolean())
-      result.bias = *flag;
-    else
-      error("qkv_bias") << "is not true or false";
-  }
+  result.bias = getBool("qkv_bias");
+  // Of attention in place of mixers the library does not read this.
+  bool isAlone = key != "attn";
+  if (isAlone)
+    result.headNorm = getBool("qk_norm");
   if (const json::Value *value = getValue(entry, "rope_theta")) {
     auto number = value->getAsNumber();
     if (number && *number > 0 && std::isfinite(*number))
@@ -169,13 +186,14 @@ FlaAttention AttentionEntry::read(const FlaConfig &config) {
                                             "qkv_bias",   "num_kv_heads",
                                             "rope_theta", "window_size"};
   std::vector<StringRef> left;
-  for (const auto &[key, value] : entry)
-    if (!llvm::is_contained(known, StringRef(key)))
-      left.push_back(key);
+  for (const auto &[name, value] : entry)
+    if (!llvm::is_contained(known, StringRef(name)) &&
+        !(name == "qk_norm" && (isAlone || config.hasIdleNorms)))
+      left.push_back(name);
   llvm::sort(left);
-  for (StringRef key : left)
-    error(key) << "is not understood and may change the model's results; "
-                  "remove it if it does not";
+  for (StringRef name : left)
+    error(name) << "is not understood and may change the model's results; "
+                   "remove it if it does not";
   return result;
 }
 
@@ -218,10 +236,21 @@ static void readAttention(ConfigReader &reader, FlaConfig &config) {
     return;
   }
   for (const json::Object *object : entries) {
-    AttentionEntry entry(reader, *object);
+    AttentionEntry entry(reader, "attn", *object);
     entry.assign(config.attention.size(), config);
     config.attention.push_back(entry.read(config));
   }
+}
+
+FlaAttention weir::readFlaEntry(ConfigReader &reader, StringRef key,
+                                const FlaConfig &config, int64_t window) {
+  const json::Value *value = reader.get(key);
+  const json::Object *object = value ? value->getAsObject() : nullptr;
+  if (object)
+    return AttentionEntry(reader, key, *object).read(config, window);
+  reader.emitError(key) << "key '" << key << "' is no object that describes "
+                        << "attention";
+  return {};
 }
 
 //===----------------------------------------------------------------------===//

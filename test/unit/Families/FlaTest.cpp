@@ -136,6 +136,19 @@ TEST(ImportFla, wrongHeads) {
                 "the hidden size is 8, expected a multiple of the 3");
 }
 
+TEST(ImportFla, wrongSharedKeys) {
+  StringRef name = "RodimusForCausalLM";
+  expectRefusal(name, "block_type", "plus",
+                "expected one of rodimus, rodimus_plus");
+  expectRefusal(name, "ska_attn", nullptr,
+                "key 'ska_attn' is no object that describes attention");
+  expectRefusal(name, "ska_attn", json::Object{{"qk_norm", 1}},
+                "key 'ska_attn.num_heads' is no positive whole number");
+  expectRefusal(name, "ska_attn",
+                json::Object{{"num_heads", 2}, {"qk_norm", 1}},
+                "key 'ska_attn.qk_norm' is not true or false");
+}
+
 TEST(ImportFla, wrongLevels) {
   StringRef name = "LogLinearMamba2ForCausalLM";
   expectRefusal(name, "attnres_block_size", 2,
