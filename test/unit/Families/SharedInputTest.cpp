@@ -142,3 +142,48 @@ TEST(ImportSharedInput, sparseDecoderErrors) {
   expectConfigError("Glm4MoeForCausalLM", "mlp_layer_types", json::Array{},
                     "key 'mlp_layer_types'");
 }
+
+TEST(ImportSharedInput, deepseekV4Errors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    expectConfigError("DeepseekV4ForCausalLM", key, std::move(value), text);
+  };
+  expect("layer_types", json::Array{"sliding_attention", "conv"},
+         "key 'layer_types' names 'conv' for layer 1");
+  expect("compress_ratios", json::Array{4},
+         "key 'compress_ratios' is no list with an entry for each of the 2 "
+         "layers");
+  expect("compress_ratios", json::Array{4, 5},
+         "key 'compress_ratios' has 5 for layer 1, expected 0, 4 or 128");
+  expect("mlp_layer_types", json::Array{"moe", "dense"},
+         "names 'dense' for layer 1, expected hash_moe or moe");
+  expect("o_groups", 3,
+         "key 'o_groups' is 3, expected a divisor of the 1024 features");
+  expect("index_head_dim", 12,
+         "key 'index_head_dim' is 12, expected at least the 64 features");
+  expect("hidden_act", "prelu",
+         "key 'hidden_act' names the activation 'prelu'");
+}
+
+TEST(ImportSharedInput, minimaxM3Errors) {
+  auto expect = [](StringRef key, json::Value value, StringRef text) {
+    SmallModel model = makeTwoLayers("MiniMaxM3VLForCausalLM");
+    model.config["layer_types"] =
+        json::Array{"full_attention", "minimax_m3_sparse"};
+    model.config["index_n_heads"] = 2;
+    model.config[key] = std::move(value);
+    expectError(importSmall(model), {text});
+  };
+  expect("layer_types", json::Array{"full_attention", "conv"},
+         "key 'layer_types' names 'conv' for layer 1");
+  expect("index_n_heads", 3,
+         "key 'index_n_heads' is 3, expected a divisor of the 2 heads");
+  expect("index_local_blocks", 17,
+         "key 'index_local_blocks' is 17, expected no more than the 16");
+  expect("index_head_dim", 12,
+         "key 'index_head_dim' is 12, expected at least the 128 features");
+  expect("sparse_attention_config",
+         json::Object{{"sparse_attention_freq", json::Array{1}}},
+         "is no list with an entry for each of the 2 layers");
+  expect("index_block_size", 0,
+         "key 'index_block_size' is 0, expected 1 or more");
+}
