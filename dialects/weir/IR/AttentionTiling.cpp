@@ -253,8 +253,8 @@ SmallVector<Value> AttentionOp::buildInvariants(OpBuilder &builder,
   if (reach.ahead) {
     Value farthest = t.add(lastQuery, t.constant(*reach.ahead + 1));
     // A few keys more, which the mask hides: products of single rows take
-    // longer than those of a register tile.
-    if (t.flash)
+    // longer than those of a register tile. Lists count on the end.
+    if (t.flash && !getBlockList())
       farthest = t.add(
           begin, t.roundUp(t.max(t.sub(farthest, begin), zero), KeysTogether));
     farthest = t.min(end, farthest);
