@@ -64,8 +64,8 @@ func.func @one_query_of_even_heads(%q: tensor<1x1x8x64xf32>,
 }
 
 // CHECK-LABEL: func.func @path
-// CHECK: schedule(<form = "flash", tiles = [32, 16], parallel = true>)
-// REMARK: Remark=flash, {{.*}}3 pairs of vectors; the path goes by 16 keys
+// CHECK: schedule(<form = "flash", tiles = [16, 16], parallel = true>)
+// REMARK: Remark=flash, {{.*}}3 vectors; the path goes by 16 keys
 func.func @path(%q: tensor<?x?x9x64xf32>, %k: tensor<?x?x3x64xf32>,
                 %b: tensor<?x?x3xf32>) -> tensor<?x?x9x64xf32> {
   %o = weir.attention %q, %k, %k mask(<causal>) scale(0.125)
