@@ -114,7 +114,7 @@ def attention(dims, tensors, element):
     key/value head is one row of the batch here, which needs no copy of keys and
     values; the query heads of a group are moved behind time and back."""
     heads, groups, time, depth = dims["H"], dims["KV"], dims["T"], dims["D"]
-    # Fewer queries than keys are the last ones.
+    # Fewer queries than keys see all of these.
     queries = dims.get("queries", time)
     size = heads // groups
     mask = "causal" if queries == time else "full"
