@@ -1,14 +1,18 @@
 """Attention: masks, sparsity, latent and grouped heads."""
 
 import os
-import re
 import subprocess
 import sys
 
-from showlib.lines import ROOT, Capability, Short, at_least, at_most
+from showlib.lines import ROOT, Capability, Short, at_most
 from showlib.models import WEIRC, compile_model, run
 from showlib.parity import PARITY, check_each, check_presence, find_families
-from showlib.peers import ratio, time_workload
+from showlib.peers import (
+    add_ratios,
+    bandwidth_share,
+    last_level_cache,
+    time_workload,
+)
 
 LINES = Capability()
 
@@ -49,19 +53,7 @@ def masks(options):
     return f"{last}, of 20 masks each"
 
 
-WORKLOADS = "attn_causal,attn_gqa,attn_window"
-
-
-def add_ratio(workload, least):
-    def check(options):
-        return ratio(workload, WORKLOADS, least)
-
-    check.__doc__ = f"{workload} in f32, {least} times the best peer."
-    LINES.line(f"{workload}-ratio", slow=True)(check)
-
-
-for name, least in (("attn_causal", 1.4), ("attn_gqa", 1.4), ("attn_window", 4)):
-    add_ratio(name, least)
+add_ratios(LINES, {"attn_causal": 1.4, "attn_gqa": 1.4, "attn_window": 4}, "in f32")
 
 
 def time_attention(length, window=0, scores="plain", heads=8):
@@ -149,24 +141,13 @@ def cache_bandwidth(options):
     """One query over a cache of four times the last-level cache, by its bytes."""
     import numpy as np
 
-    sys.path.insert(0, str(ROOT / "bench"))
-    from weirbench import machine
-
-    sizes = re.findall(r"^LEVEL\d_CACHE_SIZE\s+(\d+)$", run("getconf", "-a"), re.MULTILINE)
-    cache = max(map(int, sizes), default=0)
     heads, dim = 8, 64
     most = 4 << 30
-    length = min(max(4 * cache, 1 << 30), most) // (2 * heads * dim * 4)
+    length = min(max(4 * last_level_cache(), 1 << 30), most) // (2 * heads * dim * 4)
     random = np.random.default_rng(1)
     some = random.standard_normal((1, heads, 1024, dim), np.float32)
     keys = np.tile(some, (1, 1, length // 1024, 1))
     tensors = {"q": some[:, :, :1], "k": keys, "v": keys}
     dims = dict(H=heads, KV=heads, T=keys.shape[2], D=dim, window=0, queries=1)
     took = time_workload("attn_decode", dims, tensors)
-    size = 2 * keys.nbytes
-    rate = size / took * 1e3
-    peak = machine.peak_bandwidth(machine.measure(2, again=True), size)
-    figure = f"of the memory's bandwidth ({rate / 1e9:.1f} of {peak / 1e9:.1f} GB/s)"
-    if size < 4 * cache:
-        return f"{rate / 1e9:.1f} GB/s of {size >> 20} MiB, in cache ({cache >> 20} MiB)"
-    return at_least(rate / peak, 0.85, figure)
+    return bandwidth_share(2 * keys.nbytes, took / 1e3)

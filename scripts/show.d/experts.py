@@ -5,9 +5,9 @@ import re
 import sys
 
 from showlib.lines import ROOT, Capability, Short, at_most
-from showlib.models import WEIRC, code_bytes, compile_model, run, time_steps
+from showlib.models import WEIRC, code_bytes, compile_model, run, time_without_weights
 from showlib.parity import PARITY, check_each, check_presence, find_families
-from showlib.peers import ratio
+from showlib.peers import add_ratios
 from showlib.stacks import checkpoint
 
 LINES = Capability()
@@ -34,14 +34,10 @@ PERIOD, DEPTH = 4, 48
 @LINES.line("stack-time")
 def stack_time(options):
     """48 layers of a hybrid compile in 1.3 times what one period of 4 takes."""
-    rest = []
-    for layers in (DEPTH, PERIOD):
-        model = checkpoint("qwen3_next", layers)
-        times = []
-        for _ in range(3):
-            steps = time_steps(model, options)
-            times.append(sum(s for step, s in steps.items() if step != "weights"))
-        rest.append(min(times))
+    rest = [
+        time_without_weights(checkpoint("qwen3_next", layers), options)
+        for layers in (DEPTH, PERIOD)
+    ]
     return at_most(
         rest[0] / rest[1], 1.3,
         f"times ({rest[0]:.2f} s for {DEPTH} layers, {rest[1]:.2f} s for {PERIOD}, but "
@@ -82,19 +78,7 @@ def kinds(options):
     return f"one copy each of {', '.join(called)} for 14 layers"
 
 
-WORKLOADS = "moe_mixtral,moe_qwen3"
-
-
-def add_ratio(workload, least):
-    def check(options):
-        return ratio(workload, WORKLOADS, least)
-
-    check.__doc__ = f"{workload} of 256 tokens in f32, {least} times the best peer."
-    LINES.line(f"{workload}-ratio", slow=True)(check)
-
-
-for name in ("moe_mixtral", "moe_qwen3"):
-    add_ratio(name, 1.5)
+add_ratios(LINES, {"moe_mixtral": 1.5, "moe_qwen3": 1.5}, "of 256 tokens in f32")
 
 
 def forget(path):

@@ -11,9 +11,10 @@ import tempfile
 from showlib.lines import ROOT, Capability, Short, Skip, at_least, at_most
 from showlib.models import BUILD, WEIRC, WORK, run
 from showlib.parity import PARITY, check_parity, find_families
-from showlib.peers import ratio, time_workload
+from showlib.peers import add_ratios, bandwidth_share, time_workload
 
 LINES = Capability()
+
 
 @LINES.line("parity")
 def parity(options):
@@ -158,19 +159,8 @@ def streaming(options):
     return f"{counted[1]} tests of splits, ragged rows, forks and rollback"
 
 
-WORKLOADS = "gla,gdn,mamba1,mamba2,hgrn"
-
-
-def add_ratio(workload, least):
-    def check(options):
-        return ratio(workload, WORKLOADS, least)
-
-    check.__doc__ = f"{workload} at 2048 tokens, f32, {least} times the best peer."
-    LINES.line(f"{workload}-ratio", slow=True)(check)
-
-
-for name, least in (("gla", 2), ("gdn", 2), ("mamba2", 2), ("hgrn", 2), ("mamba1", 10)):
-    add_ratio(name, least)
+LIMITS = {"gla": 2, "gdn": 2, "mamba2": 2, "hgrn": 2, "mamba1": 10}
+add_ratios(LINES, LIMITS, "at 2048 tokens, f32")
 
 
 @LINES.line("flat", slow=True)
@@ -249,20 +239,10 @@ def hybrid_prefill(options):
 @LINES.line("decode-bandwidth", slow=True)
 def decode_bandwidth(options):
     """Weights read in decoding, as a share of what memory gives."""
-    sys.path.insert(0, str(ROOT / "bench"))
-    from weirbench import machine
-
     model = Timed("weir", hybrid(), 2, WEIRC)
     model.ask("prefill")
     times = [model.ask("decode") for _ in range(100)]
     model.end()
     # The tied embedding is read once, as the last product.
     size = os.path.getsize(hybrid() / "model.safetensors")
-    rate = size / statistics.median(times)
-    peak = machine.peak_bandwidth(machine.measure(2, again=True), size)
-    sizes = re.findall(r"^LEVEL\d_CACHE_SIZE\s+(\d+)$", run("getconf", "-a"), re.MULTILINE)
-    cache = max(map(int, sizes), default=0)
-    if size < 4 * cache:
-        return f"{rate / 1e9:.1f} GB/s of {size >> 20} MiB, in cache ({cache >> 20} MiB)"
-    figure = f"of the memory's bandwidth ({rate / 1e9:.1f} of {peak / 1e9:.1f} GB/s)"
-    return at_least(rate / peak, 0.85, figure)
+    return bandwidth_share(size, statistics.median(times))

@@ -21,7 +21,7 @@ from showlib.models import (
     compile_model,
     run,
     smollm2,
-    time_steps,
+    time_without_weights,
 )
 
 LINES = Capability()
@@ -199,14 +199,7 @@ def code_size(options):
 def code_time(options):
     """Compile time but for weights the same for 30 layers as for 3."""
     deep, shallow = depths(options)
-    # Reading maps the file and hashes nothing; packing is the step `weights`.
-    rest = []
-    for model in (deep, shallow):
-        times = []
-        for _ in range(3):
-            steps = time_steps(model, options)
-            times.append(sum(s for step, s in steps.items() if step != "weights"))
-        rest.append(min(times))
+    rest = [time_without_weights(model, options) for model in (deep, shallow)]
     figure = f"{rest[0]:.2f} s for 30 layers, {rest[1]:.2f} s for 3, but for weights"
     # Two runs of the same compilation are this far apart.
     if rest[0] > 1.15 * rest[1] + 0.1:

@@ -57,6 +57,44 @@ def ratio(workload, workloads, least):
     return at_least(peers[best] / ours, least, figure)
 
 
+def add_ratios(capability, limits, about):
+    """A slow line per workload of `limits`, named after it, which is held when
+    Weir is that many times as fast as the best peer; all run together."""
+
+    def add(workload, least):
+        def check(options):
+            return ratio(workload, ",".join(limits), least)
+
+        check.__doc__ = f"{workload} {about}, {least} times the best peer."
+        capability.line(f"{workload}-ratio", slow=True)(check)
+
+    for workload, least in limits.items():
+        add(workload, least)
+
+
+def bandwidth_share(size, seconds):
+    """The figure of reading `size` bytes in `seconds` with two threads, held at
+    0.85 of what memory gives; without a share where a cache holds most of it."""
+    sys.path.insert(0, str(ROOT / "bench"))
+    from weirbench import machine
+
+    rate = size / seconds
+    cache = last_level_cache()
+    if size < 4 * cache:
+        return f"{rate / 1e9:.1f} GB/s of {size >> 20} MiB, in cache ({cache >> 20} MiB)"
+    peak = machine.peak_bandwidth(machine.measure(2, again=True), size)
+    figure = f"of the memory's bandwidth ({rate / 1e9:.1f} of {peak / 1e9:.1f} GB/s)"
+    return at_least(rate / peak, 0.85, figure)
+
+
+def last_level_cache():
+    """Bytes of the largest cache; 0 where the system does not say."""
+    sizes = re.findall(
+        r"^LEVEL\d_CACHE_SIZE\s+(\d+)$", run("getconf", "-a"), re.MULTILINE
+    )
+    return max(map(int, sizes), default=0)
+
+
 def time_workload(workload, dims, tensors):
     """Milliseconds of one operator workload by itself, with two threads."""
     from safetensors.numpy import save_file

@@ -22,6 +22,24 @@ def run(*command):
     return done.stdout
 
 
+def write_main(inputs, lines, results):
+    """A module with one function of `lines`; inputs and results are pairs of a
+    name, in the text and for the caller, and a type."""
+
+    def declare(values, mark):
+        return ", ".join(f'{mark(name)}{type} {{weir.name = "{name}"}}' for name, type in values)
+
+    names = ", ".join(f"%{name}" for name, _ in results)
+    return "\n".join([
+        f"func.func @main({declare(inputs, lambda name: f'%{name}: ')})",
+        f"    -> ({declare(results, lambda name: '')}) {{",
+        *lines,
+        f"  return {names} : {', '.join(type for _, type in results)}",
+        "}",
+        "",
+    ])
+
+
 class Tally:
     """Prints a line per check, as wide as `width` in front of its result."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
-from checks import Failed, check_seeds, run
+from checks import Failed, check_seeds, run, write_main
 
 LENGTHS = (1, 23, 70)
 LIMIT = 3e-5
@@ -268,25 +268,15 @@ def write_module(cases):
     inputs, results = [], []
     for case in cases:
         for name, extents in case.arguments().items():
-            inputs.append(f'%{name}: {tensor(*extents)} {{weir.name = "{name}"}}')
+            inputs.append((name, tensor(*extents)))
         if case.listed and not case.chosen:
-            inputs.append(f'%list{case.seed}: {case.list_type()} {{weir.name = "list{case.seed}"}}')
+            inputs.append((f"list{case.seed}", case.list_type()))
         results.append((f"o{case.seed}", tensor(case.heads, case.value_dim)))
         if case.has_sums:
             results.append((f"l{case.seed}", tensor(case.heads)))
         if case.chosen:
             results.append((f"list{case.seed}", case.list_type()))
-    declared = ", ".join(f'{type} {{weir.name = "{name}"}}' for name, type in results)
-    return "\n".join(
-        [f"func.func @main({', '.join(inputs)})", f"    -> ({declared}) {{"]
-        + [case.write() for case in cases]
-        + [
-            f"  return {', '.join('%' + name for name, _ in results)}"
-            f" : {', '.join(type for _, type in results)}",
-            "}",
-            "",
-        ]
-    )
+    return write_main(inputs, [case.write() for case in cases], results)
 
 
 def check(seeds, options, work):

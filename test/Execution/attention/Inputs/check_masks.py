@@ -17,7 +17,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
-from checks import Failed, check_seeds, run
+from checks import Failed, check_seeds, run, write_main
 
 HEADS, KEY_HEADS, FEATURES = 4, 2, 8
 LENGTHS = (1, 19, 70)
@@ -198,18 +198,11 @@ def draw_case(seed):
 def write_module(cases):
     query = f"tensor<?x?x{HEADS}x{FEATURES}xf32>"
     key = f"tensor<?x?x{KEY_HEADS}x{FEATURES}xf32>"
-    results = ", ".join(f'{query} {{weir.name = "o{i}"}}' for i in range(len(cases)))
-    lines = [
-        f'func.func @main(%q: {query} {{weir.name = "q"}},',
-        f'                %k: {key} {{weir.name = "k"}},',
-        f'                %v: {key} {{weir.name = "v"}},',
-        '                %numbers: tensor<?x?xi32> {weir.name = "numbers"})',
-        f"    -> ({results}) {{",
-    ]
-    lines += [f"  %o{i} = {text}" for i, (text, _) in enumerate(cases)]
-    names = ", ".join(f"%o{i}" for i in range(len(cases)))
-    types = ", ".join(query for _ in cases)
-    return "\n".join(lines + [f"  return {names} : {types}", "}", ""])
+    return write_main(
+        [("q", query), ("k", key), ("v", key), ("numbers", "tensor<?x?xi32>")],
+        [f"  %o{i} = {text}" for i, (text, _) in enumerate(cases)],
+        [(f"o{i}", query) for i in range(len(cases))],
+    )
 
 
 def attend(q, k, v, visible):

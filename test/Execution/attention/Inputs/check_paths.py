@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
-from checks import Failed, check_seeds, run
+from checks import Failed, check_seeds, run, write_main
 
 LENGTHS = (0, 1, 2, 23, 70)
 # Positions that a buffer holds in front of the queries, at most, and behind.
@@ -205,23 +205,10 @@ class Case:
 
 
 def write_module(cases):
-    inputs = [
-        f'%{name}: {type} {{weir.name = "{name}"}}'
-        for case in cases
-        for name, type in case.declare()
-    ]
-    types = [tensor(case.heads, case.value_dim) for case in cases]
-    declared = ", ".join(
-        f'{type} {{weir.name = "o{case.seed}"}}' for case, type in zip(cases, types)
-    )
-    return "\n".join(
-        [f"func.func @main({', '.join(inputs)})", f"    -> ({declared}) {{"]
-        + [case.write() for case in cases]
-        + [
-            f"  return {', '.join(f'%o{case.seed}' for case in cases)} : {', '.join(types)}",
-            "}",
-            "",
-        ]
+    return write_main(
+        [value for case in cases for value in case.declare()],
+        [case.write() for case in cases],
+        [(f"o{case.seed}", tensor(case.heads, case.value_dim)) for case in cases],
     )
 
 
