@@ -524,8 +524,7 @@ Compilation::translate(llvm::LLVMContext &llvmContext,
   if (!library.empty())
     emitModelAccessor(*code, library);
   report("optimizing");
-  optimizeModule(*code, machine,
-                 /*isPlain=*/options.lowering != Lowering::Optimized);
+  optimizeModule(*code, machine);
   return code;
 }
 
@@ -555,7 +554,8 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
     llvm::Error error = writeTextFile(*output, *ptx);
     return error ? fail(std::move(error)) : success();
   }
-  auto machine = createTargetMachine(target);
+  auto machine = createTargetMachine(target, /*isPlain=*/options.lowering !=
+                                                 Lowering::Optimized);
   if (!machine)
     return fail(machine.takeError());
   interface.target = target.cpu;
@@ -628,7 +628,8 @@ Compilation::jit(llvm::StringRef weightsPath) {
            << "', expected 'lowered' to run it; do not stop before";
   if (llvm::Error error = checkHostRuns(target))
     return fail(std::move(error));
-  auto machine = createTargetMachine(target);
+  auto machine = createTargetMachine(target, /*isPlain=*/options.lowering !=
+                                                 Lowering::Optimized);
   if (!machine)
     return fail(machine.takeError());
   // A temporary file is gone as soon as it is mapped.

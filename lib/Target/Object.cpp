@@ -86,7 +86,7 @@ llvm::Error weir::checkHostRuns(const CPUTarget &target) {
 }
 
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
-weir::createTargetMachine(const CPUTarget &target) {
+weir::createTargetMachine(const CPUTarget &target, bool isPlain) {
   std::string error;
   llvm::Triple triple(target.triple);
   const llvm::Target *backend =
@@ -97,14 +97,15 @@ weir::createTargetMachine(const CPUTarget &target) {
   options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
   std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
       triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
-      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      std::nullopt,
+      isPlain ? llvm::CodeGenOptLevel::None
+              : llvm::CodeGenOptLevel::Aggressive));
   if (!machine)
     return makeError("cannot generate code for " + target.triple);
   return machine;
 }
 
-void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine,
-                          bool isPlain) {
+void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   module.setTargetTriple(machine.getTargetTriple());
   module.setDataLayout(machine.createDataLayout());
   for (llvm::Function &function : module) {
@@ -120,26 +121,24 @@ void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine,
   llvm::CGSCCAnalysisManager callGraph;
   llvm::ModuleAnalysisManager modules;
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = !isPlain;
-  tuning.SLPVectorization = !isPlain;
+  bool isPlain = machine.getOptLevel() == llvm::CodeGenOptLevel::None;
   // Loops of a few passes are unrolled whole, further down, and kernels where
   // they are emitted. LLVM would unroll every other loop until it fills the
   // buffer of micro-operations, thousands on Zen: twice the code and half as
   // long again to compile, for no speed.
   tuning.LoopUnrolling = false;
   llvm::PassBuilder builder(&machine, tuning);
-  if (!isPlain)
-    builder.registerLateLoopOptimizationsEPCallback(
-        [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
-          passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
-        });
+  builder.registerLateLoopOptimizationsEPCallback(
+      [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
+        passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
+      });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(callGraph);
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, callGraph, modules);
   builder
-      .buildPerModuleDefaultPipeline(isPlain ? llvm::OptimizationLevel::O1
+      .buildPerModuleDefaultPipeline(isPlain ? llvm::OptimizationLevel::O0
                                              : llvm::OptimizationLevel::O3)
       .run(module, modules);
 }

@@ -41,14 +41,13 @@ llvm::Expected<CPUTarget> resolveCPUTarget(llvm::StringRef name);
 /// lacks.
 llvm::Error checkHostRuns(const CPUTarget &target);
 
-/// A code generator for `target`.
+/// A code generator for `target`; `isPlain` is for code whose speed matters
+/// less than the time to compile it.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
-createTargetMachine(const CPUTarget &target);
+createTargetMachine(const CPUTarget &target, bool isPlain);
 
-/// Optimises `module` for speed, in place; `isPlain` is for code whose speed
-/// matters less than the time to compile it: its loops stay as they are.
-void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine,
-                    bool isPlain = false);
+/// Optimises `module`, in place, as much as `machine` optimises the code.
+void optimizeModule(llvm::Module &module, llvm::TargetMachine &machine);
 
 /// Machine code or assembly text of `module`.
 llvm::Expected<llvm::SmallVector<char, 0>>
