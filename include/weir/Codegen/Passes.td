@@ -118,7 +118,9 @@ def PrefetchBlocks : Pass<"weir-prefetch-blocks"> {
   let description = [{
     Where a loop goes through a buffer by blocks of rows that do not lie side by
     side, such as the tokens of one head, each step prefetches the rows of the
-    next step into the second-level cache.
+    next step into the second-level cache. Rows of all such buffers are dealt
+    out over the loops within a step, and over those of both ways of a branch:
+    a core that waits for too many lines at once does nothing else.
 
     ```mlir
     // old:
@@ -126,13 +128,13 @@ def PrefetchBlocks : Pass<"weir-prefetch-blocks"> {
       %first = arith.muli %i, %c16 : index
       %t = memref.subview %q[0, %first, %h, 0] [1, 16, 1, 64] [1, 1, 1, 1]
     // new:
+      %t = memref.subview %q[0, %first, %h, 0] [1, 16, 1, 64] [1, 1, 1, 1]
       %next = arith.addi %first, %c16 : index
       scf.for %row = %c0 to %c16 step %c1 {
         %token = arith.addi %next, %row : index
         memref.prefetch %q[%c0, %token, %h, %c0], read, locality<2>, data
         // ... and each further line of the row
       }
-      %t = memref.subview %q[0, %first, %h, 0] [1, 16, 1, 64] [1, 1, 1, 1]
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",

@@ -11,6 +11,10 @@
 // step asks for those of the next one, into the second-level cache: a block's
 // work takes far longer than they need.
 //
+// A core waits for only some ten lines at once, and work that needs one more
+// stands still. So the rows of all buffers are dealt out over the loops of a
+// step: each asks for a few before it begins.
+//
 // Behind the last block this asks for what nobody reads, which does no harm.
 //
 //===----------------------------------------------------------------------===//
@@ -21,6 +25,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "weir/Codegen/Passes.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace weir {
 #define GEN_PASS_DEF_PREFETCHBLOCKS
@@ -85,9 +90,10 @@ static std::optional<RowBlock> matchBlock(memref::SubViewOp view) {
   return block;
 }
 
-static void prefetchNext(const RowBlock &block) {
+/// Asks for rows `from` to `to` of the block behind `block`.
+static void prefetchNext(OpBuilder &builder, const RowBlock &block,
+                         int64_t from, int64_t to) {
   memref::SubViewOp view = block.view;
-  OpBuilder builder(view);
   Location loc = view.getLoc();
   auto constant = [&](int64_t number) -> Value {
     return arith::ConstantIndexOp::create(builder, loc, number);
@@ -97,7 +103,7 @@ static void prefetchNext(const RowBlock &block) {
   first[block.axis] = arith::AddIOp::create(builder, loc, first[block.axis],
                                             constant(block.rows));
   scf::ForOp::create(
-      builder, loc, constant(0), constant(block.rows), constant(1), {},
+      builder, loc, constant(from), constant(to), constant(1), {},
       [&](OpBuilder &b, Location l, Value row, ValueRange) {
         SmallVector<Value> place(first);
         place[block.axis] = arith::AddIOp::create(b, l, first[block.axis], row);
@@ -112,16 +118,88 @@ static void prefetchNext(const RowBlock &block) {
       });
 }
 
+/// Asks for rows `from` to `to` of all of `blocks`, counted one block after
+/// another.
+static void prefetchRows(OpBuilder &builder, ArrayRef<RowBlock> blocks,
+                         int64_t from, int64_t to) {
+  for (const RowBlock &block : blocks) {
+    int64_t first = std::max<int64_t>(from, 0);
+    int64_t last = std::min(to, block.rows);
+    if (first < last)
+      prefetchNext(builder, block, first, last);
+    from -= block.rows;
+    to -= block.rows;
+  }
+}
+
+/// Loops that run one after another from `begin` to the end of its block, of
+/// branches the longer one.
+static int64_t countLoops(Block *block, Block::iterator begin) {
+  int64_t count = 0;
+  for (Operation &op : llvm::make_range(begin, block->end())) {
+    if (isa<scf::ForOp>(op))
+      ++count;
+    if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      int64_t longest = 0;
+      for (Region &region : branch->getRegions())
+        if (!region.empty())
+          longest = std::max(
+              longest, countLoops(&region.front(), region.front().begin()));
+      count += longest;
+    }
+  }
+  return count;
+}
+
+/// Deals rows `from` to `to` of `blocks` out over the loops from `begin` on,
+/// whichever way branches go.
+static void dealRows(ArrayRef<RowBlock> blocks, Block *block,
+                     Block::iterator begin, int64_t from, int64_t to) {
+  int64_t left = countLoops(block, begin);
+  if (left == 0) {
+    OpBuilder builder(block, begin);
+    return prefetchRows(builder, blocks, from, to);
+  }
+  for (auto next = begin; next != block->end() && left > 0;) {
+    Operation &op = *next++;
+    int64_t loops =
+        countLoops(block, op.getIterator()) - countLoops(block, next);
+    if (loops == 0)
+      continue;
+    int64_t middle = from + llvm::divideCeil((to - from) * loops, left);
+    left -= loops;
+    if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      if (!branch.elseBlock()) {
+        OpBuilder builder(branch.getContext());
+        builder.createBlock(&branch.getElseRegion());
+        scf::YieldOp::create(builder, op.getLoc());
+      }
+      for (Region &region : branch->getRegions())
+        dealRows(blocks, &region.front(), region.front().begin(), from, middle);
+    } else {
+      OpBuilder builder(&op);
+      prefetchRows(builder, blocks, from, middle);
+    }
+    from = middle;
+  }
+}
+
 namespace {
 struct PrefetchBlocksPass : weir::impl::PrefetchBlocksBase<PrefetchBlocksPass> {
   void runOnOperation() override {
-    SmallVector<RowBlock> blocks;
+    // Those of one step stand in one block.
+    llvm::MapVector<Block *, SmallVector<RowBlock>> steps;
     getOperation()->walk([&](memref::SubViewOp view) {
       if (std::optional<RowBlock> block = matchBlock(view))
-        blocks.push_back(*block);
+        steps[view->getBlock()].push_back(*block);
     });
-    for (const RowBlock &block : blocks)
-      prefetchNext(block);
+    for (auto &[step, blocks] : steps) {
+      int64_t rows = 0;
+      for (const RowBlock &block : blocks)
+        rows += block.rows;
+      dealRows(blocks, step, std::next(blocks.back().view->getIterator()), 0,
+               rows);
+    }
   }
 };
 } // namespace

@@ -5,13 +5,14 @@
 // CHECK-SAME: (%[[Q:.*]]: memref<1x?x4x64xf32>, %[[H:[a-z0-9]*]]: index
 // CHECK: scf.for
 // CHECK: %[[FIRST:.*]] = arith.muli
+// CHECK: memref.subview
 // CHECK: %[[NEXT:.*]] = arith.addi %[[FIRST]], %c16{{.*}}
 // CHECK: scf.for %[[ROW:.*]] = %c0{{.*}} to %c16
 // CHECK: %[[TOKEN:.*]] = arith.addi %[[NEXT]], %[[ROW]]
 // CHECK: memref.prefetch %[[Q]][%{{.*}}, %[[TOKEN]], %[[H]], %{{.*}}], read, locality<2>, data
 // CHECK-COUNT-3: memref.prefetch %[[Q]]
 // CHECK-NOT: memref.prefetch
-// CHECK: memref.subview
+// CHECK: "test.use"
 func.func @head(%q: memref<1x?x4x64xf32>, %h: index, %blocks: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -48,6 +49,55 @@ func.func @others(%q: memref<1x?x1x64xf32>, %k: memref<1x?x4x64xf32>,
     "test.use"(%a, %b, %c) : (memref<16x64xf32, strided<[64, 1], offset: ?>>,
         memref<16x64xf32, strided<[256, 1], offset: ?>>,
         memref<16x8xf32, strided<[32, 1], offset: ?>>) -> ()
+  }
+  return
+}
+
+// 16 rows over three loops in turn, of which either way has the last two: 6, 5
+// and 5.
+// CHECK-LABEL: func.func @loops
+// CHECK: memref.subview
+// CHECK: scf.for %{{.*}} = %c0{{.*}} to %c6
+// CHECK: memref.prefetch
+// CHECK: "test.first"
+// CHECK: scf.if
+// CHECK: scf.for %{{.*}} = %c6{{.*}} to %c11
+// CHECK: memref.prefetch
+// CHECK: "test.second"
+// CHECK: scf.for %{{.*}} = %c11{{.*}} to %c16
+// CHECK: memref.prefetch
+// CHECK: "test.third"
+// CHECK: else
+// CHECK: scf.for %{{.*}} = %c6{{.*}} to %c16
+// CHECK: memref.prefetch
+// CHECK: "test.other"
+// CHECK-NOT: memref.prefetch
+// CHECK: return
+func.func @loops(%q: memref<1x?x4x16xf32>, %h: index, %blocks: index,
+                 %way: i1) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c16 = arith.constant 16 : index
+  scf.for %i = %c0 to %blocks step %c1 {
+    %first = arith.muli %i, %c16 : index
+    %t = memref.subview %q[0, %first, %h, 0] [1, 16, 1, 16] [1, 1, 1, 1]
+        : memref<1x?x4x16xf32>
+          to memref<16x16xf32, strided<[64, 1], offset: ?>>
+    scf.for %j = %c0 to %blocks step %c1 {
+      "test.first"(%t) : (memref<16x16xf32, strided<[64, 1], offset: ?>>) -> ()
+    }
+    scf.if %way {
+      scf.for %j = %c0 to %blocks step %c1 {
+        "test.second"() : () -> ()
+      }
+      scf.for %j = %c0 to %blocks step %c1 {
+        "test.third"() : () -> ()
+      }
+    } else {
+      scf.for %j = %c0 to %blocks step %c1 {
+        "test.other"() : () -> ()
+      }
+    }
   }
   return
 }
