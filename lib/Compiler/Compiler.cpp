@@ -175,7 +175,7 @@ LogicalResult Compilation::load(llvm::StringRef path) {
   if (path.ends_with(".mlir"))
     return loadModule(path);
 
-  if (failed(openWeights(path)))
+  if (failed(adopt(openCheckpoint(path))))
     return failure();
   ImportOptions import;
   import.maxLength = options.maxLength;
@@ -194,9 +194,9 @@ LogicalResult Compilation::load(llvm::StringRef path) {
   return success();
 }
 
-/// Opens the checkpoint at `path` for weights, and reads its tokenizer.
-LogicalResult Compilation::openWeights(StringRef path) {
-  llvm::Expected<std::unique_ptr<Checkpoint>> opened = openCheckpoint(path);
+/// Keeps a checkpoint for its weights, and reads its tokenizer.
+LogicalResult
+Compilation::adopt(llvm::Expected<std::unique_ptr<Checkpoint>> opened) {
   if (!opened)
     return fail(opened.takeError());
   checkpoint = std::move(*opened);
@@ -241,7 +241,7 @@ LogicalResult Compilation::loadModule(StringRef path) {
            << " is not there; give the model it came from as --weights";
   StringRef weights = options.weights.empty() ? recorded : options.weights;
   if (!weights.empty()) {
-    if (failed(openWeights(weights)))
+    if (failed(adopt(openWeights(weights))))
       return failure();
     if (reached == Stage::Input)
       if (llvm::Error error = annotateStoredTypes(*module, *checkpoint))

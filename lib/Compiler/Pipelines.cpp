@@ -44,6 +44,9 @@ static constexpr int64_t BlockLengths[] = {1};
 
 void weir::buildFormPipeline(OpPassManager &pm, const FormOptions &options) {
   bool optimized = options.lowering == Lowering::Optimized;
+  // Functions that a module written by hand calls are part of their callers
+  // from here on, and are not simplified before.
+  pm.addPass(createInlinerPass({}, [](OpPassManager &) {}));
   if (optimized)
     pm.addPass(createMergeProjectionsPass());
   DeriveStreamingPassOptions streaming;

@@ -78,7 +78,9 @@ struct Options {
       "entry", cl::desc("The function of a .mlir file to compile"),
       cl::value_desc("name")};
   cl::opt<std::string> weights{
-      "weights", cl::desc("The checkpoint to take a .mlir file's weights from"),
+      "weights",
+      cl::desc("The checkpoint, or .safetensors file, to take a "
+               ".mlir file's weights from"),
       cl::value_desc("model")};
   cl::opt<bool> explain{
       "explain", cl::desc("Print a table of layers, schedules, state and cost; "

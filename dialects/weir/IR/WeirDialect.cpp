@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Transforms/InliningUtils.h"
 #include "weir/IR/Cost.h"
 #include "weir/IR/Weir.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -23,12 +24,29 @@ using namespace weir;
 #define GET_OP_CLASSES
 #include "weir/IR/WeirOps.cpp.inc"
 
+namespace {
+/// Functions of a module written by hand are taken apart wherever they are
+/// called: no operation of the dialect asks where it stands.
+struct WeirInliner : DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const override {
+    return true;
+  }
+  bool isLegalToInline(Operation *, Region *, bool,
+                       IRMapping &) const override {
+    return true;
+  }
+};
+} // namespace
+
 void WeirDialect::initialize() {
   registerAttributes();
   addOperations<
 #define GET_OP_LIST
 #include "weir/IR/WeirOps.cpp.inc"
       >();
+  addInterfaces<WeirInliner>();
   attachCostModels(getContext());
 }
 

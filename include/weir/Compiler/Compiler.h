@@ -44,8 +44,8 @@ struct CompileOptions {
   std::optional<int64_t> maxLength;
   /// The public function of a `.mlir` file to compile; empty takes all.
   std::string entry;
-  /// The checkpoint that a `.mlir` file's weights are taken from; empty takes
-  /// the one its `weir.checkpoint` names, if any.
+  /// The checkpoint, or safetensors file, that a `.mlir` file's weights are
+  /// taken from; empty takes the one its `weir.checkpoint` names, if any.
   std::string weights;
   /// Stop behind this stage; the module is then printed as `Emit::MLIR`.
   Stage stopAfter = Stage::Object;
@@ -116,7 +116,7 @@ private:
   llvm::LogicalResult loadModule(llvm::StringRef path);
   llvm::LogicalResult resume();
   llvm::LogicalResult checkCompute();
-  llvm::LogicalResult openWeights(llvm::StringRef path);
+  llvm::LogicalResult adopt(llvm::Expected<std::unique_ptr<Checkpoint>> opened);
   void addPasses(Stage stage, mlir::OpPassManager &pm);
   llvm::LogicalResult runStage(Stage stage);
   llvm::LogicalResult dump(Stage stage);

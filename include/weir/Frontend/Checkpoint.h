@@ -160,6 +160,10 @@ private:
 llvm::Expected<std::unique_ptr<Checkpoint>>
 openCheckpoint(llvm::StringRef path);
 
+/// Opens what a module's weights are taken from: a checkpoint, or a safetensors
+/// file by itself, which has neither configuration nor tokenizer.
+llvm::Expected<std::unique_ptr<Checkpoint>> openWeights(llvm::StringRef path);
+
 /// Parses JSON as Python's `json` writes it: bare `Infinity` and `-Infinity`
 /// become strings of that spelling, `NaN` becomes null. Refuses nesting deeper
 /// than 128, which would exhaust the stack. `fileName` is for messages.

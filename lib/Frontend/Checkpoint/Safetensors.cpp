@@ -16,6 +16,7 @@
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/FileSystem.h"
 
 using namespace llvm;
 using namespace weir;
@@ -151,4 +152,47 @@ weir::readSafetensors(const MemoryBuffer &buffer, StringRef fileName) {
                      "follow",
                      end - data.data(), data.end() - end);
   return tensors;
+}
+
+//===----------------------------------------------------------------------===//
+// A file by itself
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A safetensors file, opened as a Hugging Face directory that holds no other.
+class SafetensorsCheckpoint : public Checkpoint {
+public:
+  explicit SafetensorsCheckpoint(StringRef path)
+      : Checkpoint(Format::HuggingFace, path) {}
+
+  Error load() {
+    Expected<std::unique_ptr<MemoryBuffer>> mapped = mapFile(path());
+    if (!mapped)
+      return mapped.takeError();
+    buffer = std::move(*mapped);
+    Expected<std::vector<TensorInfo>> tensors =
+        readSafetensors(*buffer, path());
+    if (!tensors)
+      return tensors.takeError();
+    for (TensorInfo &tensor : *tensors)
+      if (Error error = addTensor(std::move(tensor), path()))
+        return error;
+    return Error::success();
+  }
+
+private:
+  /// Mapped, kept as tensors refer to it.
+  std::unique_ptr<MemoryBuffer> buffer;
+};
+
+} // namespace
+
+Expected<std::unique_ptr<Checkpoint>> weir::openWeights(StringRef path) {
+  if (!path.ends_with(".safetensors") || sys::fs::is_directory(path))
+    return openCheckpoint(path);
+  auto checkpoint = std::make_unique<SafetensorsCheckpoint>(path);
+  if (Error error = checkpoint->load())
+    return error;
+  return checkpoint;
 }

@@ -151,6 +151,28 @@ TEST(Safetensors, truncatedAnywhere) {
   }
 }
 
+TEST(Safetensors, fileByItself) {
+  TempDir dir;
+  std::string path = dir.write("weights.safetensors", makeTiny());
+  Expected<std::unique_ptr<Checkpoint>> opened = openWeights(path);
+  ASSERT_TRUE(bool(opened)) << toString(opened.takeError());
+  EXPECT_FALSE((*opened)->tensors().empty());
+  EXPECT_TRUE((*opened)->config().empty());
+  touchTensors(**opened);
+  // It is not a model, and a damaged one is not read.
+  expectOpenError(path, {"expected a directory or a GGUF file"});
+  path = dir.write("cut.safetensors", StringRef(makeTiny()).drop_back(1).str());
+  Expected<std::unique_ptr<Checkpoint>> cut = openWeights(path);
+  ASSERT_FALSE(bool(cut));
+  EXPECT_NE(toString(cut.takeError()).find("cut.safetensors: "),
+            std::string::npos);
+  // Folders are checkpoints, as ever.
+  dir.write("config.json", "{}");
+  dir.write("model.safetensors", makeTiny());
+  Expected<std::unique_ptr<Checkpoint>> folder = openWeights(dir.path());
+  EXPECT_TRUE(bool(folder)) << toString(folder.takeError());
+}
+
 TEST(Safetensors, flippedBytes) {
   TempDir dir;
   dir.write("config.json", "{}");
