@@ -514,6 +514,9 @@ Compilation::translate(llvm::LLVMContext &llvmContext,
       translateModuleToLLVMIR(*module, llvmContext);
   if (!code)
     return nullptr;
+  // Plain definitions compute what they say, however long it takes.
+  complete.flushSubnormals = options.lowering == Lowering::Optimized &&
+                             machine.getTargetTriple().isX86();
   if (llvm::Error error = emitModelTable(*code, complete)) {
     (void)fail(std::move(error));
     return nullptr;

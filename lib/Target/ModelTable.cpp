@@ -16,6 +16,7 @@
 #include "weir-rt/ModelDesc.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicsX86.h"
 #include "llvm/IR/Module.h"
 
 using namespace llvm;
@@ -24,8 +25,9 @@ namespace {
 /// Emits constants into one module.
 class TableEmitter {
 public:
-  TableEmitter(Module &module)
-      : module(module), i32(Type::getInt32Ty(module.getContext())),
+  TableEmitter(Module &module, bool flushSubnormals)
+      : module(module), flushSubnormals(flushSubnormals),
+        i32(Type::getInt32Ty(module.getContext())),
         i64(Type::getInt64Ty(module.getContext())),
         pointer(PointerType::get(module.getContext(), 0)) {}
 
@@ -57,7 +59,11 @@ private:
   Expected<Function *> emitEntry(const weir::FunctionInterface &function,
                                  StringRef wrapped, bool returnsBytes);
 
+  Value *setControl(IRBuilder<> &builder);
+  void loadControl(IRBuilder<> &builder, Value *from);
+
   Module &module;
+  bool flushSubnormals;
   Type *i32, *i64;
   PointerType *pointer;
 };
@@ -79,6 +85,25 @@ Constant *TableEmitter::emitValue(const weir::ValueInterface &value) {
                     number32(value.shape.size()), number32(value.role),
                     number32(value.slot), number32(value.sequence), number32(0),
                     number64(value.limit)});
+}
+
+/// Makes results that are no normal numbers zeros, from here on: a processor
+/// takes a hundred times as long for them, and steep decays make many. Threads
+/// of OpenMP take this over from the one that starts them. Returns where what
+/// held before is kept.
+Value *TableEmitter::setControl(IRBuilder<> &builder) {
+  constexpr uint32_t flushToZero = 1u << 15;
+  Value *before = builder.CreateAlloca(i32);
+  builder.CreateIntrinsic(Intrinsic::x86_sse_stmxcsr, {before});
+  Value *control = builder.CreateAlloca(i32);
+  builder.CreateStore(
+      builder.CreateOr(builder.CreateLoad(i32, before), flushToZero), control);
+  loadControl(builder, control);
+  return before;
+}
+
+void TableEmitter::loadControl(IRBuilder<> &builder, Value *from) {
+  builder.CreateIntrinsic(Intrinsic::x86_sse_ldmxcsr, {from});
 }
 
 Expected<Function *>
@@ -110,7 +135,14 @@ TableEmitter::emitEntry(const weir::FunctionInterface &function,
     arguments.push_back(load(numArgs));
   for (size_t i = 0; i < numArgs; ++i)
     arguments.push_back(load(i));
-  Value *result = builder.CreateCall(wrapper, arguments);
+  bool flush = flushSubnormals && !returnsBytes;
+  Value *before = flush ? setControl(builder) : nullptr;
+  CallInst *result = builder.CreateCall(wrapper, arguments);
+  if (flush) {
+    // Arithmetic must not move in front of the change.
+    result->setIsNoInline();
+    loadControl(builder, before);
+  }
   if (returnsBytes)
     builder.CreateRet(result);
   else
@@ -207,7 +239,7 @@ void TableEmitter::emitModel(const weir::ModelInterface &model,
 }
 
 Error weir::emitModelTable(Module &module, const ModelInterface &interface) {
-  TableEmitter emitter(module);
+  TableEmitter emitter(module, interface.flushSubnormals);
   SmallVector<Constant *> functions, slots;
   for (const FunctionInterface &function : interface.functions) {
     Expected<Constant *> entry = emitter.emitFunction(function);

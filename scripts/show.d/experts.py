@@ -1,5 +1,6 @@
 """Mixtures of experts, and stacks of different layers."""
 
+import math
 import os
 import re
 import sys
@@ -7,8 +8,10 @@ import sys
 from showlib.lines import ROOT, Capability, Short, at_most
 from showlib.models import WEIRC, code_bytes, compile_model, run, time_without_weights
 from showlib.parity import PARITY, check_each, check_presence, find_families
-from showlib.peers import add_ratios
+from showlib.peers import add_ratios, bandwidth_share
 from showlib.stacks import checkpoint
+from showlib.timed import checkpoint as timed_checkpoint
+from showlib.timed import time_decoding, times_as_fast
 
 LINES = Capability()
 
@@ -123,3 +126,31 @@ def pages(options):
         f"times the {least / 2**20:.1f} MiB that {chosen} of {count} experts and the "
         f"rest take of {size / 2**20:.0f} MiB", ""
     )
+
+
+@LINES.line("decode-bandwidth", slow=True)
+def decode_bandwidth(options):
+    """Weights of the chosen experts, read at 0.85 of what memory gives."""
+    from safetensors import safe_open
+
+    chosen = 1 / 2
+    size = 0
+    with safe_open(timed_checkpoint("mixture") / "model.safetensors", "np") as file:
+        for name in file.keys():
+            # One row of the embedding is read.
+            if "embed" not in name:
+                count = math.prod(file.get_slice(name).get_shape())
+                size += 4 * count * (chosen if ".experts." in name else 1)
+    return bandwidth_share(int(size), time_decoding("mixture"))
+
+
+@LINES.line("hybrid-prefill", slow=True)
+def hybrid_prefill(options):
+    """512 tokens of a hybrid with experts, 100M parameters, 3 times transformers' speed."""
+    return times_as_fast("experts", "prefill", 3)
+
+
+@LINES.line("hybrid-decode", slow=True)
+def hybrid_decode(options):
+    """Tokens of the same behind them, twice transformers' speed."""
+    return times_as_fast("experts", "decode", 2)

@@ -3,15 +3,15 @@
 import os
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 
 from showlib.lines import ROOT, Capability, Short, Skip, at_least, at_most
-from showlib.models import BUILD, WEIRC, WORK, run
+from showlib.models import BUILD, WEIRC, run
 from showlib.parity import PARITY, check_parity, find_families
 from showlib.peers import add_ratios, bandwidth_share, time_workload
+from showlib.timed import checkpoint, time_decoding, times_as_fast
 
 LINES = Capability()
 
@@ -180,69 +180,15 @@ def flat(options):
     return at_most(long / short, 1.1, f"of the time per token ({short:.0f} ns, {long:.0f} ns)", "")
 
 
-def hybrid():
-    """The checkpoint of showlib.hybrid, made once."""
-    folder = WORK / "hybrid-100m"
-    if not (folder / "model.safetensors").exists():
-        WORK.mkdir(parents=True, exist_ok=True)
-        run(sys.executable, "-m", "showlib.hybrid", "make", folder, cwd=ROOT / "scripts")
-    return folder
-
-
-class Timed:
-    """A process that runs the hybrid and says how long it took."""
-
-    def __init__(self, *command):
-        environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-        command = [sys.executable, "-m", "showlib.hybrid", *map(str, command)]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT / "scripts", env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-
-    def ask(self, what):
-        try:
-            self.process.stdin.write(what + "\n")
-            self.process.stdin.flush()
-            return float(self.process.stdout.readline())
-        except (OSError, ValueError):
-            self.process.kill()
-            raise Short(self.process.communicate()[1].strip()[-300:])
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
 @LINES.line("hybrid-prefill", slow=True)
 def hybrid_prefill(options):
     """512 tokens of a hybrid of 100M parameters, 3 times transformers' speed."""
-    try:
-        import transformers
-    except ImportError as error:
-        raise Skip(f"the package {error.name} is not installed")
-    folder = hybrid()
-    times = {}
-    models = {"weir": Timed("weir", folder, 2, WEIRC), "transformers": Timed("torch", folder, 2)}
-    for turn in range(6):
-        for name, model in models.items():
-            seconds = model.ask("prefill")
-            if turn:
-                times.setdefault(name, []).append(seconds)
-    for model in models.values():
-        model.end()
-    ours, theirs = (statistics.median(times[name]) for name in models)
-    figure = f"times transformers' speed ({theirs * 1e3:.0f} ms, weir {ours * 1e3:.0f} ms)"
-    return at_least(theirs / ours, 3, figure)
+    return times_as_fast("dense", "prefill", 3)
 
 
 @LINES.line("decode-bandwidth", slow=True)
 def decode_bandwidth(options):
     """Weights read in decoding, as a share of what memory gives."""
-    model = Timed("weir", hybrid(), 2, WEIRC)
-    model.ask("prefill")
-    times = [model.ask("decode") for _ in range(100)]
-    model.end()
     # The tied embedding is read once, as the last product.
-    size = os.path.getsize(hybrid() / "model.safetensors")
-    return bandwidth_share(size, statistics.median(times))
+    size = os.path.getsize(checkpoint("dense") / "model.safetensors")
+    return bandwidth_share(size, time_decoding("dense"))

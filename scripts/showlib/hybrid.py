@@ -1,12 +1,14 @@
-"""A hybrid of 100M parameters, timed in Weir and in transformers.
+"""Models that are timed in Weir and in transformers.
 
-    python -m showlib.hybrid make FOLDER
+    python -m showlib.hybrid make KIND FOLDER
     python -m showlib.hybrid torch FOLDER THREADS
     python -m showlib.hybrid weir FOLDER THREADS WEIRC
 
-`make` writes the checkpoint, three gated delta rules to one attention, its
-weights random. The others take a command a line, `prefill` or `decode`, and
-answer each with the seconds it took: PROMPT tokens at once, or one more.
+`make` writes a checkpoint, its weights random: 100M parameters, three gated delta
+rules to one attention, behind each an MLP (`dense`) or experts (`experts`); or
+one that is large and nearly all experts (`mixture`). The others take a command a line, `prefill` or
+`decode`, and answer each with the seconds it took: PROMPT tokens at once, or one
+more.
 """
 
 import os
@@ -21,29 +23,77 @@ STEPS = 128
 VOCABULARY = 32000
 
 
-def make(folder):
-    import torch
-    import transformers
+# Of the hybrids: all of them, and what stands behind a mixer.
+_MIXERS = dict(
+    vocab_size=VOCABULARY,
+    num_attention_heads=8,
+    num_key_value_heads=2,
+    tie_word_embeddings=True,
+    eos_token_id=None,
+    pad_token_id=None,
+)
 
-    torch.manual_seed(0)
+
+def _dense(transformers):
     layers = 12
-    config = transformers.Qwen3NextConfig(
-        vocab_size=VOCABULARY,
+    return transformers.Qwen3NextConfig(
+        **_MIXERS,
         hidden_size=768,
-        intermediate_size=2048,
-        num_hidden_layers=layers,
-        num_attention_heads=8,
-        num_key_value_heads=2,
         head_dim=96,
         linear_num_key_heads=4,
         linear_num_value_heads=8,
         linear_key_head_dim=96,
         linear_value_head_dim=96,
+        num_hidden_layers=layers,
+        intermediate_size=2048,
         mlp_only_layers=list(range(layers)),
-        tie_word_embeddings=True,
+    )
+
+
+def _experts(transformers):
+    """Of Qwen3-Next's proportions: values twice as wide as the model, experts a
+    quarter, nine of them for a token, one of which is shared."""
+    return transformers.Qwen3NextConfig(
+        **_MIXERS,
+        hidden_size=512,
+        head_dim=64,
+        linear_num_key_heads=8,
+        linear_num_value_heads=16,
+        linear_key_head_dim=64,
+        linear_value_head_dim=64,
+        num_hidden_layers=8,
+        num_experts=48,
+        num_experts_per_tok=8,
+        moe_intermediate_size=128,
+        shared_expert_intermediate_size=128,
+    )
+
+
+def _mixture(transformers):
+    """What one token reads, half of it, is more than caches hold."""
+    return transformers.MixtralConfig(
+        vocab_size=512,
+        hidden_size=1536,
+        intermediate_size=6144,
+        num_hidden_layers=5,
+        num_attention_heads=8,
+        num_key_value_heads=2,
+        num_local_experts=4,
+        num_experts_per_tok=2,
         eos_token_id=None,
         pad_token_id=None,
     )
+
+
+KINDS = {"dense": _dense, "experts": _experts, "mixture": _mixture}
+
+
+def make(kind, folder):
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = KINDS[kind](transformers)
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
 
 
@@ -113,10 +163,10 @@ def serve(model):
 
 if __name__ == "__main__":
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    action, folder = sys.argv[1:3]
+    action, *rest = sys.argv[1:]
     if action == "make":
-        make(folder)
+        make(*rest)
     elif action == "torch":
-        serve(Torch(folder, int(sys.argv[3])))
+        serve(Torch(rest[0], int(rest[1])))
     else:
-        serve(Weir(folder, int(sys.argv[3]), sys.argv[4]))
+        serve(Weir(rest[0], int(rest[1]), rest[2]))

@@ -97,6 +97,9 @@ struct ModelInterface {
   llvm::SmallVector<int32_t> eos;
   /// None where the host computes all.
   std::optional<DeviceInterface> device;
+  /// Whether entry points, which are code for x86 then, make zeros of results
+  /// below the normal numbers.
+  bool flushSubnormals = false;
 };
 
 /// Reads the interface off a module on tensors, before bufferisation: public
