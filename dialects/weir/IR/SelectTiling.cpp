@@ -5,11 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A point is a query of a batch row and a list. The carry is the row of its
-// scores, filled chunk by chunk of blocks; the list is made of it in the end,
-// so that never more than a row a thread is kept. For a softmax a first loop
-// over the chunks finds each head's maximum and sum, and scores are computed
-// twice instead of being kept by head.
+// A point is a batch row, a list, and a tile of queries; all query vectors of
+// the list's heads are taken together, heads outermost. Scores are computed
+// chunk by chunk of blocks, as products of the tile with keys that are turned
+// first, so that rows which lie far apart are read once for all of it; where
+// the tile is less than a vector, keys are read where they are. The carry is
+// the rows of scores, or, for a softmax, the products of each head, which
+// become scores in the end, when their maxima and sums are known: exact numbers
+// of blocks, and no score computed twice. The lists are made row by row of it,
+// so that never more than a tile a thread is kept.
 //
 // The n-th largest score is found bit by bit: floats as integers of the same
 // order, and of these the greatest number that n are not below. Each bit is a
@@ -34,18 +38,19 @@ using utils::IteratorType;
 namespace {
 /// Positions in the list of a point's invariants.
 enum Invariant : unsigned {
-  QueryTile, ///< scaled queries of the list, [J, D]
-  Position,  ///< the query's position
-  Scored,    ///< blocks that have a score there
-  Weight,    ///< [J], or Maximum where there are none
+  QueryTile, ///< scaled queries of the list, [J * queries, D]
+  Position,  ///< the first query's position
+  Scored,    ///< blocks that have a score for the last query
+  Weight,    ///< [J, queries], where there are weights
 };
 
 /// What the builders below share.
 struct SelectTiler {
   SelectTiler(SelectBlocksOp op, OpBuilder &builder, ScheduleAttr schedule)
       : op(op), builder(builder), loc(op.getLoc()),
-        chunk(schedule.getTiles()[0]), size(op.getBlockSize()),
-        heads(op.getHeadsPerList()),
+        queries(schedule.getTiles()[0]), chunk(schedule.getTiles()[1]),
+        size(op.getBlockSize()), heads(op.getHeadsPerList()),
+        rows(heads * queries),
         element(
             cast<RankedTensorType>(op.getQuery().getType()).getElementType()),
         dim(cast<RankedTensorType>(op.getQuery().getType()).getDimSize(3)),
@@ -106,87 +111,151 @@ struct SelectTiler {
         ArrayRef<OpFoldResult>{count},
         ArrayRef<OpFoldResult>{builder.getIndexAttr(1)});
   }
+  /// The first query of the tile at `point`, and how many it has.
+  std::pair<Value, Value> getQueries(ValueRange point) {
+    Value first = mul(point[2], queries);
+    Value time =
+        builder.createOrFold<tensor::DimOp>(loc, op.getQuery(), TimeAxis);
+    return {first, min(constant(queries), sub(time, first))};
+  }
+  /// Blocks that have a score for the query at `position`.
+  Value countScored(Value position) {
+    if (op.getPool() == SelectPool::Max)
+      return add(divide(position, size), constant(1));
+    return divide(add(position, constant(1)), size);
+  }
   /// The most blocks that any query may choose from.
   Value getBlockCount() {
     Value keys =
         builder.createOrFold<tensor::DimOp>(loc, op.getKey(), TimeAxis);
     return arith::CeilDivUIOp::create(builder, loc, keys, constant(size));
   }
-  /// Blocks of chunk `index`: the first, and how many.
-  std::pair<Value, Value> getChunk(Value index, ValueRange invariants) {
-    Value first = mul(index, chunk);
-    return {first, min(constant(chunk), sub(invariants[Scored], first))};
+  /// The same in whole chunks.
+  Value getPaddedCount() {
+    return mul(arith::CeilDivUIOp::create(builder, loc, getBlockCount(),
+                                          constant(chunk)),
+               chunk);
   }
+  /// Part of `source` at `offsets`, without the axes of which one entry is
+  /// taken but those of `type`.
+  Value take(Value source, RankedTensorType type,
+             ArrayRef<OpFoldResult> offsets, ArrayRef<OpFoldResult> sizes) {
+    SmallVector<OpFoldResult> ones(offsets.size(), builder.getIndexAttr(1));
+    return tensor::ExtractSliceOp::create(builder, loc, type, source, offsets,
+                                          sizes, ones);
+  }
+  Value put(Value part, Value into, ArrayRef<OpFoldResult> offsets,
+            ArrayRef<OpFoldResult> sizes) {
+    SmallVector<OpFoldResult> ones(offsets.size(), builder.getIndexAttr(1));
+    return tensor::InsertSliceOp::create(builder, loc, part, into, offsets,
+                                         sizes, ones);
+  }
+  /// The tile's part of `source`, which has a time axis at 1 and heads at 2,
+  /// with heads outermost, times `scale`; what is behind the last query is
+  /// zero.
+  Value buildTile(Value source, ValueRange point, double scale);
   Value buildQueryTile(ValueRange point);
-  /// Products of the list's heads with `count` blocks, [J, count].
-  Value buildProducts(ValueRange point, Value first, Value count,
-                      ValueRange invariants);
-  /// Products with `count` rows of keys, `step` apart from `first` on, into
-  /// `products`, [J, count].
-  Value multiply(ValueRange point, Value first, Value count, int64_t step,
-                 Value products, ValueRange invariants);
-  /// The largest products of the list's heads with keys of `count` blocks,
-  /// [J, count].
-  Value buildLargest(ValueRange point, Value first, Value count,
-                     ValueRange invariants);
-  /// Columns [0, `count`) of `matrix`.
-  Value takeColumns(Value matrix, Value count) {
-    SmallVector<OpFoldResult> zeros(2, builder.getIndexAttr(0)),
-        ones(2, builder.getIndexAttr(1));
-    return tensor::ExtractSliceOp::create(
-        builder, loc, matrix, zeros,
-        SmallVector<OpFoldResult>{builder.getIndexAttr(heads), count}, ones);
-  }
-  /// Maximum and sum of each head's softmax.
-  SmallVector<Value> buildStatistics(ValueRange point, ValueRange invariants);
-  /// The scores with those that nothing may choose at minus infinity.
-  Value buildAdjusted(Value row, Value count, ValueRange point,
-                      ValueRange invariants);
+  /// Products of the tile with the blocks of a chunk from `first` on,
+  /// [J, queries, chunk]; what is no block, or behind its query, is anything.
+  Value buildProducts(ValueRange point, Value first, ValueRange invariants);
+  /// Products with `width` rows of keys, of which there are `count`, `step`
+  /// apart from `first` on, [J, queries, width].
+  Value multiply(ValueRange point, Value first, Value count, int64_t width,
+                 int64_t step, ValueRange invariants);
+  /// The largest products with keys of a chunk's blocks, [J, queries, chunk].
+  Value buildLargest(ValueRange point, Value first, ValueRange invariants);
+  /// Query `query` of the tile's sums over the heads of their softmax over the
+  /// `count` blocks it has scores of, into `row`, [count].
+  Value buildSoftmaxSums(Value products, Value query, Value count, Value row,
+                         ValueRange invariants);
+  /// The first `count` scores of a query at `position`, which has `scored`,
+  /// with those that nothing may choose at minus infinity.
+  Value buildAdjusted(Value scores, Value count, Value scored, Value position,
+                      ValueRange point);
   /// The same as integers that are ordered alike, as unsigned ones.
   Value buildOrdered(Value scores, Value count);
   /// The number of entries of `ordered` that satisfy `predicate` with `than`.
   Value countOf(Value ordered, CmpIPredicate predicate, Value than);
   /// The best of `ordered` in `list`, [n] of -1.
   Value collect(Value ordered, Value count, Value list);
+  /// The list of query `query` of the tile in `list`, [n].
+  Value buildList(ValueRange point, ValueRange invariants, Value carry,
+                  Value query, Value list);
 
   SelectBlocksOp op;
   OpBuilder &builder;
   Location loc;
-  int64_t chunk, size, heads;
+  int64_t queries, chunk, size, heads;
+  /// Query vectors of a tile.
+  int64_t rows;
   Type element;
   int64_t dim;
   FloatType compute;
 };
 } // namespace
 
-Value SelectTiler::buildQueryTile(ValueRange point) {
-  SmallVector<OpFoldResult> offsets{point[0], point[2], mul(point[1], heads),
-                                    builder.getIndexAttr(0)};
-  SmallVector<OpFoldResult> sizes(4, builder.getIndexAttr(1)), strides(sizes);
-  sizes[2] = builder.getIndexAttr(heads);
-  sizes[3] = builder.getIndexAttr(dim);
-  Value rows = tensor::ExtractSliceOp::create(
-      builder, loc, RankedTensorType::get({heads, dim}, element), op.getQuery(),
-      offsets, sizes, strides);
-  Value scale = number(op.getScale().convertToDouble());
-  return generic(rows, empty({sizes[2], sizes[3]}, compute),
-                 {map(2, {0, 1}), map(2, {0, 1})},
-                 SmallVector<IteratorType>(2, IteratorType::parallel),
+Value SelectTiler::buildTile(Value source, ValueRange point, double scale) {
+  auto type = cast<RankedTensorType>(source.getType());
+  auto [first, count] = getQueries(point);
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  SmallVector<OpFoldResult> offsets{point[0], first, mul(point[1], heads)};
+  SmallVector<OpFoldResult> sizes{one, count, builder.getIndexAttr(heads)};
+  SmallVector<int64_t> shape{ShapedType::kDynamic, heads},
+      whole{heads, queries};
+  SmallVector<OpFoldResult> places(2, zero);
+  SmallVector<OpFoldResult> extents{builder.getIndexAttr(heads), count};
+  SmallVector<unsigned> axes{1, 0};
+  if (type.getRank() == 4) {
+    OpFoldResult features = builder.getIndexAttr(type.getDimSize(3));
+    offsets.push_back(zero);
+    sizes.push_back(features);
+    shape.push_back(type.getDimSize(3));
+    whole.push_back(type.getDimSize(3));
+    places.push_back(zero);
+    extents.push_back(features);
+    axes.push_back(2);
+  }
+  unsigned rank = whole.size();
+  Value from =
+      take(source, RankedTensorType::get(shape, element), offsets, sizes);
+  Value tile =
+      fill(number(0), tensor::EmptyOp::create(builder, loc, whole, compute));
+  shape = whole;
+  shape[1] = ShapedType::kDynamic;
+  Value part =
+      take(tile, RankedTensorType::get(shape, compute), places, extents);
+  Value factor = scale == 1 ? Value() : number(scale);
+  part = generic(from, part,
+                 {map(rank, axes), builder.getMultiDimIdentityMap(rank)},
+                 SmallVector<IteratorType>(rank, IteratorType::parallel),
                  [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
-                   return {arith::MulFOp::create(
-                       b, loc, convertFloat(b, loc, in[0], compute), scale)};
+                   Value wide = convertFloat(b, loc, in[0], compute);
+                   if (factor)
+                     wide = arith::MulFOp::create(b, loc, wide, factor);
+                   return {wide};
                  })
-      .getResult(0);
+             .getResult(0);
+  return put(part, tile, places, extents);
 }
 
+Value SelectTiler::buildQueryTile(ValueRange point) {
+  SmallVector<ReassociationIndices> merged{{0, 1}, {2}};
+  return tensor::CollapseShapeOp::create(
+      builder, loc,
+      buildTile(op.getQuery(), point, op.getScale().convertToDouble()), merged);
+}
+
+/// Query vectors that keys are turned for.
+static constexpr int64_t LeastRows = 8;
+
 Value SelectTiler::multiply(ValueRange point, Value first, Value count,
-                            int64_t step, Value products,
+                            int64_t width, int64_t step,
                             ValueRange invariants) {
   int64_t keyHeads =
       cast<RankedTensorType>(op.getKey().getType()).getDimSize(2);
+  OpFoldResult zero = builder.getIndexAttr(0);
   SmallVector<OpFoldResult> offsets{
-      point[0], first, divide(point[1], op.getListCount() / keyHeads),
-      builder.getIndexAttr(0)};
+      point[0], first, divide(point[1], op.getListCount() / keyHeads), zero};
   SmallVector<OpFoldResult> sizes(4, builder.getIndexAttr(1)), strides(sizes);
   sizes[1] = count;
   sizes[3] = builder.getIndexAttr(dim);
@@ -194,132 +263,188 @@ Value SelectTiler::multiply(ValueRange point, Value first, Value count,
   Value keys = tensor::ExtractSliceOp::create(
       builder, loc, RankedTensorType::get({ShapedType::kDynamic, dim}, element),
       op.getKey(), offsets, sizes, strides);
-  return generic({invariants[QueryTile], keys}, fill(number(0), products),
-                 {map(3, {0, 2}), map(3, {1, 2}), map(3, {0, 1})},
+  SmallVector<OpFoldResult> zeros(2, zero);
+  Value products = tensor::EmptyOp::create(
+      builder, loc, ArrayRef<int64_t>{rows, width}, compute);
+  auto contract = [&](Value keys, ArrayRef<unsigned> axes, Value into) {
+    return generic({invariants[QueryTile], keys}, fill(number(0), into),
+                   {map(3, {0, 2}), map(3, axes), map(3, {0, 1})},
+                   {IteratorType::parallel, IteratorType::parallel,
+                    IteratorType::reduction},
+                   [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
+                     Value product = arith::MulFOp::create(
+                         b, loc, in[0], convertFloat(b, loc, in[1], compute));
+                     return {arith::AddFOp::create(b, loc, in[2], product)};
+                   })
+        .getResult(0);
+  };
+  if (rows >= LeastRows) {
+    Value turned = fill(
+        number(0), tensor::EmptyOp::create(
+                       builder, loc, ArrayRef<int64_t>{dim, width}, compute));
+    SmallVector<OpFoldResult> extents{builder.getIndexAttr(dim), count};
+    Value part = take(
+        turned, RankedTensorType::get({dim, ShapedType::kDynamic}, compute),
+        zeros, extents);
+    part = generic(keys, part, {map(2, {1, 0}), map(2, {0, 1})},
+                   SmallVector<IteratorType>(2, IteratorType::parallel),
+                   [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
+                     return {convertFloat(b, loc, in[0], compute)};
+                   })
+               .getResult(0);
+    products = contract(put(part, turned, zeros, extents), {2, 1}, products);
+  } else {
+    SmallVector<OpFoldResult> extents{builder.getIndexAttr(rows), count};
+    Value part = take(
+        products, RankedTensorType::get({rows, ShapedType::kDynamic}, compute),
+        zeros, extents);
+    products = put(contract(keys, {1, 2}, part), products, zeros, extents);
+  }
+  SmallVector<ReassociationIndices> split{{0, 1}, {2}};
+  return tensor::ExpandShapeOp::create(
+      builder, loc, RankedTensorType::get({heads, queries, width}, compute),
+      products, split);
+}
+
+Value SelectTiler::buildProducts(ValueRange point, Value first,
+                                 ValueRange invariants) {
+  if (op.getPool() == SelectPool::Max)
+    return buildLargest(point, first, invariants);
+  // The last position of each block.
+  Value count = min(constant(chunk), sub(invariants[Scored], first));
+  return multiply(point, add(mul(first, size), constant(size - 1)), count,
+                  chunk, size, invariants);
+}
+
+Value SelectTiler::buildLargest(ValueRange point, Value first,
+                                ValueRange invariants) {
+  Value begin = mul(first, size);
+  Value end = add(invariants[Position], getQueries(point).second);
+  Value keys = min(constant(chunk * size), sub(end, begin));
+  Value products =
+      multiply(point, begin, keys, chunk * size, /*step=*/1, invariants);
+  SmallVector<ReassociationIndices> split{{0}, {1}, {2, 3}};
+  products = tensor::ExpandShapeOp::create(
+      builder, loc,
+      RankedTensorType::get({heads, queries, chunk, size}, compute), products,
+      split);
+  Value largest =
+      fill(least(), tensor::EmptyOp::create(
+                        builder, loc, ArrayRef<int64_t>{heads, queries, chunk},
+                        compute));
+  Value none = least();
+  return generic(products, largest, {map(4, {0, 1, 2, 3}), map(4, {0, 1, 2})},
                  {IteratorType::parallel, IteratorType::parallel,
-                  IteratorType::reduction},
+                  IteratorType::parallel, IteratorType::reduction},
                  [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
-                   Value product = arith::MulFOp::create(
-                       b, loc, in[0], convertFloat(b, loc, in[1], compute));
-                   return {arith::AddFOp::create(b, loc, in[2], product)};
+                   auto index = [&](unsigned axis) -> Value {
+                     return linalg::IndexOp::create(b, loc, axis);
+                   };
+                   Value place = arith::AddIOp::create(
+                       b, loc,
+                       arith::MulIOp::create(b, loc, index(2),
+                                             buildIndex(b, loc, size)),
+                       index(3));
+                   Value key = arith::AddIOp::create(b, loc, begin, place);
+                   Value position = arith::AddIOp::create(
+                       b, loc, invariants[Position], index(1));
+                   Value isReached = arith::CmpIOp::create(
+                       b, loc, CmpIPredicate::sle, key, position);
+                   Value product =
+                       arith::SelectOp::create(b, loc, isReached, in[0], none);
+                   return {arith::MaximumFOp::create(b, loc, in[1], product)};
                  })
       .getResult(0);
 }
 
-Value SelectTiler::buildProducts(ValueRange point, Value first, Value count,
-                                 ValueRange invariants) {
-  if (op.getPool() == SelectPool::Max)
-    return buildLargest(point, first, count, invariants);
-  Value buffer = empty(
-      {builder.getIndexAttr(heads), builder.getIndexAttr(chunk)}, compute);
-  // The last position of each block.
-  return multiply(point, add(mul(first, size), constant(size - 1)), count, size,
-                  takeColumns(buffer, count), invariants);
-}
-
-Value SelectTiler::buildLargest(ValueRange point, Value first, Value count,
-                                ValueRange invariants) {
-  // Keys behind the query, and those there are none of, have products of minus
-  // infinity.
-  Value begin = mul(first, size);
-  Value keys =
-      min(mul(count, size), sub(add(invariants[Position], constant(1)), begin));
-  Value buffer = fill(least(), empty({builder.getIndexAttr(heads),
-                                      builder.getIndexAttr(chunk * size)},
-                                     compute));
-  Value products = multiply(point, begin, keys, /*step=*/1,
-                            takeColumns(buffer, keys), invariants);
-  buffer = tensor::InsertSliceOp::create(
-      builder, loc, products, buffer,
-      SmallVector<OpFoldResult>(2, builder.getIndexAttr(0)),
-      SmallVector<OpFoldResult>{builder.getIndexAttr(heads), keys},
-      SmallVector<OpFoldResult>(2, builder.getIndexAttr(1)));
-  SmallVector<ReassociationIndices> split{{0}, {1, 2}};
-  buffer = tensor::ExpandShapeOp::create(
-      builder, loc, RankedTensorType::get({heads, chunk, size}, compute),
-      buffer, split);
-  Value largest = fill(
-      least(), empty({builder.getIndexAttr(heads), builder.getIndexAttr(chunk)},
-                     compute));
-  largest = generic(buffer, largest, {map(3, {0, 1, 2}), map(3, {0, 1})},
-                    {IteratorType::parallel, IteratorType::parallel,
-                     IteratorType::reduction},
-                    [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
-                      return {arith::MaximumFOp::create(b, loc, in[1], in[0])};
-                    })
-                .getResult(0);
-  return takeColumns(largest, count);
-}
-
-SmallVector<Value> SelectTiler::buildStatistics(ValueRange point,
-                                                ValueRange invariants) {
-  Value each = empty({builder.getIndexAttr(heads)}, compute);
+Value SelectTiler::buildSoftmaxSums(Value products, Value query, Value count,
+                                    Value row, ValueRange invariants) {
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  OpFoldResult all = builder.getIndexAttr(heads);
+  Value each = tensor::EmptyOp::create(builder, loc, heads, compute);
   Value lowest = arith::ConstantOp::create(
       builder, loc,
       FloatAttr::get(compute, APFloat::getLargest(compute.getFloatSemantics(),
                                                   /*Negative=*/true)));
-  SmallVector<Value> inits{fill(lowest, each), fill(number(0), each)};
-  Value chunks = arith::CeilDivUIOp::create(builder, loc, invariants[Scored],
-                                            constant(chunk));
-  auto loop =
-      scf::ForOp::create(builder, loc, constant(0), chunks, constant(1), inits,
-                         [](OpBuilder &, Location, Value, ValueRange) {});
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToEnd(loop.getBody());
-  auto [first, count] = getChunk(loop.getInductionVar(), invariants);
-  Value products = buildProducts(point, first, count, invariants);
-  ValueRange before = loop.getRegionIterArgs();
-  AffineMap all = map(2, {0, 1}), head = map(2, {0}), one = map(1, {0});
+  Value part = take(
+      products, RankedTensorType::get({heads, ShapedType::kDynamic}, compute),
+      {zero, query, zero}, {all, one, count});
+  AffineMap both = map(2, {0, 1}), head = map(2, {0});
   SmallVector<IteratorType> along{IteratorType::parallel,
                                   IteratorType::reduction};
-  Value largest =
-      generic(products, fill(lowest, each), {all, head}, along,
+  Value maximum =
+      generic(part, fill(lowest, each), {both, head}, along,
               [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
                 return {arith::MaximumFOp::create(b, loc, in[1], in[0])};
               })
           .getResult(0);
-  auto rescaled =
-      generic(largest, {before[0], before[1]}, {one, one, one},
-              {IteratorType::parallel},
+  Value buffer = empty({all, getAsOpFoldResult(getBlockCount())}, compute);
+  Value place = take(
+      buffer, RankedTensorType::get({heads, ShapedType::kDynamic}, compute),
+      {zero, zero}, {all, count});
+  auto powers = generic(
+      {part, maximum}, {place, fill(number(0), each)}, {both, head, both, head},
+      along, [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
+        Value power = math::ExpOp::create(
+            b, loc, arith::SubFOp::create(b, loc, in[0], in[1]));
+        return {power, arith::AddFOp::create(b, loc, in[3], power,
+                                             arith::FastMathFlags::reassoc)};
+      });
+  AffineMap alone = map(1, {0});
+  SmallVector<Value> inputs;
+  SmallVector<AffineMap> maps;
+  if (op.getWeights()) {
+    inputs.push_back(take(invariants[Weight],
+                          RankedTensorType::get(heads, compute), {zero, query},
+                          {all, one}));
+    maps.push_back(alone);
+  }
+  maps.push_back(alone);
+  Value factors =
+      generic(inputs, powers.getResult(1), maps, {IteratorType::parallel},
               [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
-                Value maximum = arith::MaximumFOp::create(b, loc, in[0], in[1]);
-                Value factor = math::ExpOp::create(
-                    b, loc, arith::SubFOp::create(b, loc, in[1], maximum));
-                return {maximum, arith::MulFOp::create(b, loc, in[2], factor)};
-              });
-  Value sum =
-      generic({products, rescaled.getResult(0)}, rescaled.getResult(1),
-              {all, head, head}, along,
-              [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
-                Value power = math::ExpOp::create(
-                    b, loc, arith::SubFOp::create(b, loc, in[0], in[1]));
-                return {arith::AddFOp::create(b, loc, in[2], power,
-                                              arith::FastMathFlags::reassoc)};
+                Value weight =
+                    in.size() == 2 ? in[0] : buildFloat(b, loc, compute, 1);
+                return {arith::DivFOp::create(b, loc, weight, in.back())};
               })
           .getResult(0);
-  scf::YieldOp::create(builder, loc, ValueRange{rescaled.getResult(0), sum});
-  return SmallVector<Value>(loop.getResults());
+  return generic(
+             {powers.getResult(0), factors}, fill(number(0), row),
+             {both, head, map(2, {1})},
+             {IteratorType::reduction, IteratorType::parallel},
+             [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
+               return {arith::AddFOp::create(
+                   b, loc, in[2], arith::MulFOp::create(b, loc, in[0], in[1]))};
+             })
+      .getResult(0);
 }
 
-Value SelectTiler::buildAdjusted(Value row, Value count, ValueRange point,
-                                 ValueRange invariants) {
-  Value scores = slice(row, builder.getIndexAttr(0), count);
+Value SelectTiler::buildAdjusted(Value scores, Value count, Value scored,
+                                 Value position, ValueRange point) {
+  Value buffer = empty({getAsOpFoldResult(getBlockCount())}, compute);
   return generic(
-             {}, scores, {map(1, {0})}, {IteratorType::parallel},
+             scores, slice(buffer, builder.getIndexAttr(0), count),
+             {map(1, {0}), map(1, {0})}, {IteratorType::parallel},
              [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
-               Value score = in[0];
+               Value block = linalg::IndexOp::create(b, loc, 0);
+               Value none = buildFloat(
+                   b, loc, compute, -std::numeric_limits<double>::infinity());
+               auto choose = [&](Value condition, Value score) -> Value {
+                 return arith::SelectOp::create(b, loc, condition, score, none);
+               };
+               Value score =
+                   choose(arith::CmpIOp::create(b, loc, CmpIPredicate::slt,
+                                                block, scored),
+                          in[0]);
                if (!op.getAdjust().empty())
-                 score = inlineRegion(b, op.getAdjust(),
-                                      {score, point[0], point[1],
-                                       invariants[Position],
-                                       linalg::IndexOp::create(b, loc, 0)})
-                             .front();
+                 score =
+                     inlineRegion(b, op.getAdjust(),
+                                  {score, point[0], point[1], position, block})
+                         .front();
                // select_blocks_c7
                Value isNumber = arith::CmpFOp::create(
                    b, loc, arith::CmpFPredicate::ORD, score, score);
-               Value none = buildFloat(
-                   b, loc, compute, -std::numeric_limits<double>::infinity());
-               return {arith::SelectOp::create(b, loc, isNumber, score, none)};
+               return {choose(isNumber, score)};
              })
       .getResult(0);
 }
@@ -448,6 +573,28 @@ Value SelectTiler::collect(Value ordered, Value count, Value list) {
   return loop.getResult(0);
 }
 
+Value SelectTiler::buildList(ValueRange point, ValueRange invariants,
+                             Value carry, Value query, Value list) {
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  Value position = add(invariants[Position], query);
+  Value scored = countScored(position);
+  // Blocks that begin at or before the query.
+  Value count = min(add(divide(position, size), constant(1)), getBlockCount());
+  Value scores;
+  if (op.getScore() == SelectScore::Softmax) {
+    Value row = empty({getAsOpFoldResult(getBlockCount())}, compute);
+    Value sums = buildSoftmaxSums(carry, query, scored,
+                                  slice(row, zero, scored), invariants);
+    scores = slice(insert(sums, row, zero, scored), zero, count);
+  } else {
+    scores = take(carry, RankedTensorType::get(ShapedType::kDynamic, compute),
+                  {query, zero}, {one, count});
+  }
+  scores = buildAdjusted(scores, count, scored, position, point);
+  Value none = arith::ConstantIntOp::create(builder, loc, -1, 32);
+  return collect(buildOrdered(scores, count), count, fill(none, list));
+}
+
 //===----------------------------------------------------------------------===//
 // BlockMapInterface
 //===----------------------------------------------------------------------===//
@@ -458,13 +605,18 @@ FailureOr<BlockDomain> SelectBlocksOp::getBlockDomain(OpBuilder &builder,
   ArrayRef<int64_t> tiles = schedule.getTiles();
   if (form != "row")
     return emitOpError("has a schedule of form '") << form << "', expected row";
-  if (tiles.size() != 1 || tiles[0] < 1)
+  if (tiles.size() != 2 ||
+      llvm::any_of(tiles, [](int64_t tile) { return tile < 1; }))
     return emitOpError("has schedule tiles [")
-           << tiles << "], expected [blocks], a positive number";
+           << tiles << "], expected [queries, blocks] of positive numbers";
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(builder, getLoc(), getQuery());
+  SelectTiler t(*this, builder, schedule);
+  Value time = getValueOrCreateConstantIndexOp(builder, getLoc(), sizes[1]);
+  Value count = arith::CeilDivUIOp::create(builder, getLoc(), time,
+                                           t.constant(t.queries));
   BlockDomain domain;
-  domain.parallel = {sizes[0], builder.getIndexAttr(getListCount()), sizes[1]};
+  domain.parallel = {sizes[0], builder.getIndexAttr(getListCount()), count};
   return domain;
 }
 
@@ -478,12 +630,14 @@ SmallVector<Value> SelectBlocksOp::buildDestinations(OpBuilder &builder) {
 }
 
 SmallVector<TilePlace> SelectBlocksOp::getResultTiles(OpBuilder &builder,
-                                                      ScheduleAttr,
+                                                      ScheduleAttr schedule,
                                                       ValueRange point) {
+  SelectTiler t(*this, builder, schedule);
+  auto [first, count] = t.getQueries(point);
   TilePlace place;
-  place.offsets = {point[0], point[2], point[1], builder.getIndexAttr(0)};
-  place.sizes.assign(4, builder.getIndexAttr(1));
-  place.sizes[3] = builder.getIndexAttr(getCount());
+  place.offsets = {point[0], first, point[1], builder.getIndexAttr(0)};
+  place.sizes = {builder.getIndexAttr(1), count, builder.getIndexAttr(1),
+                 builder.getIndexAttr(getCount())};
   return {place};
 }
 
@@ -491,25 +645,15 @@ SmallVector<Value> SelectBlocksOp::buildInvariants(OpBuilder &builder,
                                                    ScheduleAttr schedule,
                                                    ValueRange point) {
   SelectTiler t(*this, builder, schedule);
-  Value position = point[2];
+  auto [position, count] = t.getQueries(point);
   if (getOffset())
     position = t.add(buildReadIndex(builder, getLoc(), getOffset(), point[0]),
                      position);
-  Value scored = t.divide(t.add(position, t.constant(1)), t.size);
-  if (getPool() == SelectPool::Max)
-    scored = t.add(t.divide(position, t.size), t.constant(1));
-  SmallVector<Value> invariants{t.buildQueryTile(point), position, scored};
+  Value last = t.sub(t.add(position, count), t.constant(1));
+  SmallVector<Value> invariants{t.buildQueryTile(point), position,
+                                t.countScored(last)};
   if (getWeights())
-    invariants.push_back(tensor::ExtractSliceOp::create(
-        builder, getLoc(), RankedTensorType::get(t.heads, t.element),
-        getWeights(),
-        SmallVector<OpFoldResult>{point[0], point[2], t.mul(point[1], t.heads)},
-        SmallVector<OpFoldResult>{builder.getIndexAttr(1),
-                                  builder.getIndexAttr(1),
-                                  builder.getIndexAttr(t.heads)},
-        SmallVector<OpFoldResult>(3, builder.getIndexAttr(1))));
-  if (getScore() == SelectScore::Softmax)
-    llvm::append_range(invariants, t.buildStatistics(point, invariants));
+    invariants.push_back(t.buildTile(getWeights(), point, /*scale=*/1));
   return invariants;
 }
 
@@ -526,8 +670,11 @@ SmallVector<Value> SelectBlocksOp::buildInit(OpBuilder &builder,
                                              ScheduleAttr schedule, ValueRange,
                                              ValueRange, ValueRange) {
   SelectTiler t(*this, builder, schedule);
-  return {t.fill(t.least(),
-                 t.empty({getAsOpFoldResult(t.getBlockCount())}, t.compute))};
+  SmallVector<OpFoldResult> sizes{builder.getIndexAttr(t.queries),
+                                  getAsOpFoldResult(t.getPaddedCount())};
+  if (getScore() == SelectScore::Softmax)
+    sizes.insert(sizes.begin(), builder.getIndexAttr(t.heads));
+  return {t.empty(sizes, t.compute)};
 }
 
 SmallVector<Value>
@@ -535,45 +682,45 @@ SelectBlocksOp::buildStepOnBlock(OpBuilder &builder, ScheduleAttr schedule,
                                  ValueRange point, Value index,
                                  ValueRange invariants, ValueRange carry) {
   SelectTiler t(*this, builder, schedule);
-  auto [first, count] = t.getChunk(index, invariants);
-  SmallVector<Value> inputs{t.buildProducts(point, first, count, invariants)};
-  AffineMap head = t.map(2, {0});
-  // The sum over the heads runs along the outer axis.
-  SmallVector<AffineMap> maps{t.map(2, {0, 1})};
-  auto more = invariants.drop_front(Weight);
-  llvm::append_range(inputs, more);
-  maps.append(more.size(), head);
-  maps.push_back(t.map(2, {1}));
-  Value part = t.fill(t.number(0), t.slice(carry[0], first, count));
+  Value first = t.mul(index, t.chunk);
+  Value products = t.buildProducts(point, first, invariants);
+  OpFoldResult zero = builder.getIndexAttr(0);
+  SmallVector<OpFoldResult> offsets{zero, first};
+  SmallVector<OpFoldResult> sizes{builder.getIndexAttr(t.queries),
+                                  builder.getIndexAttr(t.chunk)};
+  if (getScore() == SelectScore::Softmax) {
+    offsets.insert(offsets.begin(), zero);
+    sizes.insert(sizes.begin(), builder.getIndexAttr(t.heads));
+    return {t.put(products, carry[0], offsets, sizes)};
+  }
+  SmallVector<Value> inputs{products};
+  SmallVector<AffineMap> maps{t.map(3, {1, 0, 2})};
+  if (getWeights()) {
+    inputs.push_back(invariants[Weight]);
+    maps.push_back(t.map(3, {1, 0}));
+  }
+  maps.push_back(t.map(3, {0, 2}));
+  Value part =
+      t.take(carry[0], RankedTensorType::get({t.queries, t.chunk}, t.compute),
+             offsets, sizes);
+  // The sum over the heads runs along an outer axis.
   Value sums =
-      t.generic(inputs, part, maps,
-                {IteratorType::reduction, IteratorType::parallel},
+      t.generic(inputs, t.fill(t.number(0), part), maps,
+                {IteratorType::parallel, IteratorType::reduction,
+                 IteratorType::parallel},
                 [&](OpBuilder &b, ValueRange in) -> SmallVector<Value> {
                   Location loc = getLoc();
                   Value score = in[0];
-                  switch (getScore()) {
-                  case SelectScore::Raw:
-                    break;
-                  case SelectScore::Relu: {
+                  if (getScore() == SelectScore::Relu) {
                     Value zero = buildFloat(b, loc, t.compute, 0);
                     score = arith::MaximumFOp::create(b, loc, score, zero);
-                    break;
-                  }
-                  case SelectScore::Softmax: {
-                    Value maximum = in[in.size() - 3], sum = in[in.size() - 2];
-                    score = math::ExpOp::create(
-                        b, loc, arith::SubFOp::create(b, loc, score, maximum));
-                    score = arith::DivFOp::create(b, loc, score, sum);
-                    break;
-                  }
                   }
                   if (getWeights())
-                    score = arith::MulFOp::create(
-                        b, loc, score, convertFloat(b, loc, in[1], t.compute));
+                    score = arith::MulFOp::create(b, loc, score, in[1]);
                   return {arith::AddFOp::create(b, loc, in.back(), score)};
                 })
           .getResult(0);
-  return {t.insert(sums, carry[0], first, count)};
+  return {t.put(sums, carry[0], offsets, sizes)};
 }
 
 SmallVector<Value>
@@ -581,17 +728,22 @@ SelectBlocksOp::buildFinish(OpBuilder &builder, ScheduleAttr schedule,
                             ValueRange point, ValueRange invariants,
                             ValueRange destinations, ValueRange carry) {
   SelectTiler t(*this, builder, schedule);
-  // Blocks that begin at or before the query.
-  Value count =
-      t.min(t.add(t.divide(invariants[Position], t.size), t.constant(1)),
-            t.getBlockCount());
-  Value scores = t.buildAdjusted(carry[0], count, point, invariants);
-  Value ordered = t.buildOrdered(scores, count);
-  auto type = cast<RankedTensorType>(destinations[0].getType());
-  SmallVector<ReassociationIndices> merged{{0, 1, 2, 3}};
-  Value none = arith::ConstantIntOp::create(builder, getLoc(), -1, 32);
-  Value list = tensor::CollapseShapeOp::create(builder, getLoc(),
-                                               destinations[0], merged);
-  list = t.collect(ordered, count, t.fill(none, list));
-  return {tensor::ExpandShapeOp::create(builder, getLoc(), type, list, merged)};
+  Location loc = getLoc();
+  Value count = t.getQueries(point).second;
+  auto loop = scf::ForOp::create(
+      builder, loc, t.constant(0), count, t.constant(1), destinations[0],
+      [](OpBuilder &, Location, Value, ValueRange) {});
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToEnd(loop.getBody());
+  Value query = loop.getInductionVar(), before = loop.getRegionIterArgs()[0];
+  OpFoldResult zero = builder.getIndexAttr(0), one = builder.getIndexAttr(1);
+  SmallVector<OpFoldResult> offsets{zero, query, zero, zero};
+  SmallVector<OpFoldResult> sizes{one, one, one,
+                                  builder.getIndexAttr(getCount())};
+  Value list =
+      t.take(before, RankedTensorType::get(getCount(), builder.getI32Type()),
+             offsets, sizes);
+  list = t.buildList(point, invariants, carry[0], query, list);
+  scf::YieldOp::create(builder, loc, t.put(list, before, offsets, sizes));
+  return SmallVector<Value>(loop.getResults());
 }

@@ -188,20 +188,50 @@ Choice SelectSchedulePass::choose(DeltaValuesOp delta) {
               heads};
 }
 
+/// Rows of a batch that are known of, at least one.
+static int64_t getKnownRows(RankedTensorType type) {
+  int64_t rows = type.getDimSize(BatchAxis);
+  return ShapedType::isDynamic(rows) ? 1 : std::max<int64_t>(1, rows);
+}
+
 /// Blocks whose products with the queries of a list are computed at once.
 static constexpr int64_t BlocksPerStep = 64;
 
 /// Keys whose products are kept at once where a block's largest one counts.
-static constexpr int64_t KeysPerSelection = 1024;
+static constexpr int64_t KeysPerSelection = 256;
+
+/// Query vectors of a tile that chooses blocks: as many as make the keys, which
+/// are turned for each tile, cheap beside the products.
+static constexpr int64_t RowsPerSelection = 128;
+
+/// Bytes of the scores, or of a softmax's products, of a tile: half of a
+/// second-level cache.
+static constexpr int64_t SelectionBytes = 1 << 20;
 
 Choice SelectSchedulePass::choose(SelectBlocksOp select) {
-  int64_t blocks = BlocksPerStep;
+  auto query = cast<RankedTensorType>(select.getQuery().getType());
+  auto size = static_cast<int64_t>(select.getBlockSize());
+  int64_t heads = select.getHeadsPerList(), blocks = BlocksPerStep;
   if (select.getPool() == SelectPool::Max)
-    blocks = std::clamp<int64_t>(
-        KeysPerSelection / static_cast<int64_t>(select.getBlockSize()), 1,
-        BlocksPerStep);
-  return {makeSchedule("row", {blocks}, /*parallel=*/true),
-          "scores of one query at a time, " + std::to_string(blocks) +
+    blocks = std::clamp<int64_t>(KeysPerSelection / size, 1, BlocksPerStep);
+  int64_t queries = std::max<int64_t>(1, RowsPerSelection / heads);
+  int64_t keys =
+      cast<RankedTensorType>(select.getKey().getType()).getDimSize(TimeAxis);
+  if (!ShapedType::isDynamic(keys)) {
+    bool isSoftmax = select.getScore() == SelectScore::Softmax;
+    int64_t bytes = (isSoftmax ? heads : 1) * 4 * llvm::divideCeil(keys, size);
+    queries = std::clamp<int64_t>(SelectionBytes / std::max<int64_t>(1, bytes),
+                                  1, queries);
+  }
+  // As many lists as threads at least, where so many are known of.
+  if (int64_t time = query.getDimSize(TimeAxis); !ShapedType::isDynamic(time)) {
+    int64_t lists = getKnownRows(query) * select.getListCount();
+    int64_t parts = llvm::divideCeil(threads, std::max<int64_t>(1, lists));
+    queries = std::clamp<int64_t>(llvm::divideCeil(time, parts), 1, queries);
+  }
+  return {makeSchedule("row", {queries, blocks}, /*parallel=*/true),
+          "scores of " + std::to_string(queries) + " queries by " +
+              std::to_string(heads) + " heads with " + std::to_string(blocks) +
               " blocks at once; the best " + std::to_string(select.getCount()) +
               " bit by bit"};
 }
@@ -213,12 +243,6 @@ static constexpr int64_t NearStateBytes = 65536;
 /// The least share of the time in order that ranges of time have to save, in
 /// percent: what is estimated is not known better, and the code is larger.
 static constexpr int64_t LeastGain = 15;
-
-/// Rows of a batch that are known of, at least one.
-static int64_t getKnownRows(RankedTensorType type) {
-  int64_t rows = type.getDimSize(BatchAxis);
-  return ShapedType::isDynamic(rows) ? 1 : std::max<int64_t>(1, rows);
-}
 
 /// Whether `ranges` ranges of time are worth it for a sequence like `type`, of
 /// blocks of `tokens`.
