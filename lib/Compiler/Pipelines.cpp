@@ -117,6 +117,8 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
     schedule.lineBits = GPUVectorBits;
     // A kernel of both steps and summaries would take twice the memory.
     schedule.ranges = false;
+    // What many queries have added up so far is no memory of one block.
+    schedule.sort = false;
   }
   pm.addNestedPass<func::FuncOp>(createSelectSchedule(schedule));
 }

@@ -79,8 +79,15 @@ Value AttentionTiler::updateScores(
   unsigned keyAxis = flash ? 0 : 2;
   unsigned groupAxis = flash ? 1 : 0, queryAxis = flash ? 2 : 1;
   Value firstHead = getFirstHead(point);
+  SmallVector<Value> inputs;
+  SmallVector<AffineMap> maps;
+  if (places) {
+    inputs.push_back(places);
+    maps.push_back(map(3, {queryAxis}));
+  }
+  maps.push_back(map(3, {0, 1, 2}));
   auto updated = generic(
-      {}, expanded, {map(3, {0, 1, 2})},
+      inputs, expanded, maps,
       SmallVector<IteratorType>(3, IteratorType::parallel),
       [&](OpBuilder &b, Location l, ValueRange args) {
         OpBuilder::InsertionGuard guard(builder);
@@ -90,9 +97,10 @@ Value AttentionTiler::updateScores(
         };
         Value row = index(keyAxis);
         Value head = add(firstHead, index(groupAxis));
-        Value query = add(invariants[FirstQuery], index(queryAxis));
+        Value place = places ? args[0] : index(queryAxis);
+        Value query = add(invariants[FirstQuery], place);
         Value key = getKeyPosition(block, row, invariants);
-        Value result = update(args[0], {point[0], head, query, key},
+        Value result = update(args.back(), {point[0], head, query, key},
                               getEntry(*this, block, row));
         linalg::YieldOp::create(builder, loc, result);
       });

@@ -7,7 +7,8 @@
 //
 // The parts of a visit to a block of keys: scores and masks
 // (AttentionScores.cpp), weights and sums (AttentionWeights.cpp), blocks that a
-// list names (AttentionLists.cpp), and what lies between keys and queries
+// list names (AttentionLists.cpp), queries that name a block
+// (AttentionSorted.cpp), and what lies between keys and queries
 // (AttentionPaths.cpp).
 //
 //===----------------------------------------------------------------------===//
@@ -24,14 +25,15 @@ namespace weir {
 struct AttentionTiler : AttentionTiles {
   /// Positions in the list of a point's invariants.
   enum Invariant : unsigned {
-    QueryTile,     ///< scaled queries, [D, M] (flash) or [M, D] (row)
-    FirstQuery,    ///< absolute position of the tile's first query
-    LastQuery,     ///< absolute position of the tile's last valid query
-    FirstKey,      ///< first entry of the key axis to visit
-    EndKey,        ///< entry behind the last one to visit
-    RingBase,      ///< position of entry 0; only with an offset
-    RingLast,      ///< entry of the newest position; only with an offset
-    InvariantCount ///< entries with an offset
+    QueryTile,        ///< scaled queries, [D, M] (flash) or [M, D] (row)
+    FirstQuery,       ///< absolute position of the tile's first query
+    LastQuery,        ///< absolute position of the tile's last valid query
+    FirstKey,         ///< first entry of the key axis to visit
+    EndKey,           ///< entry behind the last one to visit
+    RingBase,         ///< position of entry 0; only with an offset
+    RingLast,         ///< entry of the newest position; only with an offset
+    InvariantCount,   ///< entries with an offset
+    Order = QueryTile ///< sorted: entries of lists by block, as queries
   };
 
   AttentionTiler(AttentionOp op, mlir::OpBuilder &builder,
@@ -108,6 +110,30 @@ struct AttentionTiler : AttentionTiles {
                                                mlir::ValueRange invariants,
                                                mlir::ValueRange carry);
 
+  // AttentionSorted.cpp
+  /// Whether the queries of a point are taken block by block of the keys.
+  bool isSorted() { return together != 0; }
+  /// The queries of a point once for each entry of their lists, in the order of
+  /// the blocks that these name, and where each block's end.
+  std::pair<mlir::Value, mlir::Value> sortQueries(mlir::ValueRange point,
+                                                  mlir::ValueRange invariants);
+  /// Blocks of keys that there may be.
+  mlir::Value getBlockCount() {
+    return mlir::arith::CeilDivSIOp::create(
+        builder, loc, getDim(op.getKey(), 1),
+        constant(static_cast<int64_t>(op.getBlockSize())));
+  }
+  /// The carry before the first block, as `row` has it, but with heads and
+  /// queries apart.
+  llvm::SmallVector<mlir::Value> buildSortedCarry();
+  /// Such a carry as `row` has it.
+  llvm::SmallVector<mlir::Value> collapseSortedCarry(mlir::ValueRange carry);
+  /// The carry behind what the queries that name block `index` see of it.
+  llvm::SmallVector<mlir::Value> buildSortedStep(mlir::ValueRange point,
+                                                 mlir::Value index,
+                                                 mlir::ValueRange invariants,
+                                                 mlir::ValueRange carry);
+
   // AttentionPaths.cpp
   /// The carry behind block `index`, counted from the last one back.
   llvm::SmallVector<mlir::Value> buildPathStep(mlir::ValueRange point,
@@ -117,11 +143,26 @@ struct AttentionTiler : AttentionTiles {
 
   AttentionOp op;
   int64_t queries, keys;
+  /// Queries of a tile among those of a point that name a block, where these
+  /// are sorted; else 0.
+  int64_t together = 0;
+  /// The place of each query of a tile behind `FirstQuery`, `[queries]` of
+  /// index, where it is not its number.
+  mlir::Value places;
   /// Points along the heads, and query heads of each.
   int64_t heads, group;
   int64_t dim, valueDim;
 
 private:
+  /// The tile of the `count` queries in `order` from `first` on, which are
+  /// counted from `origin`, [D, G * queries].
+  mlir::Value gatherQueries(mlir::ValueRange point, mlir::Value origin,
+                            mlir::Value order, mlir::Value first,
+                            mlir::Value count);
+  /// `earlier`, a carry of a point, with that of the tile `later`.
+  llvm::SmallVector<mlir::Value>
+  joinCarries(mlir::ValueRange earlier, mlir::ValueRange later,
+              mlir::Value order, mlir::Value first, mlir::Value count);
   /// `values`, as scores of `keys` keys lie, with zeros where the key is behind
   /// its query.
   mlir::Value hideLater(mlir::Value values, const KeyBlock &block,

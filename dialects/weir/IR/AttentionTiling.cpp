@@ -23,6 +23,10 @@
 // - `list` and `list_flash`: as `row` and `flash`, over the blocks of keys that
 //   a list names (AttentionLists.cpp). The heads of a point, and the queries of
 //   a tile, share their list.
+// - `list_sorted`: as `row`, but a point's queries, each with a list of its
+// own,
+//   are sorted by the blocks that they name, and taken together block by block
+//   (AttentionSorted.cpp).
 //
 // Keys are visited from the first to the last one that the mask's reach, the
 // key lengths and the fill of the buffer allow, or, where a path lies between
@@ -57,6 +61,8 @@ AttentionTiler::AttentionTiler(AttentionOp op, OpBuilder &builder,
   dim = query.getDimSize(3);
   valueDim = cast<RankedTensorType>(op.getValue().getType()).getDimSize(3);
   columns = group * queries;
+  if (schedule.getForm().getValue() == "list_sorted")
+    together = schedule.getTiles()[2];
 }
 
 Value AttentionTiler::getKeyHead(ValueRange point) {
@@ -65,11 +71,12 @@ Value AttentionTiler::getKeyHead(ValueRange point) {
   return divide(point[1], heads / keyHeads);
 }
 
-/// Under a causal mask later tiles cost more. Taking tiles from both ends in
-/// turn gives threads that get consecutive points equal work.
+/// Under a causal mask later tiles cost more, as they may under a predicate.
+/// Taking tiles from both ends in turn gives threads that get consecutive
+/// points equal work.
 Value AttentionTiler::getTileIndex(Value ordinal) {
   MaskReach reach = op.getReach();
-  if (!reach.ahead || reach.behind)
+  if (reach.behind || (!reach.ahead && op.getWhere().empty()))
     return ordinal;
   Value count = arith::CeilDivSIOp::create(
       builder, loc, getDim(op.getQuery(), 1), constant(queries));
@@ -145,22 +152,28 @@ FailureOr<BlockDomain> AttentionOp::getBlockDomain(OpBuilder &builder,
   StringRef form = schedule.getForm().getValue();
   ArrayRef<int64_t> tiles = schedule.getTiles();
   bool isSplit = form == "split";
-  bool isList = form == "list" || form == "list_flash";
+  bool isSorted = form == "list_sorted";
+  bool isList = form == "list" || form == "list_flash" || isSorted;
   if (form != "flash" && form != "row" && !isSplit && !isList)
     return emitOpError("has a schedule of form '")
-           << form << "', expected flash, row, split, list or list_flash";
+           << form
+           << "', expected flash, row, split, list, list_flash or "
+              "list_sorted";
   if (isList != bool(getBlockList()))
     return emitOpError("has a schedule of form '")
            << form << (isList ? "' without" : "' for") << " a block list";
-  if (tiles.size() != (isSplit ? 3 : 2) ||
+  if (tiles.size() != (isSplit || isSorted ? 3 : 2) ||
       llvm::any_of(tiles, [](int64_t tile) { return tile < 1; }))
     return emitOpError("has schedule tiles [")
            << tiles << "], expected [queries, keys"
-           << (isSplit ? ", parts" : "") << "] of positive extents";
+           << (isSplit    ? ", parts"
+               : isSorted ? ", queries of a block"
+                          : "")
+           << "] of positive extents";
   if (isSplit && getPathKey())
     return emitOpError("has a schedule of form 'split', but its keys are "
                        "visited from the last one on, expected flash or row");
-  if (isList && getQueryBlock() % tiles[0] != 0)
+  if (isList && !isSorted && getQueryBlock() % tiles[0] != 0)
     return emitOpError("has schedule tiles of ")
            << tiles[0] << " queries, expected a part of the " << getQueryBlock()
            << " that share a list";
@@ -219,7 +232,8 @@ SmallVector<Value> AttentionOp::buildInvariants(OpBuilder &builder,
   auto [first, count] = t.getQueries(point);
   SmallVector<Value> invariants(getOffset() ? Tiler::InvariantCount
                                             : Tiler::RingBase);
-  invariants[Tiler::QueryTile] = t.buildQueryTile(point, first, count);
+  if (!t.isSorted())
+    invariants[Tiler::QueryTile] = t.buildQueryTile(point, first, count);
 
   Value zero = t.constant(0), one = t.constant(1);
   Value capacity = t.getDim(getKey(), 1);
@@ -264,6 +278,11 @@ SmallVector<Value> AttentionOp::buildInvariants(OpBuilder &builder,
   invariants[Tiler::LastQuery] = lastQuery;
   invariants[Tiler::FirstKey] = begin;
   invariants[Tiler::EndKey] = end;
+  if (t.isSorted()) {
+    auto [order, ends] = t.sortQueries(point, invariants);
+    invariants[Tiler::Order] = order;
+    invariants.push_back(ends);
+  }
   return invariants;
 }
 
@@ -272,6 +291,8 @@ std::pair<Value, Value> AttentionOp::buildCarriedRange(OpBuilder &builder,
                                                        ValueRange point,
                                                        ValueRange invariants) {
   AttentionTiler t(*this, builder, schedule);
+  if (t.isSorted())
+    return {t.constant(0), t.getBlockCount()};
   if (getBlockList()) {
     int64_t entries =
         cast<RankedTensorType>(getBlockList().getType()).getDimSize(3);
@@ -289,6 +310,8 @@ SmallVector<Value> AttentionOp::buildInit(OpBuilder &builder,
                                           ScheduleAttr schedule, ValueRange,
                                           ValueRange invariants, ValueRange) {
   AttentionTiler t(*this, builder, schedule);
+  if (t.isSorted())
+    return t.buildSortedCarry();
   SmallVector<Value> carry = t.buildCarry(t.valueDim);
   if (getPathKey())
     carry.push_back(invariants[Tiler::QueryTile]);
@@ -301,6 +324,8 @@ SmallVector<Value> AttentionOp::buildStepOnBlock(OpBuilder &builder,
                                                  ValueRange invariants,
                                                  ValueRange carry) {
   AttentionTiler t(*this, builder, schedule);
+  if (t.isSorted())
+    return t.buildSortedStep(point, index, invariants, carry);
   if (getBlockList())
     return t.buildListStep(point, index, invariants, carry);
   if (getPathKey())
@@ -334,9 +359,12 @@ SmallVector<Value> AttentionOp::buildFinish(OpBuilder &builder,
                                             ScheduleAttr schedule,
                                             ValueRange point, ValueRange,
                                             ValueRange destinations,
-                                            ValueRange carry) {
+                                            ValueRange carried) {
   AttentionTiler t(*this, builder, schedule);
   Location loc = getLoc();
+  SmallVector<Value> carry(carried);
+  if (t.isSorted())
+    carry = t.collapseSortedCarry(carry);
   Value count = t.getQueries(point).second;
   auto expand = [&](Value tensor, ArrayRef<int64_t> shape,
                     ArrayRef<ReassociationIndices> split) -> Value {

@@ -112,10 +112,19 @@ struct SelectTiler {
         ArrayRef<OpFoldResult>{builder.getIndexAttr(1)});
   }
   /// The first query of the tile at `point`, and how many it has.
+  /// Later queries have more blocks: taken from both ends in turn, consecutive
+  /// points of threads are equal work.
   std::pair<Value, Value> getQueries(ValueRange point) {
-    Value first = mul(point[2], queries);
     Value time =
         builder.createOrFold<tensor::DimOp>(loc, op.getQuery(), TimeAxis);
+    Value last =
+        sub(arith::CeilDivUIOp::create(builder, loc, time, constant(queries)),
+            constant(1));
+    Value half = divide(point[2], 2);
+    Value isEven = compare(CmpIPredicate::eq, mul(half, 2), point[2]);
+    Value tile =
+        arith::SelectOp::create(builder, loc, isEven, half, sub(last, half));
+    Value first = mul(tile, queries);
     return {first, min(constant(queries), sub(time, first))};
   }
   /// Blocks that have a score for the query at `position`.

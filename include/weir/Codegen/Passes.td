@@ -178,6 +178,12 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
       not divide evenly among the threads; `flash` for more queries, with as
       many in a tile as fill whole vectors with the heads of a group. Along a
       path there are no parts, and tiles have few keys.
+      With a list of blocks `list`, or `list_flash` where the queries that share
+      one fill a vector; `list_sorted` where they do not, and blocks have 32
+      keys: many queries sorted by the blocks that they name, with [queries,
+      keys, queries of a block at once].
+    - `weir.select_blocks`: `row`, with [queries, blocks] of which scores are
+      computed at once.
     - `weir.delta_values`: `row` for a single token, `flash` for more.
     - `weir.recurrence`: `recurrent` for one token, `chunkwise` for more.
       Where heads, of the rows that are known of, are at most half as many as
@@ -209,6 +215,8 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
            "Width of what threads take from each other when they write to it">,
     Option<"ranges", "ranges", "bool", "true",
            "Cut time into ranges where threads would be idle">,
+    Option<"sort", "sort", "bool", "true",
+           "Sort queries with lists of their own by the blocks that these name">,
     Option<"rows", "rows", "int64_t", "132",
            "Rows of a product that a tile takes at most; a multiple of those that "
            "registers take at once, 12 with vectors of 512 bits">,

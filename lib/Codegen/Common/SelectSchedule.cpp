@@ -42,6 +42,7 @@ private:
   Choice choose(PackedLinearOp linear);
   Choice choose(AttentionOp attention);
   Choice chooseListed(AttentionOp attention);
+  Choice chooseSorted(AttentionOp attention);
   Choice choose(DeltaValuesOp delta);
   Choice choose(SelectBlocksOp select);
   Choice choose(RecurrenceOp recurrence);
@@ -95,6 +96,12 @@ Choice SelectSchedulePass::choose(PackedLinearOp linear) {
               " threads; each weight is read once"};
 }
 
+/// Rows of a batch that are known of, at least one.
+static int64_t getKnownRows(RankedTensorType type) {
+  int64_t rows = type.getDimSize(BatchAxis);
+  return ShapedType::isDynamic(rows) ? 1 : std::max<int64_t>(1, rows);
+}
+
 /// Keys of a step for one query, and for a list of blocks.
 static constexpr int64_t KeysPerStep = 64;
 
@@ -110,8 +117,45 @@ static constexpr int64_t KeysPerQuery = 16;
 /// which costs with their square what all else costs with their number.
 static constexpr int64_t KeysPerPathStep = 16;
 
+/// Keys of a block, and a part of a vector, from which on queries that do not
+/// share their lists are sorted by block: gathering them, and joining what each
+/// block gives, takes longer than a few products.
+static constexpr int64_t KeysPerSortedBlock = 32;
+
+/// Bytes of the sums of queries that are sorted together, a second-level cache:
+/// more of them name a block, which is read again for each lot.
+static constexpr int64_t SortedBytes = 1 << 21;
+
+/// Queries that are sorted together at least, and as many as may be where it is
+/// not known that there are enough heads for the threads.
+static constexpr int64_t LeastSorted = 64, UnknownSorted = 1024;
+
+/// Queries with lists of their own, sorted by the blocks that they name.
+Choice SelectSchedulePass::chooseSorted(AttentionOp attention) {
+  auto query = cast<RankedTensorType>(attention.getQuery().getType());
+  auto value = cast<RankedTensorType>(attention.getValue().getType());
+  int64_t heads = query.getDimSize(2) / attention.getListedHeads();
+  int64_t lanes = vectorBits / 32;
+  int64_t together = std::max<int64_t>(1, 4 * lanes / heads);
+  int64_t sorted = SortedBytes / (4 * heads * value.getDimSize(3));
+  int64_t points = getKnownRows(query) * attention.getListedHeads();
+  int64_t parts = llvm::divideCeil(threads, std::max<int64_t>(1, points));
+  int64_t time = query.getDimSize(TimeAxis);
+  if (!ShapedType::isDynamic(time))
+    sorted = std::min(sorted, (time + parts - 1) / parts);
+  else if (parts > 1)
+    sorted = std::min(sorted, UnknownSorted);
+  sorted = std::max(sorted, LeastSorted);
+  std::string blocks = std::to_string(attention.getBlockSize());
+  return {makeSchedule("list_sorted", {sorted, KeysPerTile, together},
+                       /*parallel=*/true),
+          std::to_string(sorted) + " queries sorted by the blocks of " +
+              blocks + " keys that they name, " + std::to_string(together) +
+              " by " + std::to_string(heads) + " heads at once"};
+}
+
 /// Lists of blocks: as many queries as share one, in vectors where these and
-/// their heads fill some.
+/// their heads fill some; else queries sorted by block.
 Choice SelectSchedulePass::chooseListed(AttentionOp attention) {
   auto query = cast<RankedTensorType>(attention.getQuery().getType());
   int64_t heads = query.getDimSize(2) / attention.getListedHeads();
@@ -120,6 +164,9 @@ Choice SelectSchedulePass::chooseListed(AttentionOp attention) {
                          attention.getQueryBlock() % queries != 0))
     --queries;
   bool isVector = queries * heads >= vectorBits / 32;
+  if (sort && !isVector && query.getDimSize(TimeAxis) != 1 &&
+      static_cast<int64_t>(attention.getBlockSize()) >= KeysPerSortedBlock)
+    return chooseSorted(attention);
   std::string blocks = std::to_string(attention.getBlockSize());
   return {makeSchedule(isVector ? "list_flash" : "list", {queries, KeysPerStep},
                        /*parallel=*/true),
@@ -186,12 +233,6 @@ Choice SelectSchedulePass::choose(DeltaValuesOp delta) {
               " tokens in order, which read those before them as attention "
               "does; " +
               heads};
-}
-
-/// Rows of a batch that are known of, at least one.
-static int64_t getKnownRows(RankedTensorType type) {
-  int64_t rows = type.getDimSize(BatchAxis);
-  return ShapedType::isDynamic(rows) ? 1 : std::max<int64_t>(1, rows);
 }
 
 /// Blocks whose products with the queries of a list are computed at once.

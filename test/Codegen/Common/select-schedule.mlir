@@ -170,3 +170,50 @@ func.func @correction_of_a_head(%q: tensor<1x?x1x128xf32>,
         -> tensor<1x?x1x32xf32>, tensor<1x1x128x32xf32>
   return %0 : tensor<1x?x1x32xf32>
 }
+
+// Few heads to a list: queries are sorted by the blocks that they name, unless
+// there is one query, blocks are small, or the heads fill a vector.
+// CHECK-LABEL: func.func @lists
+// CHECK: schedule(<form = "list_sorted", tiles = [8192, 128, 64], parallel = true>)
+// CHECK-SAME: weir.reason = "8192 queries sorted by the blocks of 32 keys that they name, 64 by 1 heads at once"
+// CHECK: schedule(<form = "list", tiles = [1, 64], parallel = true>)
+// CHECK: schedule(<form = "list", tiles = [1, 64], parallel = true>)
+// CHECK: schedule(<form = "list_flash", tiles = [1, 64], parallel = true>)
+func.func @lists(%q: tensor<?x?x16x64xf32>, %r: tensor<?x1x16x64xf32>,
+                 %l: tensor<?x?x16x3xi32>, %m: tensor<?x1x16x3xi32>,
+                 %n: tensor<?x?x1x3xi32>, %k: tensor<?x?x1x64xf32>)
+    -> (tensor<?x?x16x64xf32>, tensor<?x?x16x64xf32>, tensor<?x1x16x64xf32>,
+        tensor<?x?x16x64xf32>) {
+  %0 = weir.attention %q, %q, %q mask(<causal>) scale(1.0)
+      block_list(%l : tensor<?x?x16x3xi32>) block_size(32)
+      : tensor<?x?x16x64xf32>, tensor<?x?x16x64xf32>, tensor<?x?x16x64xf32>
+        -> tensor<?x?x16x64xf32>
+  %1 = weir.attention %q, %q, %q mask(<causal>) scale(1.0)
+      block_list(%l : tensor<?x?x16x3xi32>) block_size(16)
+      : tensor<?x?x16x64xf32>, tensor<?x?x16x64xf32>, tensor<?x?x16x64xf32>
+        -> tensor<?x?x16x64xf32>
+  %2 = weir.attention %r, %q, %q mask(<full>) scale(1.0)
+      block_list(%m : tensor<?x1x16x3xi32>) block_size(32)
+      : tensor<?x1x16x64xf32>, tensor<?x?x16x64xf32>, tensor<?x?x16x64xf32>
+        -> tensor<?x1x16x64xf32>
+  %3 = weir.attention %q, %k, %k mask(<causal>) scale(1.0)
+      block_list(%n : tensor<?x?x1x3xi32>) block_size(32)
+      : tensor<?x?x16x64xf32>, tensor<?x?x1x64xf32>, tensor<?x?x1x64xf32>
+        -> tensor<?x?x16x64xf32>
+  return %0, %1, %2, %3 : tensor<?x?x16x64xf32>, tensor<?x?x16x64xf32>,
+      tensor<?x1x16x64xf32>, tensor<?x?x16x64xf32>
+}
+
+// Queries that choose together, as many as fill a tile with their heads.
+// CHECK-LABEL: func.func @choices
+// CHECK: schedule(<form = "row", tiles = [8, 64], parallel = true>)
+// CHECK: schedule(<form = "row", tiles = [1, 64], parallel = true>)
+func.func @choices(%q: tensor<?x?x16x64xf32>, %r: tensor<?x1x16x64xf32>,
+                   %k: tensor<?x?x1x64xf32>)
+    -> (tensor<?x?x1x3xi32>, tensor<?x1x1x3xi32>) {
+  %0 = weir.select_blocks %q, %k block_size(64) scale(1.0) score(softmax)
+      : tensor<?x?x16x64xf32>, tensor<?x?x1x64xf32> -> tensor<?x?x1x3xi32>
+  %1 = weir.select_blocks %r, %k block_size(64) scale(1.0) score(softmax)
+      : tensor<?x1x16x64xf32>, tensor<?x?x1x64xf32> -> tensor<?x1x1x3xi32>
+  return %0, %1 : tensor<?x?x1x3xi32>, tensor<?x1x1x3xi32>
+}

@@ -11,7 +11,7 @@ func.func @no_schedule(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x4xf32> {
 // -----
 
 func.func @unknown_form(%q: tensor<?x?x2x4xf32>) -> tensor<?x?x2x4xf32> {
-  // expected-error @below {{has a schedule of form 'panel', expected flash, row, split, list or list_flash}}
+  // expected-error @below {{has a schedule of form 'panel', expected flash, row, split, list, list_flash or list_sorted}}
   %0 = weir.attention %q, %q, %q mask(<causal>) scale(0.5)
       schedule(<form = "panel", tiles = [4, 4]>)
       : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>

@@ -71,6 +71,10 @@ class Case:
         self.sinks = None
         if is_softmax and draw.random() < 0.3:
             self.sinks = [round(draw.uniform(-2, 2), 3) for _ in range(self.heads)]
+        # By hand, since small blocks would not be sorted.
+        self.sorted = None
+        if self.listed and draw.random() < 0.5:
+            self.sorted = [draw.choice(sizes) for sizes in ((5, 16, 64), (8, 24), (3, 16))]
 
     def list_type(self):
         return tensor(self.lists, self.entries, element="i32")
@@ -130,6 +134,10 @@ class Case:
             options += (
                 f" block_list(%list{at} : {self.list_type()})"
                 f" block_size({self.block}) query_block({self.rows})"
+            )
+        if self.sorted:
+            options += (
+                f' schedule(<form = "list_sorted", tiles = {self.sorted}, parallel = true>)'
             )
         if self.has_where:
             options += """ where {
