@@ -26,6 +26,9 @@ namespace cl = llvm::cl;
 using namespace weir;
 
 namespace {
+/// What --explain prints.
+enum ExplainForm { NoExplain, ExplainText, ExplainHTML };
+
 /// The command line. Made in main, behind the removal of the options that the
 /// LLVM libraries register for their own developers.
 struct Options {
@@ -82,9 +85,14 @@ struct Options {
       cl::desc("The checkpoint, or .safetensors file, to take a "
                ".mlir file's weights from"),
       cl::value_desc("model")};
-  cl::opt<bool> explain{
-      "explain", cl::desc("Print a table of layers, schedules, state and cost; "
-                          "without -o, compile no further")};
+  cl::opt<ExplainForm> explain{
+      "explain", cl::ValueOptional,
+      cl::desc("Print a table of layers, schedules, state and cost, or a page "
+               "with drawings of masks; without -o, compile no further"),
+      cl::values(clEnumValN(ExplainText, "text", "As text"),
+                 clEnumValN(ExplainText, "", ""),
+                 clEnumValN(ExplainHTML, "html", "As a page of HTML")),
+      cl::init(NoExplain)};
   cl::opt<int64_t> context{
       "context", cl::desc("Tokens seen before the one that --explain looks at"),
       cl::init(512)};
@@ -133,7 +141,9 @@ static llvm::Error explain(Compilation &compilation, unsigned threads) {
       return limits.takeError();
     options.machine = *limits;
   }
-  explainModule(llvm::outs(), compilation.getModule(), options);
+  auto print =
+      commandLine->explain == ExplainHTML ? explainModuleAsPage : explainModule;
+  print(llvm::outs(), compilation.getModule(), options);
   llvm::outs().flush();
   return llvm::Error::success();
 }
@@ -162,7 +172,7 @@ static bool compile(CompileOptions options, llvm::StringRef model,
   Compilation compilation(context, options);
   if (failed(compilation.load(model)))
     return false;
-  if (commandLine->explain) {
+  if (commandLine->explain != NoExplain) {
     if (failed(compilation.runTo(Stage::Scheduled)))
       return false;
     if (compilation.getStage() != Stage::Scheduled)
@@ -270,13 +280,13 @@ int main(int argc, char **argv) {
 
   if (run) {
     if (options.emit != Emit::Executable || !parsed.output.empty() ||
-        parsed.explain)
+        parsed.explain != NoExplain)
       return fail("run makes an executable of its own; leave -o, --emit, "
                   "--stop-after and --explain out");
     return runModel(options, parsed.model, *runArguments);
   }
   std::string path = parsed.output;
-  if (path.empty() && !parsed.explain) {
+  if (path.empty() && parsed.explain == NoExplain) {
     if (options.emit != Emit::MLIR)
       return fail("expected -o OUT");
     path = "-";

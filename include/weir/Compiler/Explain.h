@@ -36,6 +36,11 @@ struct ExplainOptions {
 void explainModule(llvm::raw_ostream &os, mlir::ModuleOp module,
                    const ExplainOptions &options);
 
+/// Prints the same as a page of HTML, with a drawing of each layer's mask:
+/// which tiles of pairs are skipped, computed without a mask, and masked.
+void explainModuleAsPage(llvm::raw_ostream &os, mlir::ModuleOp module,
+                         const ExplainOptions &options);
+
 } // namespace weir
 
 #endif // WEIR_COMPILER_EXPLAIN_H
