@@ -367,13 +367,12 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
   }
   case Stage::Bufferized:
     buildBufferizePipeline(
-        pm, {hasKernels(options), target, getSharedBytes(options)});
+        pm, {hasKernels(options), target, getSharedBytes(options), {}});
     pm.addPass(createVerifyBufferized());
     break;
   case Stage::Lowered:
-    buildLowerPipeline(pm,
-                       {hasKernels(options), target, getSharedBytes(options),
-                        options.compute == "tf32"});
+    buildLowerPipeline(pm, {hasKernels(options), target,
+                            getSharedBytes(options), options.compute});
     pm.addPass(createVerifyLowered());
     break;
   }

@@ -119,6 +119,7 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
     schedule.ranges = false;
     // What many queries have added up so far is no memory of one block.
     schedule.sort = false;
+    schedule.grid = true;
   }
   pm.addNestedPass<func::FuncOp>(createSelectSchedule(schedule));
 }
@@ -215,8 +216,12 @@ static void buildKernelPipeline(OpPassManager &pm,
   pm.addPass(createMapKernels());
   MapProductsOptions products;
   products.limit = options.sharedBytes;
-  products.tf32 = options.tf32;
+  products.tf32 = options.compute == "tf32";
   pm.addNestedPass<func::FuncOp>(createMapProducts(products));
+  MapContractionsOptions contractions;
+  if (options.compute == "tf32" || options.compute == "bf16")
+    contractions.rounding = options.compute;
+  pm.addNestedPass<func::FuncOp>(createMapContractions(contractions));
   pm.addNestedPass<func::FuncOp>(createDistributeThreads());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 #include "weir/IR/ReferenceBuilders.h"
@@ -70,6 +71,21 @@ Value ExpertBlocks::readToken(OpBuilder &builder, Value token) const {
                                         strides);
 }
 
+Value ExpertBlocks::clampExpert(OpBuilder &builder, Value expert) const {
+  Value last = buildIndex(builder, loc, ExpertsOp(op).getExpertCount() - 1);
+  return arith::MinUIOp::create(builder, loc, expert, last);
+}
+
+Value ExpertBlocks::readInput(OpBuilder &builder, Value pair) const {
+  Value row = readToken(builder, getToken(builder, pair));
+  if (!ExpertsOp(op).getWeighInput())
+    return row;
+  auto type = cast<RankedTensorType>(row.getType());
+  Value into = tensor::EmptyOp::create(builder, loc, type.getShape(),
+                                       type.getElementType());
+  return scaleRow(builder, row, readWeight(builder, pair), into);
+}
+
 /// The slice of `param` that belongs to `expert`.
 static Value sliceParam(OpBuilder &builder, Location loc, Value param,
                         Value expert) {
@@ -84,6 +100,13 @@ static Value sliceParam(OpBuilder &builder, Location loc, Value param,
                                      type.getElementType());
   return tensor::ExtractSliceOp::create(builder, loc, slice, param, offsets,
                                         sizes, strides);
+}
+
+void ExpertBlocks::mapParams(OpBuilder &builder, Value expert,
+                             IRMapping &mapping) const {
+  for (auto [param, argument] : llvm::zip_equal(
+           ExpertsOp(op).getParams(), ExpertsOp(op).getParamArguments()))
+    mapping.map(argument, sliceParam(builder, loc, param, expert));
 }
 
 //===----------------------------------------------------------------------===//
@@ -189,9 +212,7 @@ Value ExpertBlocks::buildBody(OpBuilder &builder, Value rows, Value expert,
                                   rows);
   IRMapping mapping;
   mapping.map(body.getArgument(0), rows);
-  for (auto [param, argument] : llvm::zip_equal(
-           ExpertsOp(op).getParams(), ExpertsOp(op).getParamArguments()))
-    mapping.map(argument, sliceParam(builder, loc, param, expert));
+  mapParams(builder, expert, mapping);
   for (Operation &inner : body.without_terminator()) {
     if (refine)
       cloneRefined(builder, inner, mapping);
@@ -243,4 +264,105 @@ Value ExpertBlocks::readPlace(OpBuilder &builder, Value tensor,
   return tensor::ExtractSliceOp::create(
       builder, loc, type.clone({1, type.getShape().back()}), tensor,
       place.offsets, place.sizes, place.strides);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows and sums
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> weir::buildCarryingLoop(
+    OpBuilder &builder, Location loc, Value first, Value last, Value step,
+    ValueRange carried,
+    function_ref<SmallVector<Value>(OpBuilder &, Value, ValueRange)> body) {
+  auto loop = scf::ForOp::create(
+      builder, loc, first, last, step, carried,
+      [&](OpBuilder &b, Location l, Value index, ValueRange arguments) {
+        scf::YieldOp::create(b, l, body(b, index, arguments));
+      });
+  return SmallVector<Value>(loop.getResults());
+}
+
+Value weir::sliceRows(OpBuilder &builder, Location loc, Value tensor,
+                      OpFoldResult first, OpFoldResult count, int64_t columns) {
+  SmallVector<OpFoldResult> offsets{first, builder.getIndexAttr(0)},
+      sizes{count, builder.getIndexAttr(columns)},
+      strides(2, builder.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(builder, loc, tensor, offsets, sizes,
+                                        strides);
+}
+
+/// `row * factor`, written over `into`; both are `[1, ...]`.
+Value ExpertBlocks::scaleRow(OpBuilder &builder, Value row, Value factor,
+                             Value into) const {
+  AffineMap all = builder.getMultiDimIdentityMap(2);
+  return linalg::GenericOp::create(
+             builder, loc, into.getType(), row, into,
+             ArrayRef<AffineMap>{all, all},
+             SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
+             [&](OpBuilder &n, Location l, ValueRange in) {
+               Value product = arith::MulFOp::create(n, l, in[0], factor);
+               linalg::YieldOp::create(n, l, product);
+             })
+      .getResult(0);
+}
+
+Value ExpertBlocks::addTerm(OpBuilder &b, Value row, Value pair,
+                            Value into) const {
+  Value valid = arith::CmpIOp::create(
+      b, loc, arith::CmpIPredicate::ult, readExpert(b, pair),
+      buildIndex(b, loc, ExpertsOp(op).getExpertCount()));
+  Value weight = ExpertsOp(op).getWeighInput() ? Value() : readWeight(b, pair);
+  Type sumType = cast<RankedTensorType>(into.getType()).getElementType();
+  AffineMap all = b.getMultiDimIdentityMap(2);
+  return linalg::GenericOp::create(
+             b, loc, into.getType(), row, into, ArrayRef<AffineMap>{all, all},
+             SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
+             [&](OpBuilder &n, Location l, ValueRange in) {
+               Value term = convertFloat(n, l, in[0], sumType);
+               if (weight)
+                 term = arith::MulFOp::create(
+                     n, l, term, convertFloat(n, l, weight, sumType));
+               Value sum = arith::AddFOp::create(n, l, in[1], term);
+               Value next = arith::SelectOp::create(n, l, valid, sum, in[1]);
+               linalg::YieldOp::create(n, l, next);
+             })
+      .getResult(0);
+}
+
+Value ExpertBlocks::buildSums(
+    OpBuilder &builder, Value outputs,
+    function_ref<Value(OpBuilder &, Value)> rowOf) const {
+  auto type = cast<RankedTensorType>(outputs.getType());
+  FloatType sumType = getAccumulatorType(type.getElementType());
+  int64_t features = type.getShape().back();
+  Value sums =
+      tensor::EmptyOp::create(builder, loc, getResultSizes(builder), sumType);
+  auto combine = scf::ForallOp::create(builder, loc,
+                                       ArrayRef<OpFoldResult>{tokenCount}, sums,
+                                       /*mapping=*/std::nullopt);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(combine.getTerminator());
+  Value token = combine.getInductionVars().front();
+  Place place = getPlace(builder, token);
+  Value own = readPlace(builder, combine.getRegionIterArgs().front(), place);
+  own = linalg::FillOp::create(builder, loc,
+                               buildFloat(builder, loc, sumType, 0), own)
+            .getResult(0);
+  own = buildCarryingLoop(
+            builder, loc, buildIndex(builder, loc, 0),
+            buildIndex(builder, loc, ExpertsOp(op).getSlotCount()),
+            buildIndex(builder, loc, 1), own,
+            [&](OpBuilder &b, Value slot, ValueRange carried) {
+              Value pair = getPair(b, token, slot);
+              Value row = sliceRows(b, loc, outputs, rowOf(b, pair),
+                                    b.getIndexAttr(1), features);
+              return SmallVector<Value>{addTerm(b, row, pair, carried.front())};
+            })
+            .front();
+  builder.setInsertionPointToEnd(combine.getTerminator().getBody());
+  tensor::ParallelInsertSliceOp::create(
+      builder, loc, own, combine.getRegionIterArgs().front(), place.offsets,
+      place.sizes, place.strides);
+  builder.setInsertionPointAfter(combine);
+  return combine.getResult(0);
 }

@@ -14,6 +14,7 @@
 #ifndef WEIR_IR_EXPERTBLOCKS_H
 #define WEIR_IR_EXPERTBLOCKS_H
 
+#include "mlir/IR/IRMapping.h"
 #include "weir/IR/Weir.h"
 
 namespace weir {
@@ -38,8 +39,18 @@ public:
   mlir::Value readExpert(mlir::OpBuilder &builder, mlir::Value pair) const;
   /// The weight of `pair`, of the input's type.
   mlir::Value readWeight(mlir::OpBuilder &builder, mlir::Value pair) const;
+  /// An expert that exists in place of one that does not, whose term is left
+  /// out.
+  mlir::Value clampExpert(mlir::OpBuilder &builder, mlir::Value expert) const;
   /// The token's features, `[1, D]`.
   mlir::Value readToken(mlir::OpBuilder &builder, mlir::Value token) const;
+
+  /// The input of the body for `pair`, `[1, D]`.
+  mlir::Value readInput(mlir::OpBuilder &builder, mlir::Value pair) const;
+  /// The slice of each of `params` that belongs to `expert`, and where the
+  /// region's arguments for them go.
+  void mapParams(mlir::OpBuilder &builder, mlir::Value expert,
+                 mlir::IRMapping &mapping) const;
 
   /// What `expert`'s body yields for `rows`, which are `[n, D]` or, known to be
   /// one row, `[1, D]`; of the same kind. With `refine`, the operations of the
@@ -59,13 +70,47 @@ public:
   mlir::Value readPlace(mlir::OpBuilder &builder, mlir::Value tensor,
                         const Place &place) const;
 
+  /// `into + weight * row`, or `into` where `pair` has no expert; rows are
+  /// `[1, D']`.
+  mlir::Value addTerm(mlir::OpBuilder &builder, mlir::Value row,
+                      mlir::Value pair, mlir::Value into) const;
+  /// The result: of each token, the sum of its pairs' rows in the order of
+  /// slots. Row `rowOf(pair)` of `outputs` belongs to `pair`.
+  mlir::Value
+  buildSums(mlir::OpBuilder &builder, mlir::Value outputs,
+            llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Value)>
+                rowOf) const;
+
 private:
+  mlir::Value scaleRow(mlir::OpBuilder &builder, mlir::Value row,
+                       mlir::Value factor, mlir::Value into) const;
+
   ExpertsOp op;
   mlir::Location loc;
   /// `[tokens, D]`, and of each pair.
   mlir::Value input, indices, weights;
   mlir::OpFoldResult tokenCount;
 };
+
+/// A loop from `first` to `last` that hands `carried` on.
+llvm::SmallVector<mlir::Value>
+buildCarryingLoop(mlir::OpBuilder &builder, mlir::Location loc,
+                  mlir::Value first, mlir::Value last, mlir::Value step,
+                  mlir::ValueRange carried,
+                  llvm::function_ref<llvm::SmallVector<mlir::Value>(
+                      mlir::OpBuilder &, mlir::Value, mlir::ValueRange)>
+                      body);
+
+/// `count` rows of `tensor` from `first` on, of `columns` features.
+mlir::Value sliceRows(mlir::OpBuilder &builder, mlir::Location loc,
+                      mlir::Value tensor, mlir::OpFoldResult first,
+                      mlir::OpFoldResult count, int64_t columns);
+
+/// `op` by blocks of `rows` rows of one expert: each operation of its region
+/// becomes a parallel loop over all experts' blocks, and columns where its
+/// schedule cuts them, or an operation on all rows where it needs no param.
+mlir::Value buildExpertGrid(mlir::OpBuilder &builder, ExpertsOp op,
+                            int64_t rows);
 
 } // namespace weir
 

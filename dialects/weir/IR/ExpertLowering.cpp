@@ -14,6 +14,8 @@
 // the rows of its pairs in the order of slots, whichever thread they came from,
 // so that results do not depend on threads.
 //
+// The form for a grid is in ExpertGrid.cpp.
+//
 // With one token there is nothing to sort. Its experts are spread over threads
 // (`slots`), or, when they would not divide evenly, go one after another with
 // their products spread over threads (`columns`).
@@ -35,19 +37,6 @@ using namespace weir;
 static constexpr int64_t RowsPerWeights = 12;
 /// Rows of a block where there is no schedule.
 static constexpr int64_t DefaultRows = 64;
-
-/// A loop from `first` to `last` that hands `carried` on.
-static SmallVector<Value> buildLoop(
-    OpBuilder &builder, Location loc, Value first, Value last, Value step,
-    ValueRange carried,
-    function_ref<SmallVector<Value>(OpBuilder &, Value, ValueRange)> body) {
-  auto loop = scf::ForOp::create(
-      builder, loc, first, last, step, carried,
-      [&](OpBuilder &b, Location l, Value index, ValueRange arguments) {
-        scf::YieldOp::create(b, l, body(b, index, arguments));
-      });
-  return SmallVector<Value>(loop.getResults());
-}
 
 namespace {
 /// Builds the optimised form of one `weir.experts`.
@@ -89,23 +78,12 @@ private:
   Value read(OpBuilder &b, Value tensor, Value at) const {
     return tensor::ExtractOp::create(b, loc, tensor, at);
   }
-  Value exists(OpBuilder &b, Value expert) const {
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, expert,
-                                 index(b, experts));
-  }
-  /// `count` rows of `tensor` from `first` on, of `columns` features.
-  Value sliceRows(OpBuilder &b, Value tensor, OpFoldResult first,
-                  OpFoldResult count, int64_t columns) const;
   Value insertRows(OpBuilder &b, Value part, Value into, OpFoldResult first,
                    OpFoldResult count, int64_t columns) const;
 
   Order sortPairs(Value pairCount);
   Value cutParts(const Order &order, int64_t parts);
   Value gather(OpBuilder &b, const Order &order, Value first, Value count);
-  Value scaleRow(OpBuilder &b, Value row, Value factor, Value into);
-  Value addTerm(OpBuilder &b, Value row, Value pair, Value into);
-  Value readRow(OpBuilder &b, Value token, Value pair);
-  Value clampExpert(OpBuilder &b, Value expert);
 
   OpBuilder &builder;
   ExpertsOp op;
@@ -116,14 +94,6 @@ private:
   Value zero, one;
 };
 } // namespace
-
-Value ExpertSorter::sliceRows(OpBuilder &b, Value tensor, OpFoldResult first,
-                              OpFoldResult count, int64_t columns) const {
-  SmallVector<OpFoldResult> offsets{first, b.getIndexAttr(0)},
-      sizes{count, b.getIndexAttr(columns)}, strides(2, b.getIndexAttr(1));
-  return tensor::ExtractSliceOp::create(b, loc, tensor, offsets, sizes,
-                                        strides);
-}
 
 Value ExpertSorter::insertRows(OpBuilder &b, Value part, Value into,
                                OpFoldResult first, OpFoldResult count,
@@ -152,38 +122,38 @@ ExpertSorter::Order ExpertSorter::sortPairs(Value pairCount) {
   Value counts = tensor::EmptyOp::create(builder, loc, entries, indexType);
   counts = linalg::FillOp::create(builder, loc, zero, counts).getResult(0);
   Value two = index(builder, 2);
-  counts =
-      buildLoop(builder, loc, zero, pairCount, one, counts,
-                [&](OpBuilder &b, Value pair, ValueRange carried) {
-                  Value at = add(b, expertOf(b, pair), two);
-                  return SmallVector<Value>{increase(b, carried.front(), at)};
-                })
-          .front();
-  counts =
-      buildLoop(builder, loc, two, index(builder, experts + 3), one, counts,
-                [&](OpBuilder &b, Value at, ValueRange carried) {
-                  Value before = read(b, carried.front(), subtract(b, at, one));
-                  Value sum = add(b, before, read(b, carried.front(), at));
-                  return SmallVector<Value>{tensor::InsertOp::create(
-                      b, loc, sum, carried.front(), at)};
-                })
-          .front();
+  counts = buildCarryingLoop(builder, loc, zero, pairCount, one, counts,
+                             [&](OpBuilder &b, Value pair, ValueRange carried) {
+                               Value at = add(b, expertOf(b, pair), two);
+                               return SmallVector<Value>{
+                                   increase(b, carried.front(), at)};
+                             })
+               .front();
+  counts = buildCarryingLoop(
+               builder, loc, two, index(builder, experts + 3), one, counts,
+               [&](OpBuilder &b, Value at, ValueRange carried) {
+                 Value before = read(b, carried.front(), subtract(b, at, one));
+                 Value sum = add(b, before, read(b, carried.front(), at));
+                 return SmallVector<Value>{tensor::InsertOp::create(
+                     b, loc, sum, carried.front(), at)};
+               })
+               .front();
   SmallVector<OpFoldResult> extents{
       tensor::getMixedSize(builder, loc, op.getIndices(), 0)};
   extents.front() = getAsOpFoldResult(pairCount);
   SmallVector<Value> placed{
       counts, tensor::EmptyOp::create(builder, loc, extents, indexType),
       tensor::EmptyOp::create(builder, loc, extents, indexType)};
-  placed =
-      buildLoop(builder, loc, zero, pairCount, one, placed,
-                [&](OpBuilder &b, Value pair, ValueRange carried) {
-                  Value at = add(b, expertOf(b, pair), one);
-                  Value row = read(b, carried[0], at);
-                  return SmallVector<Value>{
-                      increase(b, carried[0], at),
-                      tensor::InsertOp::create(b, loc, pair, carried[1], row),
-                      tensor::InsertOp::create(b, loc, row, carried[2], pair)};
-                });
+  placed = buildCarryingLoop(
+      builder, loc, zero, pairCount, one, placed,
+      [&](OpBuilder &b, Value pair, ValueRange carried) {
+        Value at = add(b, expertOf(b, pair), one);
+        Value row = read(b, carried[0], at);
+        return SmallVector<Value>{
+            increase(b, carried[0], at),
+            tensor::InsertOp::create(b, loc, pair, carried[1], row),
+            tensor::InsertOp::create(b, loc, row, carried[2], pair)};
+      });
   return {placed[0], placed[1], placed[2]};
 }
 
@@ -202,22 +172,23 @@ Value ExpertSorter::cutParts(const Order &order, int64_t parts) {
     return add(b, rows, arith::SelectOp::create(b, loc, any, weights, zero));
   };
   Value last = index(builder, experts);
-  Value total = buildLoop(builder, loc, zero, last, one, zero,
-                          [&](OpBuilder &b, Value expert, ValueRange sum) {
-                            return SmallVector<Value>{add(
-                                b, sum.front(), costOf(b, rowsOf(b, expert)))};
-                          })
-                    .front();
+  Value total =
+      buildCarryingLoop(builder, loc, zero, last, one, zero,
+                        [&](OpBuilder &b, Value expert, ValueRange sum) {
+                          return SmallVector<Value>{add(
+                              b, sum.front(), costOf(b, rowsOf(b, expert)))};
+                        })
+          .front();
   SmallVector<int64_t> entries{parts + 1};
   Value cuts =
       tensor::EmptyOp::create(builder, loc, entries, builder.getIndexType());
-  return buildLoop(
+  return buildCarryingLoop(
              builder, loc, zero, index(builder, parts + 1), one, cuts,
              [&](OpBuilder &b, Value part, ValueRange carried) {
                Value share = arith::DivUIOp::create(
                    b, loc, arith::MulIOp::create(b, loc, total, part),
                    index(b, parts));
-               SmallVector<Value> cut = buildLoop(
+               SmallVector<Value> cut = buildCarryingLoop(
                    b, loc, zero, last, one, ValueRange{zero, share},
                    [&](OpBuilder &b, Value expert, ValueRange state) {
                      Value rows = rowsOf(b, expert);
@@ -235,66 +206,20 @@ Value ExpertSorter::cutParts(const Order &order, int64_t parts) {
       .front();
 }
 
-/// `row * factor`, written over `into`; both are `[1, ...]`.
-Value ExpertSorter::scaleRow(OpBuilder &b, Value row, Value factor,
-                             Value into) {
-  AffineMap all = b.getMultiDimIdentityMap(2);
-  return linalg::GenericOp::create(
-             b, loc, into.getType(), row, into, ArrayRef<AffineMap>{all, all},
-             SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
-             [&](OpBuilder &n, Location l, ValueRange in) {
-               Value product = arith::MulFOp::create(n, l, in[0], factor);
-               linalg::YieldOp::create(n, l, product);
-             })
-      .getResult(0);
-}
-
-/// The input of the body for `pair`, which belongs to `token`.
-Value ExpertSorter::readRow(OpBuilder &b, Value token, Value pair) {
-  Value row = blocks.readToken(b, token);
-  if (!op.getWeighInput())
-    return row;
-  SmallVector<int64_t> shape{1, inputs};
-  Value into = tensor::EmptyOp::create(b, loc, shape, element);
-  return scaleRow(b, row, blocks.readWeight(b, pair), into);
-}
-
 /// The inputs of `count` rows from `first` on.
 Value ExpertSorter::gather(OpBuilder &b, const Order &order, Value first,
                            Value count) {
   SmallVector<OpFoldResult> extents{count, b.getIndexAttr(inputs)};
   Value init = tensor::EmptyOp::create(b, loc, extents, element);
-  return buildLoop(b, loc, zero, count, one, init,
-                   [&](OpBuilder &b, Value i, ValueRange carried) {
-                     Value pair = read(b, order.pairs, add(b, first, i));
-                     Value row = readRow(b, blocks.getToken(b, pair), pair);
-                     return SmallVector<Value>{
-                         insertRows(b, row, carried.front(), i,
-                                    b.getIndexAttr(1), inputs)};
-                   })
-      .front();
-}
-
-/// `into + weight * row`, or `into` where `pair` has no expert; rows are
-/// `[1, D']`.
-Value ExpertSorter::addTerm(OpBuilder &b, Value row, Value pair, Value into) {
-  Value valid = exists(b, blocks.readExpert(b, pair));
-  Value weight = op.getWeighInput() ? Value() : blocks.readWeight(b, pair);
-  Type sumType = cast<RankedTensorType>(into.getType()).getElementType();
-  AffineMap all = b.getMultiDimIdentityMap(2);
-  return linalg::GenericOp::create(
-             b, loc, into.getType(), row, into, ArrayRef<AffineMap>{all, all},
-             SmallVector<utils::IteratorType>(2, utils::IteratorType::parallel),
-             [&](OpBuilder &n, Location l, ValueRange in) {
-               Value term = convertFloat(n, l, in[0], sumType);
-               if (weight)
-                 term = arith::MulFOp::create(
-                     n, l, term, convertFloat(n, l, weight, sumType));
-               Value sum = arith::AddFOp::create(n, l, in[1], term);
-               Value next = arith::SelectOp::create(n, l, valid, sum, in[1]);
-               linalg::YieldOp::create(n, l, next);
+  return buildCarryingLoop(
+             b, loc, zero, count, one, init,
+             [&](OpBuilder &b, Value i, ValueRange carried) {
+               Value pair = read(b, order.pairs, add(b, first, i));
+               Value row = blocks.readInput(b, pair);
+               return SmallVector<Value>{insertRows(b, row, carried.front(), i,
+                                                    b.getIndexAttr(1), inputs)};
              })
-      .getResult(0);
+      .front();
 }
 
 Value ExpertSorter::buildGrouped(int64_t rowsPerBlock, int64_t parts) {
@@ -319,18 +244,18 @@ Value ExpertSorter::buildGrouped(int64_t rowsPerBlock, int64_t parts) {
     Value begin = read(builder, cuts, part);
     Value end = read(builder, cuts, add(builder, part, one));
     Value count = subtract(builder, end, begin);
-    Value own = sliceRows(builder, forall.getRegionIterArgs().front(), begin,
-                          count, features);
+    Value own = sliceRows(builder, loc, forall.getRegionIterArgs().front(),
+                          begin, count, features);
     Value step = index(builder, rowsPerBlock);
     Value done =
-        buildLoop(
+        buildCarryingLoop(
             builder, loc, zero, index(builder, experts), one, own,
             [&](OpBuilder &b, Value expert, ValueRange carried) {
               Value first = arith::MaxSIOp::create(
                   b, loc, read(b, order.starts, expert), begin);
               Value last = arith::MinSIOp::create(
                   b, loc, read(b, order.starts, add(b, expert, one)), end);
-              return buildLoop(
+              return buildCarryingLoop(
                   b, loc, first, last, step, carried,
                   [&](OpBuilder &b, Value row, ValueRange into) {
                     Value rest = arith::MinSIOp::create(b, loc, step,
@@ -353,42 +278,9 @@ Value ExpertSorter::buildGrouped(int64_t rowsPerBlock, int64_t parts) {
   }
   sorted = forall.getResult(0);
 
-  // Sums of each token.
-  FloatType sumType = getAccumulatorType(element);
-  Value sums = tensor::EmptyOp::create(builder, loc,
-                                       blocks.getResultSizes(builder), sumType);
-  auto combine = scf::ForallOp::create(
-      builder, loc, ArrayRef<OpFoldResult>{blocks.getTokenCount()}, sums,
-      /*mapping=*/std::nullopt);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPoint(combine.getTerminator());
-  Value token = combine.getInductionVars().front();
-  ExpertBlocks::Place place = blocks.getPlace(builder, token);
-  Value own =
-      blocks.readPlace(builder, combine.getRegionIterArgs().front(), place);
-  own = linalg::FillOp::create(builder, loc,
-                               buildFloat(builder, loc, sumType, 0), own)
-            .getResult(0);
-  own = buildLoop(builder, loc, zero, slots, one, own,
-                  [&](OpBuilder &b, Value slot, ValueRange carried) {
-                    Value pair = blocks.getPair(b, token, slot);
-                    Value row = sliceRows(b, sorted, read(b, order.rows, pair),
-                                          b.getIndexAttr(1), features);
-                    return SmallVector<Value>{
-                        addTerm(b, row, pair, carried.front())};
-                  })
-            .front();
-  builder.setInsertionPointToEnd(combine.getTerminator().getBody());
-  tensor::ParallelInsertSliceOp::create(
-      builder, loc, own, combine.getRegionIterArgs().front(), place.offsets,
-      place.sizes, place.strides);
-  builder.setInsertionPointAfter(combine);
-  return combine.getResult(0);
-}
-
-/// An expert that exists in place of one that does not, whose term is left out.
-Value ExpertSorter::clampExpert(OpBuilder &b, Value expert) {
-  return arith::MinUIOp::create(b, loc, expert, index(b, experts - 1));
+  return blocks.buildSums(builder, sorted, [&](OpBuilder &b, Value pair) {
+    return read(b, order.rows, pair);
+  });
 }
 
 /// Zeros to add the terms of one token to.
@@ -408,8 +300,9 @@ Value ExpertSorter::buildSlots() {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPoint(forall.getTerminator());
     Value slot = forall.getInductionVars().front();
-    Value expert = clampExpert(builder, blocks.readExpert(builder, slot));
-    Value output = blocks.buildBody(builder, readRow(builder, zero, slot),
+    Value expert =
+        blocks.clampExpert(builder, blocks.readExpert(builder, slot));
+    Value output = blocks.buildBody(builder, blocks.readInput(builder, slot),
                                     expert, /*refine=*/true);
     builder.setInsertionPointToEnd(forall.getTerminator().getBody());
     SmallVector<OpFoldResult> offsets{slot, builder.getIndexAttr(0)},
@@ -420,28 +313,28 @@ Value ExpertSorter::buildSlots() {
                                           offsets, sizes, strides);
   }
   outputs = forall.getResult(0);
-  return buildLoop(
+  return buildCarryingLoop(
              builder, loc, zero, index(builder, op.getSlotCount()), one,
              buildZeroSum(builder, loc, getAccumulatorType(element), features),
              [&](OpBuilder &b, Value slot, ValueRange carried) {
-               Value row =
-                   sliceRows(b, outputs, slot, b.getIndexAttr(1), features);
+               Value row = sliceRows(b, loc, outputs, slot, b.getIndexAttr(1),
+                                     features);
                return SmallVector<Value>{
-                   addTerm(b, row, slot, carried.front())};
+                   blocks.addTerm(b, row, slot, carried.front())};
              })
       .front();
 }
 
 Value ExpertSorter::buildColumns() {
-  return buildLoop(
+  return buildCarryingLoop(
              builder, loc, zero, index(builder, op.getSlotCount()), one,
              buildZeroSum(builder, loc, getAccumulatorType(element), features),
              [&](OpBuilder &b, Value slot, ValueRange carried) {
-               Value expert = clampExpert(b, blocks.readExpert(b, slot));
-               Value output = blocks.buildBody(b, readRow(b, zero, slot),
+               Value expert = blocks.clampExpert(b, blocks.readExpert(b, slot));
+               Value output = blocks.buildBody(b, blocks.readInput(b, slot),
                                                expert, /*refine=*/true);
                return SmallVector<Value>{
-                   addTerm(b, output, slot, carried.front())};
+                   blocks.addTerm(b, output, slot, carried.front())};
              })
       .front();
 }
@@ -454,6 +347,8 @@ FailureOr<SmallVector<Value>> ExpertsOp::buildLowering(OpBuilder &builder) {
     sums = sorter.buildSlots();
   else if (schedule && schedule.getForm().getValue() == "columns")
     sums = sorter.buildColumns();
+  else if (schedule && schedule.getForm().getValue() == "grid")
+    sums = buildExpertGrid(builder, *this, schedule.getTiles()[0]);
   else
     sums = sorter.buildGrouped(schedule ? schedule.getTiles()[0] : DefaultRows,
                                schedule ? schedule.getTiles()[1] : 1);

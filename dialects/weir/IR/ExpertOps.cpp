@@ -21,6 +21,8 @@ static LogicalResult verifySchedule(ExpertsOp op) {
   ArrayRef<int64_t> tiles = schedule.getTiles().asArrayRef();
   if (form == "grouped" && tiles.size() == 2 && tiles[0] > 0 && tiles[1] > 0)
     return success();
+  if (form == "grid" && tiles.size() == 1 && tiles[0] > 0)
+    return success();
   auto input = cast<RankedTensorType>(op.getInput().getType());
   bool single = llvm::all_of(input.getShape().drop_back(),
                              [](int64_t extent) { return extent == 1; });
@@ -28,8 +30,8 @@ static LogicalResult verifySchedule(ExpertsOp op) {
     return success();
   return op.emitOpError("has the schedule ")
          << schedule
-         << ", expected the form grouped with tiles [rows, parts], or slots or "
-            "columns for one token";
+         << ", expected the form grouped with tiles [rows, parts], grid with "
+            "tiles [rows], or slots or columns for one token";
 }
 
 /// What the region gets of a param: one expert's slice.

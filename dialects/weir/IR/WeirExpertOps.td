@@ -153,9 +153,10 @@ def Weir_ExpertsOp : Weir_PointwiseOp<"experts", [SingleBlock]> {
     - (C6) With `weigh_input`, the body gets weights[t, s] * input[t], and its
       results are added as they are.
     - (C7) `schedule`, where given, has the form `grouped` with the tiles [rows
-      of a block, parts for threads], or, for one token of static extents,
-      `slots` (its experts side by side) or `columns` (one after another, each
-      spread over threads).
+      of a block, parts for threads]; or `grid` with [rows of a block], one
+      operation of the region after another for all experts; or, for one token
+      of static extents, `slots` (its experts side by side) or `columns` (one
+      after another, each spread over threads).
   }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$indices,
     AnyRankedTensor:$weights, Variadic<AnyRankedTensor>:$params,

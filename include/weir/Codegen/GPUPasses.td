@@ -16,7 +16,10 @@ def ShareBuffers : Pass<"weir-share-buffers", "::mlir::func::FuncOp"> {
     A buffer made inside a parallel loop belongs to one of its points, which is
     a block of threads later. It moves to the memory that such a block shares.
     Extents that are not static need a bound, such as that of a last tile; the
-    buffer is as large as that, and a view of it has the extents asked for.
+    buffer is as large as that, and a view of it has the extents asked for. A
+    buffer with an extent without a bound, as the scores of all keys, cannot be
+    shared: each point gets a part of one buffer in front of the loop, which a
+    remark says. Such an extent has to be known in front of the loop.
 
     Precondition: bufferised; each allocation's uses are views and accesses.
     Limits: the buffers of one outermost loop have at most `limit` bytes, and
@@ -74,7 +77,9 @@ def MapKernels : Pass<"weir-map-kernels", "::mlir::ModuleOp"> {
     its points, each operation on whole buffers outside of one a launch whose
     threads share its elements, and each loop without parallel work a launch of
     one block. Loops around them, and arithmetic on extents, stay with the host,
-    which sees no buffer's contents: a host that would have to is an error.
+    which sees no buffer's contents: a host that would have to is an error. What
+    launches alone need of contents is read in each of them: elements, loops that
+    sum such up, and branches that choose between buffers by them.
     Bodies still say what a block does; `weir-distribute-threads` says which
     thread does it.
 
@@ -161,6 +166,49 @@ def MapProducts : Pass<"weir-map-products"> {
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
     "::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def MapContractions : Pass<"weir-map-contractions"> {
+  let summary = "compute contractions in kernels by tiles of registers";
+  let description = [{
+    Inside of a `gpu.launch` whose block does all of its body, a sum of products
+    over buffers, such as a mixer's tiles have, becomes code that says what each
+    thread does, in an `scf.execute_region` with the attribute `weir.by_thread`.
+    A thread has the sums of up to eight rows by four columns in registers, so
+    that it loads a factor once for several of them. Any body that is added up
+    in f32 will do.
+
+    With `rounding`, a product of two factors of f32 is computed by `mma.sync`
+    instead: its factors are rounded to tf32 or bf16, its sums are f32.
+
+    Precondition: behind `weir-map-kernels`. Contractions with fewer tiles than
+    threads stay as they are, for `weir-distribute-threads`.
+
+    ```mlir
+    // old: keys x queries
+    linalg.generic ins(%k, %q : memref<?x16xf32>, memref<16x16xf32, #shared>)
+        outs(%s : memref<?x16xf32, #shared>) { ... }
+    // new:
+    scf.execute_region {
+      scf.for %tile = %thread to %tiles step %threads {
+        %sums:16 = scf.for %d = %c0 to %c16 step %c1 iter_args(...) {
+          %a = memref.load %k[%row, %d]
+          %b = vector.load %q[%d, %column] : ..., vector<4xf32>
+          ...
+      }
+      scf.yield
+    } {weir.by_thread}
+    ```
+  }];
+  let options = [
+    Option<"rounding", "rounding", "std::string", "\"\"",
+           "What factors are rounded to for matrices: tf32, bf16 or nothing">,
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::nvgpu::NVGPUDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"];
 }
 
 def DistributeThreads : Pass<"weir-distribute-threads"> {

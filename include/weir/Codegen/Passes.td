@@ -173,7 +173,8 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
       thread.
     - `weir.experts`: `grouped` for many tokens, with the rows of a block and
       parts for threads; for one token `slots`, or `columns` where its experts
-      do not divide evenly among the threads.
+      do not divide evenly among the threads. With `grid` it is `grid`, and a
+      tile of a product in it is one panel.
     - `weir.attention`: `row` for a single query, or `split` where its heads do
       not divide evenly among the threads; `flash` for more queries, with as
       many in a tile as fill whole vectors with the heads of a group. Along a
@@ -217,6 +218,8 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
            "Cut time into ranges where threads would be idle">,
     Option<"sort", "sort", "bool", "true",
            "Sort queries with lists of their own by the blocks that these name">,
+    Option<"grid", "grid", "bool", "false",
+           "Spread an expert's products over the blocks of a grid">,
     Option<"rows", "rows", "int64_t", "132",
            "Rows of a product that a tile takes at most; a multiple of those that "
            "registers take at once, 12 with vectors of 512 bits">,

@@ -81,8 +81,8 @@ struct LowerOptions {
   CPUTarget target;
   /// Bytes of shared memory that a block of the GPU may have.
   int64_t sharedBytes = 49152;
-  /// Whether kernels may round factors of f32 to tf32.
-  bool tf32 = false;
+  /// What kernels may round factors of f32 to, `tf32` or `bf16`; else nothing.
+  std::string compute;
 };
 
 void buildFormPipeline(mlir::OpPassManager &pm, const FormOptions &options);

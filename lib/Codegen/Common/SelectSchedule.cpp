@@ -72,6 +72,10 @@ Choice SelectSchedulePass::choose(PackedLinearOp linear) {
       cast<RankedTensorType>(linear.getValues().getType()).getDimSize(0);
   if (auto experts = dyn_cast<ExpertsOp>(linear->getParentOp());
       experts && choose(experts).schedule.getForm().getValue() != "columns") {
+    if (grid)
+      return {makeSchedule("panel", {rows, linear.getPanel()},
+                           /*parallel=*/true),
+              "one panel for a block of one expert"};
     int64_t perTile = std::min(panels, PanelsPerInnerTile);
     while (panels % perTile != 0)
       --perTile;
@@ -474,6 +478,10 @@ Choice SelectSchedulePass::choose(ExpertsOp experts) {
                              [](int64_t extent) { return extent == 1; });
   std::string count = std::to_string(slots) + " of " +
                       std::to_string(experts.getExpertCount()) + " experts";
+  if (grid)
+    return {makeSchedule("grid", {rows}, /*parallel=*/true),
+            count + ": blocks of " + std::to_string(rows) +
+                " rows of one expert, one operation after another"};
   if (!single)
     return {makeSchedule("grouped", {RowsPerExpertBlock, threads},
                          /*parallel=*/true),

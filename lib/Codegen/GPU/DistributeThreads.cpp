@@ -106,16 +106,30 @@ private:
 };
 } // namespace
 
-/// The buffer that `view` is part of, different ones of which do not overlap:
-/// what is cut out of the arena or the weights is a buffer of its own.
-static Value getBuffer(Value view) {
-  while (Operation *op = view.getDefiningOp()) {
-    auto viewLike = dyn_cast<ViewLikeOpInterface>(op);
-    if (!viewLike || isa<memref::ViewOp>(op))
-      break;
-    view = viewLike.getViewSource();
+/// The buffers that `view` may be part of, different ones of which do not
+/// overlap: what is cut out of the arena or the weights is a buffer of its own.
+/// A branch that chooses between views gives several.
+static llvm::SmallSetVector<Value, 2> getBuffers(Value view) {
+  llvm::SmallSetVector<Value, 2> buffers;
+  SmallVector<Value> open{view};
+  while (!open.empty()) {
+    Value next = open.pop_back_val();
+    Operation *op = next.getDefiningOp();
+    if (auto branch = dyn_cast_or_null<scf::IfOp>(op)) {
+      unsigned number = cast<OpResult>(next).getResultNumber();
+      open.push_back(branch.thenYield().getOperand(number));
+      open.push_back(branch.elseYield().getOperand(number));
+    } else if (auto select = dyn_cast_or_null<arith::SelectOp>(op)) {
+      open.push_back(select.getTrueValue());
+      open.push_back(select.getFalseValue());
+    } else if (auto viewLike = dyn_cast_or_null<ViewLikeOpInterface>(op);
+               viewLike && !isa<memref::ViewOp>(op)) {
+      open.push_back(viewLike.getViewSource());
+    } else {
+      buffers.insert(next);
+    }
   }
-  return view;
+  return buffers;
 }
 
 /// Whose the elements of the shared buffer `operand` of `op` are.
@@ -140,12 +154,14 @@ static OpenAccesses collectAccesses(Operation *op) {
       Value value = effect.getValue();
       if (!value || !isa<MemRefType>(value.getType()))
         continue;
-      Value buffer = getBuffer(value);
-      Owner owner = findOwner(inner, value);
-      if (isa<MemoryEffects::Write>(effect.getEffect()))
-        OpenAccesses::add(accesses.written, buffer, owner);
-      else if (isa<MemoryEffects::Read>(effect.getEffect()))
-        OpenAccesses::add(accesses.read, buffer, owner);
+      auto buffers = getBuffers(value);
+      Owner owner = buffers.size() == 1 ? findOwner(inner, value) : Owner();
+      for (Value buffer : buffers) {
+        if (isa<MemoryEffects::Write>(effect.getEffect()))
+          OpenAccesses::add(accesses.written, buffer, owner);
+        else if (isa<MemoryEffects::Read>(effect.getEffect()))
+          OpenAccesses::add(accesses.read, buffer, owner);
+      }
     }
   });
   return accesses;

@@ -9,7 +9,8 @@
 // parallel (a launch of a block a point), on whole buffers (a launch over its
 // elements), sequential with contents of buffers inside (a launch of one
 // block), or free of these (the host's). What only some launches need of the
-// contents of buffers, single elements, is loaded in each of them.
+// contents of buffers (single elements, loops that sum such up, and branches
+// that choose between views by them) is read in each of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +18,8 @@
 #include "mlir/Dialect/MemRef/Utils/MemRefUtils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "weir/Codegen/ExtentBounds.h"
 #include "weir/Codegen/GPUPasses.h"
 #include "weir/IR/Weir.h"
 
@@ -55,6 +58,43 @@ static bool holdsParallelWork(Operation *op) {
   return walk.wasInterrupted();
 }
 
+/// Whether `op` writes contents of buffers.
+static bool writesMemory(Operation *op) {
+  WalkResult walk = op->walk([](Operation *inner) {
+    bool reads = isa<memref::LoadOp, memref::GetGlobalOp>(inner) ||
+                 inner->hasTrait<OpTrait::HasRecursiveMemoryEffects>() ||
+                 inner->hasTrait<OpTrait::IsTerminator>() ||
+                 isMemoryEffectFree(inner);
+    return reads ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  return walk.wasInterrupted();
+}
+
+/// Whether `op` can be computed again in each launch that uses its results, as
+/// a whole with what is inside of it: a loop or a branch that writes nothing.
+static bool isRepeatable(Operation *op) {
+  return isa<scf::ForOp, scf::IfOp>(op) && op->getNumResults() > 0 &&
+         !holdsParallelWork(op) && !writesMemory(op);
+}
+
+/// The outermost operation around `op`, or itself, that is repeatable; `op`
+/// where there is none.
+static Operation *findUnit(Operation *op) {
+  Operation *unit = op;
+  for (; op && !isa<func::FuncOp>(op); op = op->getParentOp())
+    if (isRepeatable(op))
+      unit = op;
+  return unit;
+}
+
+/// The values from outside that `op`, with what is inside of it, uses.
+static SmallVector<Value> getUsedValues(Operation *op) {
+  llvm::SetVector<Value> used;
+  used.insert_range(op->getOperands());
+  getUsedValuesDefinedAbove(op->getRegions(), used);
+  return used.takeVector();
+}
+
 namespace {
 /// Maps the functions of one module.
 class KernelMapper {
@@ -79,8 +119,10 @@ private:
   /// which the builder is left, is still empty.
   gpu::LaunchOp createLaunch(Location loc, Value blocks,
                              StringRef sharedBy = "block");
-  /// How many elements the parallel loops of `op` have, as an index.
+  /// How many elements the parallel loops of `op` have, as an index, or at
+  /// least how many of them are known to be no more than the host can tell.
   Value countElements(Operation *op);
+  Value boundExtent(Location loc, Value extent);
 
   OpBuilder builder;
   int64_t threads;
@@ -152,6 +194,56 @@ LogicalResult KernelMapper::mapForall(scf::ForallOp loop) {
   return success();
 }
 
+/// Whether `op` loads an element of a constant, which the host has too: the
+/// order of layers, say.
+static bool readsConstant(Operation *op) {
+  auto load = dyn_cast<memref::LoadOp>(op);
+  return load && load.getMemRef().getDefiningOp<memref::GetGlobalOp>();
+}
+
+/// Whether `op`, or what is inside of it, loads an element that only the device
+/// has.
+static bool readsContents(Operation *op) {
+  WalkResult walk = op->walk([](memref::LoadOp load) {
+    return readsConstant(load) ? WalkResult::advance()
+                               : WalkResult::interrupt();
+  });
+  return walk.wasInterrupted();
+}
+
+/// Whether `value` is computed from contents of buffers of the device.
+static bool dependsOnContents(Value value) {
+  llvm::SetVector<Operation *> open;
+  auto add = [&](Value next) {
+    if (Operation *source = next.getDefiningOp())
+      open.insert(source);
+  };
+  add(value);
+  for (unsigned i = 0; i < open.size(); ++i) {
+    Operation *op = open[i];
+    // An extent is the host's whatever the buffer holds.
+    if (auto dim = dyn_cast<memref::DimOp>(op)) {
+      if (auto view = dim.getSource().getDefiningOp<memref::SubViewOp>())
+        for (Value size : view.getSizes())
+          add(size);
+      continue;
+    }
+    if (readsContents(op))
+      return true;
+    for (Value used : getUsedValues(op))
+      add(used);
+  }
+  return false;
+}
+
+Value KernelMapper::boundExtent(Location loc, Value extent) {
+  if (!dependsOnContents(extent))
+    return extent;
+  // Threads go on until they have done all there is: any number of them will
+  // do.
+  return constant(loc, findExtentBound(extent).value_or(MostBlocks * threads));
+}
+
 Value KernelMapper::countElements(Operation *op) {
   Location loc = op->getLoc();
   Value count = constant(loc, 1);
@@ -160,7 +252,8 @@ Value KernelMapper::countElements(Operation *op) {
     for (int64_t axis = 0; axis < type.getRank(); ++axis)
       count = builder.createOrFold<arith::MulIOp>(
           loc, count,
-          builder.createOrFold<memref::DimOp>(loc, copy.getTarget(), axis));
+          boundExtent(loc, builder.createOrFold<memref::DimOp>(
+                               loc, copy.getTarget(), axis)));
     return count;
   }
   auto linalgOp = cast<linalg::LinalgOp>(op);
@@ -169,7 +262,8 @@ Value KernelMapper::countElements(Operation *op) {
     if (kind == utils::IteratorType::parallel)
       count = builder.createOrFold<arith::MulIOp>(
           loc, count,
-          getValueOrCreateConstantIndexOp(builder, loc, range.size));
+          boundExtent(
+              loc, getValueOrCreateConstantIndexOp(builder, loc, range.size)));
   // A result of a reduction may take a warp.
   if (linalgOp.getNumReductionLoops() > 0)
     count = builder.createOrFold<arith::MulIOp>(loc, count,
@@ -211,7 +305,8 @@ LogicalResult KernelMapper::mapOperation(Operation *op) {
           return failure();
     return success();
   }
-  if (!touchesMemory(op) || isa<memref::LoadOp, memref::GetGlobalOp>(op))
+  if (!touchesMemory(op) || isa<memref::LoadOp, memref::GetGlobalOp>(op) ||
+      isRepeatable(op))
     return success();
   if (isa<linalg::LinalgOp, memref::CopyOp>(op)) {
     mapWhole(op);
@@ -234,19 +329,13 @@ LogicalResult KernelMapper::mapBlock(Block &block) {
   return success();
 }
 
-/// Whether `op` loads an element of a constant, which the host has too: the
-/// order of layers, say.
-static bool readsConstant(Operation *op) {
-  auto load = dyn_cast<memref::LoadOp>(op);
-  return load && load.getMemRef().getDefiningOp<memref::GetGlobalOp>();
-}
-
-/// A launch behind `load` in its block that writes the buffer it reads, which
-/// would make a load inside of a launch behind that see another value.
-static gpu::LaunchOp findWriter(memref::LoadOp load) {
+/// A launch behind `unit` in its block that writes the buffer that `load`,
+/// which is inside of it, reads, which would make a load inside of a launch
+/// behind that see another value.
+static gpu::LaunchOp findWriter(memref::LoadOp load, Operation *unit) {
   MemrefValue base =
       memref::skipViewLikeOps(cast<MemrefValue>(load.getMemRef()));
-  for (Operation *op = load->getNextNode(); op; op = op->getNextNode()) {
+  for (Operation *op = unit->getNextNode(); op; op = op->getNextNode()) {
     gpu::LaunchOp found;
     op->walk([&](gpu::LaunchOp launch) {
       launch.walk([&](MemoryEffectOpInterface inner) {
@@ -275,20 +364,23 @@ LogicalResult KernelMapper::sinkLoads(func::FuncOp function) {
       return WalkResult::skip();
     order[op] = hosts.size();
     hosts.push_back(op);
-    return WalkResult::advance();
+    return isRepeatable(op) ? WalkResult::skip() : WalkResult::advance();
   });
   llvm::SetVector<Operation *> loaded;
-  for (Operation *op : hosts)
+  for (Operation *op : hosts) {
     if (isa<memref::GetGlobalOp>(op) ||
-        (isa<memref::LoadOp>(op) && !readsConstant(op)))
+        ((isa<memref::LoadOp>(op) || isRepeatable(op)) && readsContents(op)))
       loaded.insert(op);
+  }
   llvm::SetVector<Operation *> dependent(loaded);
   for (unsigned i = 0; i < dependent.size(); ++i)
-    for (Operation *user : dependent[i]->getUsers()) {
-      if (user->getParentOfType<gpu::LaunchOp>() || readsConstant(user))
+    for (Operation *inner : dependent[i]->getUsers()) {
+      if (inner->getParentOfType<gpu::LaunchOp>() || readsConstant(inner))
         continue;
-      bool moves = isMemoryEffectFree(user) && user->getNumRegions() == 0 &&
-                   !user->hasTrait<OpTrait::IsTerminator>();
+      Operation *user = findUnit(inner);
+      bool moves = isRepeatable(user) ||
+                   (isMemoryEffectFree(user) && user->getNumRegions() == 0 &&
+                    !user->hasTrait<OpTrait::IsTerminator>());
       if (!moves) {
         InFlightDiagnostic diagnostic = user->emitOpError(
             "depends on the contents of a buffer of the device, which the host "
@@ -304,17 +396,15 @@ LogicalResult KernelMapper::sinkLoads(func::FuncOp function) {
     // Operands of the body from in front of it, those of a clone last.
     SmallVector<Operation *> needed;
     llvm::SmallPtrSet<Operation *, 8> seen;
-    launch.walk([&](Operation *op) {
-      for (Value operand : op->getOperands())
-        if (Operation *source = operand.getDefiningOp();
-            source && dependent.contains(source) && seen.insert(source).second)
-          needed.push_back(source);
-    });
+    auto need = [&](Value operand) {
+      if (Operation *source = operand.getDefiningOp();
+          source && dependent.contains(source) && seen.insert(source).second)
+        needed.push_back(source);
+    };
+    launch.walk(
+        [&](Operation *op) { llvm::for_each(op->getOperands(), need); });
     for (unsigned i = 0; i < needed.size(); ++i)
-      for (Value operand : needed[i]->getOperands())
-        if (Operation *source = operand.getDefiningOp();
-            source && dependent.contains(source) && seen.insert(source).second)
-          needed.push_back(source);
+      llvm::for_each(getUsedValues(needed[i]), need);
     llvm::sort(needed, [&](Operation *a, Operation *b) {
       return order.lookup(a) < order.lookup(b);
     });
@@ -328,16 +418,21 @@ LogicalResult KernelMapper::sinkLoads(func::FuncOp function) {
           return launch->isProperAncestor(use.getOwner());
         });
   });
-  for (Operation *op : loaded)
-    if (auto load = dyn_cast<memref::LoadOp>(op))
-      if (gpu::LaunchOp writer = findWriter(load)) {
-        InFlightDiagnostic diagnostic = load.emitOpError(
-            "reads an element that a kernel writes later on, and has no GPU "
-            "form outside of a kernel; expected it inside of the loop that "
-            "uses it");
-        diagnostic.attachNote(writer.getLoc()) << "written here";
-        return diagnostic;
-      }
+  for (Operation *op : loaded) {
+    WalkResult walk = op->walk([&](memref::LoadOp load) {
+      gpu::LaunchOp writer = findWriter(load, op);
+      if (!writer)
+        return WalkResult::advance();
+      InFlightDiagnostic diagnostic = load.emitOpError(
+          "reads an element that a kernel writes later on, and has no GPU "
+          "form outside of a kernel; expected it inside of the loop that "
+          "uses it");
+      diagnostic.attachNote(writer.getLoc()) << "written here";
+      return WalkResult::interrupt();
+    });
+    if (walk.wasInterrupted())
+      return failure();
+  }
   for (Operation *op : llvm::reverse(dependent.getArrayRef()))
     if (op->use_empty())
       op->erase();

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "BufferFacts.h"
 #include "KernelAttrs.h"
 #include "ProductTiles.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
@@ -104,18 +105,6 @@ static memref::LoadOp findWeightLoad(linalg::GenericOp op) {
   return {};
 }
 
-/// What fills the result of `op` with zeros right in front of it, if it is.
-static linalg::FillOp findFill(linalg::GenericOp op) {
-  Operation *before = op->getPrevNode();
-  while (before && isMemoryEffectFree(before) && before->getNumRegions() == 0)
-    before = before->getPrevNode();
-  auto fill = dyn_cast_or_null<linalg::FillOp>(before);
-  return fill && fill.getOutputs()[0] == op.getDpsInits()[0] &&
-                 matchPattern(fill.getInputs()[0], m_AnyZeroFloat())
-             ? fill
-             : linalg::FillOp();
-}
-
 std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
                                                       std::string &why) {
   unsigned loops = op.getNumLoops();
@@ -131,7 +120,7 @@ std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
     return std::nullopt;
   PackedProduct product;
   product.op = op;
-  product.fill = findFill(op);
+  product.fill = findZeroFill(op);
   product.load = findWeightLoad(op);
   if (!product.load) {
     if (!op.getBlock()->getOps<memref::LoadOp>().empty())
@@ -185,64 +174,6 @@ std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
 // Plans
 //===----------------------------------------------------------------------===//
 
-/// The largest power of two, up to `most`, that the place of the elements of
-/// `buffer`, in bytes, are multiples of: of rows, that is, of the last axis.
-static int64_t findRowAlignment(Value buffer, int64_t most) {
-  auto type = cast<MemRefType>(buffer.getType());
-  int64_t bytes = type.getElementTypeBitWidth() / 8;
-  int64_t divisor = most;
-  auto meet = [&](int64_t elements) {
-    divisor = std::min(divisor, std::max<int64_t>(1, (elements * bytes) &
-                                                         -(elements * bytes)));
-  };
-  // Strides of a buffer in rows are products of the extents behind.
-  auto meetStrides = [&](MemRefType of) {
-    SmallVector<int64_t> strides;
-    int64_t offset;
-    if (failed(of.getStridesAndOffset(strides, offset)) || strides.empty() ||
-        strides.back() != 1)
-      return meet(1);
-    int64_t inner = 1;
-    for (int64_t axis = of.getRank() - 2; axis >= 0; --axis) {
-      if (!ShapedType::isDynamic(strides[axis]))
-        inner = strides[axis];
-      // A stride that is not static is a multiple of the one behind it, as
-      // views of buffers in rows have them.
-      meet(of.getShape()[axis] == 1 ? most / bytes : inner);
-    }
-    if (!ShapedType::isDynamic(offset) && offset != 0)
-      meet(offset);
-  };
-  while (true) {
-    meetStrides(cast<MemRefType>(buffer.getType()));
-    Operation *source = buffer.getDefiningOp();
-    if (auto view = dyn_cast_or_null<memref::SubViewOp>(source)) {
-      // Steps along the last axis are elements; along others, rows.
-      if (getConstantIntValue(view.getMixedOffsets().back()) == std::nullopt)
-        meet(1);
-      else
-        meet(*getConstantIntValue(view.getMixedOffsets().back())
-                 ? *getConstantIntValue(view.getMixedOffsets().back())
-                 : most / bytes);
-      if (view.getSourceType().getRank() != view.getType().getRank() &&
-          view.getDroppedDims().test(view.getSourceType().getRank() - 1))
-        meet(1);
-      buffer = view.getSource();
-      continue;
-    }
-    if (isa_and_nonnull<memref::CollapseShapeOp, memref::ExpandShapeOp,
-                        memref::CastOp>(source)) {
-      buffer = source->getOperand(0);
-      continue;
-    }
-    // Places in the arena and of arguments are multiples of 64 bytes.
-    bool begins = !source || isa<memref::ViewOp>(source);
-    if (!begins || !cast<MemRefType>(buffer.getType()).getLayout().isIdentity())
-      meet(1);
-    return divisor;
-  }
-}
-
 int64_t weir::getWeightRowBytes(PackedProduct &product) {
   return ProductColumns * (product.pairs ? 2 : 1) *
          (product.getWeightType().getIntOrFloatBitWidth() / 8);
@@ -254,18 +185,6 @@ int64_t ProductPlan::getWeightTileBytes(int64_t rowBytes) const {
 
 int64_t ProductPlan::getSumBytes() const {
   return splits ? ProductThreads / 16 * rows * ProductColumns * 4 : 0;
-}
-
-/// What the extent of `buffer` along `axis` is at most, if that is known.
-static std::optional<int64_t> boundExtent(Value buffer, int64_t axis) {
-  auto type = cast<MemRefType>(buffer.getType());
-  if (!type.isDynamicDim(axis))
-    return type.getDimSize(axis);
-  auto view = buffer.getDefiningOp<memref::SubViewOp>();
-  if (!view || view.getType().getRank() != view.getSourceType().getRank())
-    return std::nullopt;
-  auto size = dyn_cast<Value>(view.getMixedSizes()[axis]);
-  return size ? findExtentBound(size) : std::nullopt;
 }
 
 /// The number of rows of `product`, if it has a bound.

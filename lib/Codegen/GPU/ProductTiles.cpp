@@ -295,7 +295,11 @@ void ProductEmitter::build(bool byGrid) {
 
   if (plan.single && !byGrid) {
     tileColumn = firstColumn = firstRow = index(0);
-    buildTile();
+    // An expert's block may have no rows; known extents fold the branch away.
+    if (getConstantIntValue(rowCount))
+      buildTile();
+    else
+      buildIf(isLess(index(0), rowCount), [&] { buildTile(); });
     scf::YieldOp::create(builder, loc);
     return;
   }

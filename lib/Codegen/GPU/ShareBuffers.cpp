@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "weir/Codegen/ExtentBounds.h"
 #include "weir/Codegen/GPUPasses.h"
@@ -23,6 +24,22 @@ namespace weir {
 using namespace mlir;
 using namespace weir;
 
+/// What the places of buffers in the arena are multiples of.
+static constexpr int64_t PartAlignment = 64;
+
+/// The bytes of an element of `type`.
+static int64_t getElementBytes(MemRefType type) {
+  return type.getElementType().isIndex()
+             ? 8
+             : llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+}
+
+/// Whether one extent of `buffer` may be any, which none of shared memory can.
+static bool isUnbounded(memref::AllocOp buffer) {
+  return llvm::any_of(buffer.getDynamicSizes(),
+                      [](Value extent) { return !findExtentBound(extent); });
+}
+
 /// The bytes `buffer` takes at most, or failure behind an error.
 static FailureOr<int64_t> boundBytes(memref::AllocOp buffer) {
   MemRefType type = buffer.getType();
@@ -30,19 +47,11 @@ static FailureOr<int64_t> boundBytes(memref::AllocOp buffer) {
       !type.getElementType().isIntOrIndexOrFloat())
     return buffer.emitOpError("is of type ")
            << type << ", expected numbers in rows to keep in shared memory";
-  int64_t bytes = type.getElementType().isIndex()
-                      ? 8
-                      : llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+  int64_t bytes = getElementBytes(type);
   for (int64_t extent : type.getShape())
     bytes *= ShapedType::isDynamic(extent) ? 1 : extent;
-  for (auto [i, extent] : llvm::enumerate(buffer.getDynamicSizes())) {
-    std::optional<int64_t> bound = findExtentBound(extent);
-    if (!bound)
-      return buffer.emitOpError("has an extent without a bound, number ")
-             << i << " of the dynamic ones; shared memory needs one: give "
-             << "tiles that bound it by schedule(<...>)";
-    bytes *= *bound;
-  }
+  for (Value extent : buffer.getDynamicSizes())
+    bytes *= *findExtentBound(extent);
   return static_cast<int64_t>(llvm::alignTo(bytes, SharedAlignment));
 }
 
@@ -95,13 +104,94 @@ static LogicalResult share(memref::AllocOp buffer, int64_t bytes) {
   return retypeViews(view, space);
 }
 
+/// The number of the point of `loop` that its body is at, and, as a value in
+/// front of it, how many there are.
+static std::pair<Value, Value> numberPoints(scf::ForallOp loop) {
+  OpBuilder before(loop), inside(loop);
+  inside.setInsertionPointToStart(loop.getBody());
+  Location loc = loop.getLoc();
+  Value number = arith::ConstantIndexOp::create(inside, loc, 0),
+        count = arith::ConstantIndexOp::create(before, loc, 1);
+  SmallVector<Value> first = loop.getLowerBound(before),
+                     last = loop.getUpperBound(before),
+                     step = loop.getStep(before);
+  for (auto [from, to, by, at] :
+       llvm::zip(first, last, step, loop.getInductionVars())) {
+    Value distance = before.createOrFold<arith::SubIOp>(loc, to, from);
+    Value steps = before.createOrFold<arith::CeilDivSIOp>(loc, distance, by);
+    count = before.createOrFold<arith::MulIOp>(loc, count, steps);
+    Value passed = inside.createOrFold<arith::SubIOp>(loc, at, from);
+    passed = inside.createOrFold<arith::DivSIOp>(loc, passed, by);
+    number = inside.createOrFold<arith::AddIOp>(
+        loc, inside.createOrFold<arith::MulIOp>(loc, number, steps), passed);
+  }
+  return {number, count};
+}
+
+/// Gives each point of `loop` a part of one buffer in front of it in place of
+/// `buffer`, which may be of any size.
+static LogicalResult spreadOut(memref::AllocOp buffer, scf::ForallOp loop) {
+  OpBuilder before(loop), builder(buffer);
+  Location loc = buffer.getLoc();
+  MemRefType type = buffer.getType();
+  Value bytes =
+      arith::ConstantIndexOp::create(before, loc, getElementBytes(type));
+  unsigned number = 0;
+  for (int64_t extent : type.getShape()) {
+    Value size;
+    if (!ShapedType::isDynamic(extent)) {
+      size = arith::ConstantIndexOp::create(before, loc, extent);
+    } else {
+      size = buffer.getDynamicSizes()[number];
+      if (loop->isAncestor(size.getParentRegion()->getParentOp())) {
+        std::optional<int64_t> bound = findExtentBound(size);
+        if (!bound)
+          return buffer.emitOpError("has an extent without a bound that is "
+                                    "known inside of the loop alone, number ")
+                 << number << " of the dynamic ones; give tiles that bound it "
+                 << "by schedule(<...>)";
+        size = arith::ConstantIndexOp::create(before, loc, *bound);
+      }
+      ++number;
+    }
+    bytes = before.createOrFold<arith::MulIOp>(loc, bytes, size);
+  }
+  // Parts are aligned as buffers of their own are.
+  Value line = arith::ConstantIndexOp::create(before, loc, PartAlignment);
+  bytes = before.createOrFold<arith::MulIOp>(
+      loc, before.createOrFold<arith::CeilDivSIOp>(loc, bytes, line), line);
+  auto [point, points] = numberPoints(loop);
+  Value all = memref::AllocOp::create(
+      before, loc, MemRefType::get({ShapedType::kDynamic}, before.getI8Type()),
+      before.createOrFold<arith::MulIOp>(loc, bytes, points));
+  Value start = arith::MulIOp::create(builder, loc, point, bytes);
+  Value view = memref::ViewOp::create(builder, loc, type, all, start,
+                                      buffer.getDynamicSizes());
+  remark::missed(
+      loc,
+      remark::RemarkOpts::name("ShareBuffer").category("weir-share-buffers"))
+      << "a buffer of each block is not in shared memory: one of its extents "
+         "has no bound";
+  for (Operation *user : llvm::make_early_inc_range(buffer->getUsers()))
+    if (isa<memref::DeallocOp>(user))
+      user->erase();
+  buffer.getResult().replaceAllUsesWith(view);
+  buffer.erase();
+  return success();
+}
+
 /// Shares the buffers made inside of `loop`, which no loop of its kind holds.
 static LogicalResult shareIn(scf::ForallOp loop, int64_t limit) {
-  SmallVector<memref::AllocOp> buffers;
+  SmallVector<memref::AllocOp> buffers, unbounded;
   loop->walk([&](memref::AllocOp buffer) {
-    if (!buffer.getType().getMemorySpace())
-      buffers.push_back(buffer);
+    if (buffer.getType().getMemorySpace())
+      return;
+    bool plain = buffer.getType().getLayout().isIdentity();
+    (plain && isUnbounded(buffer) ? unbounded : buffers).push_back(buffer);
   });
+  for (memref::AllocOp buffer : unbounded)
+    if (failed(spreadOut(buffer, loop)))
+      return failure();
   int64_t total = 0;
   SmallVector<int64_t> sizes;
   for (memref::AllocOp buffer : buffers) {

@@ -5,6 +5,15 @@
 // RUN:   --pass-pipeline='builtin.module(func.func(weir-select-schedule))' \
 // RUN:   --remark-format=emitRemark --remarks-filter='weir.*' -o /dev/null 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=REMARK
+// RUN: weir-opt %s \
+// RUN:   --pass-pipeline='builtin.module(func.func(weir-select-schedule{grid=true rows=32}))' \
+// RUN:   | FileCheck %s --check-prefix=GRID
+
+// GRID-LABEL: func.func @many_tokens
+// GRID: weir.experts {{.*}} schedule(<form = "grid", tiles = [32], parallel = true>)
+// GRID: schedule(<form = "panel", tiles = [32, 32], parallel = true>)
+// GRID-LABEL: func.func @one_token
+// GRID: weir.experts {{.*}} schedule(<form = "grid", tiles = [32], parallel = true>)
 
 // CHECK-LABEL: func.func @many_tokens
 // CHECK: weir.experts {{.*}} schedule(<form = "grouped", tiles = [96, 2], parallel = true>)

@@ -74,6 +74,53 @@ func.func @element(%s: memref<4xf32>, %x: memref<64xf32>) {
   return
 }
 
+// So is what sums elements up, and what chooses between buffers by one.
+// CHECK-LABEL: func.func @repeated
+//   CHECK-NOT:   memref.load
+//       CHECK:   gpu.launch
+//       CHECK:     scf.for
+//       CHECK:       memref.load %{{.*}}[%{{.*}}] : memref<4xi32>
+//       CHECK:     %[[VIEW:.*]] = scf.if
+//       CHECK:     memref.copy %[[VIEW]]
+func.func @repeated(%n: memref<4xi32>, %x: memref<64xf32>, %y: memref<64xf32>,
+    %z: memref<64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %zero = arith.constant 0 : i32
+  %sum = scf.for %i = %c0 to %c4 step %c1 iter_args(%s = %zero) -> i32 {
+    %0 = memref.load %n[%i] : memref<4xi32>
+    %1 = arith.addi %s, %0 : i32
+    scf.yield %1 : i32
+  }
+  %any = arith.cmpi ne, %sum, %zero : i32
+  %source = scf.if %any -> memref<64xf32> {
+    scf.yield %x : memref<64xf32>
+  } else {
+    scf.yield %y : memref<64xf32>
+  }
+  memref.copy %source, %z : memref<64xf32> to memref<64xf32>
+  return
+}
+
+// As many blocks as an extent needs that the host does not know: at most 64.
+// CHECK-LABEL: func.func @part
+//       CHECK:   gpu.launch blocks({{.*}} in (%{{.*}} = %c1{{[,_]}}
+//       CHECK:     memref.load
+//       CHECK:     linalg.fill
+func.func @part(%n: memref<1xi32>, %x: memref<64xf32>) {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant 0.0 : f32
+  %0 = memref.load %n[%c0] : memref<1xi32>
+  %1 = arith.index_cast %0 : i32 to index
+  %size = arith.minsi %1, %c64 : index
+  %part = memref.subview %x[0] [%size] [1]
+      : memref<64xf32> to memref<?xf32, strided<[1]>>
+  linalg.fill ins(%zero : f32) outs(%part : memref<?xf32, strided<[1]>>)
+  return
+}
+
 // The host has constants too: the kinds of layers, which it chooses by.
 // CHECK-LABEL: func.func @kinds
 //       CHECK:   scf.for

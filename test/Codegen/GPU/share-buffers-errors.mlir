@@ -16,11 +16,12 @@ func.func @large(%n: index) {
 
 // -----
 
-func.func @unbounded(%n: index) {
+func.func @unbounded(%n: index, %lengths: memref<?xindex>) {
   %zero = arith.constant 0.0 : f32
   scf.forall (%i) in (%n) {
-    // expected-error @below {{has an extent without a bound, number 0 of the dynamic ones}}
-    %a = memref.alloc(%n) : memref<?xf32>
+    %own = memref.load %lengths[%i] : memref<?xindex>
+    // expected-error @below {{has an extent without a bound that is known inside of the loop alone, number 0 of the dynamic ones}}
+    %a = memref.alloc(%own) : memref<?xf32>
     linalg.fill ins(%zero : f32) outs(%a : memref<?xf32>)
   }
   return

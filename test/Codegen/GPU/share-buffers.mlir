@@ -43,3 +43,22 @@ func.func @outside(%n: index) {
   }
   return
 }
+
+// Scores of all keys fit no shared memory: each point has a part of a buffer in
+// front of the loop.
+// CHECK-LABEL: func.func @unbounded
+//  CHECK-SAME:     %[[N:[^:]+]]: index, %[[KEYS:[^:]+]]: index
+//       CHECK:   %[[ALL:.*]] = memref.alloc(%{{.*}}) : memref<?xi8>
+//       CHECK:   scf.forall
+//       CHECK:     %[[START:.*]] = arith.muli
+//       CHECK:     memref.view %[[ALL]][%[[START]]][%{{.*}}, %[[KEYS]]] : memref<?xi8> to memref<?x?xf32>
+//   CHECK-NOT:   workgroup
+func.func @unbounded(%n: index, %keys: index) {
+  %zero = arith.constant 0.0 : f32
+  scf.forall (%i) = (0) to (%n) step (32) {
+    %rows = affine.min affine_map<(i)[n] -> (n - i, 32)>(%i)[%n]
+    %a = memref.alloc(%rows, %keys) : memref<?x?xf32>
+    linalg.fill ins(%zero : f32) outs(%a : memref<?x?xf32>)
+  }
+  return
+}

@@ -1,12 +1,17 @@
 // Experts that multiply rows by powers of ten, which show the terms of a sum:
 // dropped tokens, experts without tokens, all tokens at one expert, every
 // expert chosen, and weights in front of the body. Sorted rows in blocks of
-// two, cut into three parts, give what the definition does.
+// two, cut into three parts, give what the definition does, and so do blocks of
+// two rows of one expert on a grid.
 //
 // REQUIRES: runner
 // RUN: weir-opt %s --weir-lower-to-reference --weir-carry-in-place \
 // RUN:     %lower_plainly | %run_main | FileCheck %s
 // RUN: weir-opt %s --weir-lower-pointwise --weir-carry-in-place \
+// RUN:     -one-shot-bufferize=bufferize-function-boundaries \
+// RUN:     -scf-forall-to-for %lower_plainly | %run_main | FileCheck %s
+// RUN: sed 's/"grouped", tiles = \[2, 3\]/"grid", tiles = [2]/' %s \
+// RUN:   | weir-opt --weir-lower-pointwise --weir-carry-in-place \
 // RUN:     -one-shot-bufferize=bufferize-function-boundaries \
 // RUN:     -scf-forall-to-for %lower_plainly | %run_main | FileCheck %s
 

@@ -238,9 +238,22 @@ func.func @experts_c4_yield(%x: tensor<?x?x4xf32>, %i: tensor<?x?x2xi32>, %w: te
 // -----
 
 func.func @experts_c7_form(%x: tensor<?x?x4xf32>, %i: tensor<?x?x2xi32>, %w: tensor<?x?x2xf32>, %p: tensor<8x6x4xf32>, %z: tensor<?x6xf32>) {
-  // expected-error @below {{has the schedule #weir.schedule<form = "flash", tiles = [1]>, expected the form grouped with tiles [rows, parts], or slots or columns for one token}}
+  // expected-error @below {{has the schedule #weir.schedule<form = "flash", tiles = [1]>, expected the form grouped with tiles [rows, parts], grid with tiles [rows], or slots or columns for one token}}
   %y = weir.experts %x, %i, %w params(%p : tensor<8x6x4xf32>)
       schedule(<form = "flash", tiles = [1]>)
+      : tensor<?x?x4xf32>, tensor<?x?x2xi32>, tensor<?x?x2xf32> -> tensor<?x?x6xf32> {
+  ^bb0(%rows: tensor<?x4xf32>, %m: tensor<6x4xf32>):
+    weir.yield %z : tensor<?x6xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @experts_c7_grid(%x: tensor<?x?x4xf32>, %i: tensor<?x?x2xi32>, %w: tensor<?x?x2xf32>, %p: tensor<8x6x4xf32>, %z: tensor<?x6xf32>) {
+  // expected-error @below {{has the schedule #weir.schedule<form = "grid", tiles = [0]>, expected the form}}
+  %y = weir.experts %x, %i, %w params(%p : tensor<8x6x4xf32>)
+      schedule(<form = "grid", tiles = [0]>)
       : tensor<?x?x4xf32>, tensor<?x?x2xi32>, tensor<?x?x2xf32> -> tensor<?x?x6xf32> {
   ^bb0(%rows: tensor<?x4xf32>, %m: tensor<6x4xf32>):
     weir.yield %z : tensor<?x6xf32>
