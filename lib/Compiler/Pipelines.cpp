@@ -147,7 +147,9 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     // Before block maps become loops: within these, operations update tensors
     // that they read, which fusion would let them read too late.
     pm.addNestedPass<func::FuncOp>(createFuseElementwise());
-    pm.addPass(createTileBlockMaps());
+    TileBlockMapsOptions maps;
+    maps.blocks = options.gpu;
+    pm.addPass(createTileBlockMaps(maps));
     pm.addPass(createFuseIntoBlocks());
     TileAndFuseOptions tiles;
     if (options.gpu) {

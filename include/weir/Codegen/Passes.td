@@ -315,9 +315,14 @@ def TileBlockMaps : Pass<"weir-tile-block-maps"> {
         tensor.parallel_insert_slice %tile into %out[...]
     ```
   }];
+  let options = [
+    Option<"blocks", "blocks", "bool", "false",
+           "Map points to blocks of a GPU, so that a loop with one stays one">,
+  ];
   let dependentDialects = ["::mlir::affine::AffineDialect",
     "::mlir::bufferization::BufferizationDialect",
-    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect"];
 }

@@ -31,6 +31,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -50,9 +51,9 @@ namespace {
 /// Builds the loops of one block map.
 class BlockMapTiler {
 public:
-  BlockMapTiler(BlockMapInterface map, ScheduleAttr schedule)
-      : map(map), schedule(schedule), builder(map.getOperation()),
-        loc(map->getLoc()) {}
+  BlockMapTiler(BlockMapInterface map, ScheduleAttr schedule, bool mapped)
+      : map(map), schedule(schedule), mapped(mapped),
+        builder(map.getOperation()), loc(map->getLoc()) {}
 
   /// Replaces the map, or fails with an error.
   LogicalResult run();
@@ -120,12 +121,32 @@ private:
                                      builder.getIndexAttr(1));
   }
 
+  /// What the axes of a parallel loop are mapped to, if that is said at all.
+  std::optional<ArrayAttr> getMapping(unsigned axes);
+
   BlockMapInterface map;
   ScheduleAttr schedule;
+  /// Whether points are blocks of a GPU.
+  bool mapped;
   OpBuilder builder;
   Location loc;
 };
 } // namespace
+
+std::optional<ArrayAttr> BlockMapTiler::getMapping(unsigned axes) {
+  // As many axes as GPUs have names for; a loop with a mapping is not folded
+  // away where it has one point.
+  constexpr unsigned mostAxes = 10;
+  if (!mapped || axes > mostAxes)
+    return std::nullopt;
+  SmallVector<Attribute> mapping;
+  for (unsigned axis = 0; axis < axes; ++axis)
+    mapping.push_back(gpu::GPUBlockMappingAttr::get(
+        builder.getContext(),
+        static_cast<gpu::MappingId>(
+            static_cast<unsigned>(gpu::MappingId::LinearDim0) + axis)));
+  return builder.getArrayAttr(mapping);
+}
 
 SmallVector<Value> BlockMapTiler::buildFold(Value first, Value last,
                                             ValueRange init, Step step) {
@@ -202,7 +223,7 @@ SmallVector<Value> BlockMapTiler::buildTransfers(const BlockDomain &domain,
   SmallVector<RankedTensorType> types = map.getTransferTypes(schedule);
   SmallVector<Value> outputs = buildTransferOutputs(extents);
   auto forall = scf::ForallOp::create(builder, loc, extents, outputs,
-                                      /*mapping=*/std::nullopt);
+                                      getMapping(extents.size()));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(forall.getTerminator());
   SmallVector<Value> point(forall.getInductionVars());
@@ -380,7 +401,7 @@ SmallVector<Value> BlockMapTiler::buildFirstRanges(const BlockDomain &domain,
   SmallVector<RankedTensorType> types = map.getTransferTypes(schedule);
   llvm::append_range(outputs, buildTransferOutputs(extents));
   auto forall = scf::ForallOp::create(builder, loc, extents, outputs,
-                                      /*mapping=*/std::nullopt);
+                                      getMapping(extents.size()));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(forall.getTerminator());
   SmallVector<Value> point(forall.getInductionVars());
@@ -432,7 +453,7 @@ SmallVector<Value> BlockMapTiler::buildOtherRanges(const BlockDomain &domain,
   ValueRange firsts = before.take_front(outputs.size());
   ValueRange transfers = before.drop_front(outputs.size());
   auto forall = scf::ForallOp::create(builder, loc, extents, outputs,
-                                      /*mapping=*/std::nullopt);
+                                      getMapping(extents.size()));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(forall.getTerminator());
   SmallVector<Value> point(forall.getInductionVars());
@@ -513,7 +534,7 @@ LogicalResult BlockMapTiler::run() {
   SmallVector<Value> outputs = map.buildDestinations(builder);
 
   auto forall = scf::ForallOp::create(builder, loc, domain->parallel, outputs,
-                                      /*mapping=*/std::nullopt);
+                                      getMapping(domain->parallel.size()));
   builder.setInsertionPoint(forall.getTerminator());
   SmallVector<Value> point(forall.getInductionVars());
   SmallVector<TilePlace> places = map.getResultTiles(builder, schedule, point);
@@ -539,21 +560,23 @@ LogicalResult BlockMapTiler::run() {
 
 /// Replaces `map` by loops. Fails, with an error, if it has no schedule or one
 /// it cannot follow.
-static LogicalResult tileBlockMap(BlockMapInterface map) {
+static LogicalResult tileBlockMap(BlockMapInterface map, bool mapped) {
   auto schedule = map->getAttrOfType<ScheduleAttr>("schedule");
   if (!schedule)
     return map->emitOpError("has no schedule; run weir-select-schedule first "
                             "or write one by hand");
-  return BlockMapTiler(map, schedule).run();
+  return BlockMapTiler(map, schedule, mapped).run();
 }
 
 namespace {
 struct TileBlockMapsPass : weir::impl::TileBlockMapsBase<TileBlockMapsPass> {
+  using TileBlockMapsBase::TileBlockMapsBase;
+
   void runOnOperation() override {
     SmallVector<BlockMapInterface> maps;
     getOperation()->walk([&](BlockMapInterface map) { maps.push_back(map); });
     for (BlockMapInterface map : maps)
-      if (failed(tileBlockMap(map)))
+      if (failed(tileBlockMap(map, blocks)))
         return signalPassFailure();
   }
 };

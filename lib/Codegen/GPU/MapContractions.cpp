@@ -255,7 +255,7 @@ planContraction(const Contraction &contraction, int64_t threads,
     return plan;
   }
   static constexpr std::pair<int64_t, int64_t> Sizes[] = {
-      {8, 4}, {4, 4}, {4, 2}, {2, 4}, {2, 2}, {2, 1}, {1, 2}};
+      {8, 4}, {4, 4}, {4, 2}, {2, 4}, {2, 2}};
   for (auto [height, width] : Sizes)
     if (countTiles(height, width) >= threads) {
       plan.rows = height;
@@ -321,8 +321,9 @@ private:
     return memref::LoadOp::create(builder, loc, operand.get(),
                                   getPlace(operand, ivs));
   }
-  /// Stores `sum` where all of `ivs` are within the loops.
-  void storeAt(ArrayRef<Value> ivs, Value sum);
+  /// Stores `sum`, with `adds` added to what was there, where all of `ivs` are
+  /// within the loops: what is past the end is another thread's.
+  void storeAt(ArrayRef<Value> ivs, Value sum, bool adds);
 
   void buildRegisterTile(ArrayRef<Value> tile);
   /// The elements of `operand` at a step for each row and column of a tile; one
@@ -431,7 +432,7 @@ ContractionEmitter::Values ContractionEmitter::buildDepth(
   return Values(nest.results.begin(), nest.results.end());
 }
 
-void ContractionEmitter::storeAt(ArrayRef<Value> ivs, Value sum) {
+void ContractionEmitter::storeAt(ArrayRef<Value> ivs, Value sum, bool adds) {
   OpBuilder::InsertionGuard guard(builder);
   for (auto [loop, size] : {std::pair(contraction.rows, plan.rows),
                             std::pair(contraction.columns, plan.columns)}) {
@@ -442,6 +443,8 @@ void ContractionEmitter::storeAt(ArrayRef<Value> ivs, Value sum) {
     builder.setInsertionPointToStart(within.thenBlock());
   }
   OpOperand &result = *op.getDpsInitOperand(0);
+  if (adds)
+    sum = arith::AddFOp::create(builder, loc, loadAt(result, ivs), sum);
   memref::StoreOp::create(builder, loc, sum, result.get(),
                           getPlace(result, ivs));
 }
@@ -542,7 +545,11 @@ void ContractionEmitter::buildRegisterTile(ArrayRef<Value> tile) {
       at = clamp(at, contraction.columns);
   Values sums;
   OpOperand &result = *op.getDpsInitOperand(0);
-  if (contraction.fill) {
+  // Of a tile cut short, what was there before is another thread's in part.
+  bool even = isEven(contraction.rows, plan.rows) &&
+              isEven(contraction.columns, plan.columns);
+  bool adds = !contraction.fill && !even;
+  if (contraction.fill || adds) {
     Value zero =
         arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0.0f));
     sums.assign(plan.rows * plan.columns, zero);
@@ -562,10 +569,10 @@ void ContractionEmitter::buildRegisterTile(ArrayRef<Value> tile) {
               endsWith(op.getMatchingIndexingMap(&result), contraction.columns);
   for (int64_t r = 0; r < plan.rows; ++r) {
     ivs[contraction.rows] = rows[r];
-    if (!wide || !isEven(contraction.rows, plan.rows)) {
+    if (!wide || !even) {
       for (int64_t c = 0; c < plan.columns; ++c) {
         ivs[contraction.columns] = columns[c];
-        storeAt(ivs, sums[r * plan.columns + c]);
+        storeAt(ivs, sums[r * plan.columns + c], adds);
       }
       continue;
     }
@@ -625,7 +632,6 @@ void ContractionEmitter::buildMatrixTile(ArrayRef<Value> tile) {
     return there;
   };
   auto sumType = VectorType::get({2, 2}, builder.getF32Type());
-  OpOperand &result = *op.getDpsInitOperand(0);
   // Where element (half, i) of the sums of matrix n is.
   auto place = [&](int64_t n, int64_t half, int64_t i) {
     Values there(ivs);
@@ -683,14 +689,7 @@ void ContractionEmitter::buildMatrixTile(ArrayRef<Value> tile) {
         Values there = place(n, half, i);
         Value sum = vector::ExtractOp::create(builder, loc, sums[n],
                                               ArrayRef<int64_t>{half, i});
-        if (!contraction.fill) {
-          Values within(there);
-          for (unsigned loop : {contraction.rows, contraction.columns})
-            within[loop] = clamp(there[loop], loop);
-          sum =
-              arith::AddFOp::create(builder, loc, loadAt(result, within), sum);
-        }
-        storeAt(there, sum);
+        storeAt(there, sum, !contraction.fill);
       }
 }
 

@@ -14,7 +14,7 @@ MOST = {
     ("product", "--compute=tf32"): 72,
     ("matrices", ""): 56,
     ("row", ""): 40,
-    ("attention", ""): 40,
+    ("attention", ""): 80,
     ("recurrence", ""): 80,
 }
 MUST_HAVE = {
