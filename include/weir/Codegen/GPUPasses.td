@@ -174,9 +174,9 @@ def MapContractions : Pass<"weir-map-contractions"> {
     Inside of a `gpu.launch` whose block does all of its body, a sum of products
     over buffers, such as a mixer's tiles have, becomes code that says what each
     thread does, in an `scf.execute_region` with the attribute `weir.by_thread`.
-    A thread has the sums of up to eight rows by four columns in registers, so
-    that it loads a factor once for several of them. Any body that is added up
-    in f32 will do.
+    A thread has the sums of up to four rows by two columns in registers, so that
+    it loads a factor once for several of them; with more, ptxas spills a few of
+    what attention keeps over its loops. Any body that is added up in f32 will do.
 
     With `rounding`, a product of two factors of f32 is computed by `mma.sync`
     instead: its factors are rounded to tf32 or bf16, its sums are f32.
@@ -191,9 +191,9 @@ def MapContractions : Pass<"weir-map-contractions"> {
     // new:
     scf.execute_region {
       scf.for %tile = %thread to %tiles step %threads {
-        %sums:16 = scf.for %d = %c0 to %c16 step %c1 iter_args(...) {
+        %sums:8 = scf.for %d = %c0 to %c16 step %c1 iter_args(...) {
           %a = memref.load %k[%row, %d]
-          %b = vector.load %q[%d, %column] : ..., vector<4xf32>
+          %b = vector.load %q[%d, %column] : ..., vector<2xf32>
           ...
       }
       scf.yield

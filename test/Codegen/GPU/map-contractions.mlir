@@ -7,18 +7,18 @@
 #columns = affine_map<(m, n, k) -> (k, n)>
 #sums = affine_map<(m, n, k) -> (m, n)>
 
-// Scores: keys of a tile cut short, in memory, by queries. A thread has eight
-// keys, as neighbours in its warp have others, and four queries side by side.
+// Scores: keys of a tile cut short, in memory, by queries. A thread has four
+// keys, as neighbours in its warp have others, and two queries side by side.
 // CHECK-LABEL: func.func @scores
 //   CHECK-NOT:   linalg.fill
 //       CHECK:   scf.execute_region
 //       CHECK:     scf.for %{{.*}} = %{{.*}} to %{{.*}} step %c128
 //       CHECK:       arith.minsi
-//       CHECK:       %[[SUMS:.*]]:32 = scf.for
-// CHECK-COUNT-8:       memref.load {{.*}} : memref<?x32xf32
+//       CHECK:       %[[SUMS:.*]]:8 = scf.for
+// CHECK-COUNT-4:       memref.load {{.*}} : memref<?x32xf32
 //   CHECK-NOT:         memref.load
-//       CHECK:         vector.load {{.*}} {alignment = 16 : i64} : memref<32x64xf32{{.*}}vector<4xf32>
-// CHECK-COUNT-32:      arith.addf
+//       CHECK:         vector.load {{.*}} {alignment = 8 : i64} : memref<32x64xf32{{.*}}vector<2xf32>
+// CHECK-COUNT-8:       arith.addf
 //       CHECK:         scf.yield
 //       CHECK:     } {weir.by_thread}
 //
