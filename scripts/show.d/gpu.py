@@ -64,7 +64,7 @@ def run_tests(*names):
         [sys.executable, lit, "-v", "--filter", "|".join(names), BUILD / "test"],
         capture_output=True, text=True,
     )
-    passed = re.search(r"Passed\s*: (\d+)", done.stdout)
+    passed = re.search(r"Passed\s*:\s*(\d+)", done.stdout)
     if done.returncode or not passed:
         failed = re.findall(r"^FAIL: (.*) \(", done.stdout, re.MULTILINE)
         raise Short(", ".join(failed) or done.stdout[-200:] or done.stderr[-200:])
@@ -122,7 +122,7 @@ def without_gpu(options):
         "--max-length=256",
     )
     done = subprocess.run(
-        [path, "--prompt", "The capital of France is", "--max-tokens=1"],
+        [path, "--prompt", "The capital of France is", "-n", "1"],
         capture_output=True, text=True, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
     )
     said = done.stderr.strip().splitlines()[:1]
