@@ -123,7 +123,9 @@ std::optional<PackedProduct> weir::matchPackedProduct(linalg::GenericOp op,
   product.fill = findZeroFill(op);
   product.load = findWeightLoad(op);
   if (!product.load) {
-    if (!op.getBlock()->getOps<memref::LoadOp>().empty())
+    bool sumsFloats =
+        isa<FloatType>(getElementTypeOrSelf(product.getResult().getType()));
+    if (sumsFloats && !op.getBlock()->getOps<memref::LoadOp>().empty())
       why = "what its body reads is no weight of floats";
     return std::nullopt;
   }
@@ -266,7 +268,7 @@ private:
     remark::missed(
         op.getLoc(),
         remark::RemarkOpts::name("MapProduct").category("weir-map-products"))
-        << "a product is computed one element per thread: " << why;
+        << "a product is not computed from shared memory: " << why;
   }
 };
 } // namespace
