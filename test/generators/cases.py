@@ -150,6 +150,13 @@ CASES = {
             )
         ),
     ),
+    "llama_rope_proportional_laplace": Case(
+        "LlamaForCausalLM",
+        llama(
+            dict(rope_type="proportional", factor=2.0, partial_rotary_factor=0.7),
+            hidden_act="laplace",
+        ),
+    ),
     "llama_rope_yarn": Case(
         "LlamaForCausalLM",
         llama(

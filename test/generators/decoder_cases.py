@@ -295,6 +295,7 @@ DECODER_CASES = {
     ),
     "olmo_clipped": decoder("OlmoForCausalLM", clip_qkv=0.8, attention_bias=True),
     "olmo2": decoder("Olmo2ForCausalLM", attention_bias=True),
+    # In objects of kinds of layers, transformers does not see `truncate`.
     "olmo3_windows_yarn": decoder(
         "Olmo3ForCausalLM",
         sliding_window=7,
@@ -303,6 +304,7 @@ DECODER_CASES = {
             dict(
                 rope_type="yarn",
                 factor=4.0,
+                truncate=False,
                 original_max_position_embeddings=64,
                 rope_theta=1e3,
             ),

@@ -45,7 +45,7 @@ def t5(model, *, decoder=13, pad="right", **options):
     )
 
 
-def bart(model, *, inputs=None, **options):
+def bart(model, *, inputs=None, spell=None, **options):
     """The same in the manner of BART."""
     config = dict(
         vocab_size=151,
@@ -67,6 +67,7 @@ def bart(model, *, inputs=None, **options):
         pad="right",
         inputs=inputs or {},
         generate=False,
+        spell=spell,
     )
 
 
@@ -171,7 +172,15 @@ ENCODER_CASES = {
         num_sparse_decoder_layers=1,
         router_bias=True,
     ),
-    "bart": bart("BartForConditionalGeneration", scale_embedding=True),
+    # A decoder of which nothing is said has the family's heads.
+    "bart": bart(
+        "BartForConditionalGeneration",
+        scale_embedding=True,
+        d_model=48,
+        encoder_attention_heads=4,
+        decoder_attention_heads=16,
+        spell=lambda config: config.pop("decoder_attention_heads"),
+    ),
     "mbart_untied": bart("MBartForConditionalGeneration", tie_word_embeddings=False),
     "pegasus": bart("PegasusForConditionalGeneration"),
     "blenderbot": bart("BlenderbotForConditionalGeneration"),

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "weir/Frontend/ModelBuilder.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace weir;
@@ -105,6 +106,14 @@ static constexpr NamedActivation activations[] = {
      [](Scalar &s) {
        Value ramp = s.clamp(0, 6, s.add(s.x, s.constant(3)));
        return s.div(s.mul(s.x, ramp), s.constant(6));
+     }},
+    // arXiv:2209.10655: close to `relu2`, but bounded.
+    {"laplace",
+     [](Scalar &s) {
+       Value shifted = s.sub(s.x, s.constant(0.707107));
+       Value scaled = s.div(shifted, s.constant(0.282095 * std::sqrt(2.0)));
+       Value erf = math::ErfOp::create(s.builder, s.loc, scaled);
+       return s.mul(s.constant(0.5), s.add(s.constant(1), erf));
      }},
     {"leaky_relu",
      [](Scalar &s) { return s.max(s.x, s.mul(s.constant(0.01), s.x)); }},

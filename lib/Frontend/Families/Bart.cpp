@@ -81,12 +81,15 @@ static DecoderKeys getKeys(Checkpoint &checkpoint, const std::string &model,
   return keys;
 }
 
-/// Reads what the decoder has in place of the encoder's `config`.
+/// Reads what the decoder has in place of the encoder's `config`; where nothing
+/// is said, its sizes are the family's and not the encoder's.
 static void readDecoderPart(ConfigReader &reader, const BartOptions &options,
+                            const DecoderConfig &defaults,
                             DecoderConfig &config) {
-  config.layers = reader.getSize("decoder_layers", config.layers);
-  config.inner = reader.getSize("decoder_ffn_dim", config.inner);
-  config.heads = reader.getSize("decoder_attention_heads", config.heads);
+  config.layers = reader.getSize(
+      "decoder_layers", options.decoderLayers.value_or(defaults.layers));
+  config.inner = reader.getSize("decoder_ffn_dim", defaults.inner);
+  config.heads = reader.getSize("decoder_attention_heads", defaults.heads);
   config.kvHeads = config.heads;
   config.headDim = std::max<int64_t>(config.hidden / config.heads, 1);
   if (options.decoderLength != options.encoderLength)
@@ -120,7 +123,7 @@ void weir::readBart(ConfigReader &reader, ModelBuilder &builder,
   if (reader.getBool("scale_embedding", false))
     config.embeddingScale = std::sqrt(static_cast<double>(config.hidden));
   DecoderConfig &decoder = model.decoder.config = config;
-  readDecoderPart(reader, options, decoder);
+  readDecoderPart(reader, options, defaults, decoder);
   // Of training; the encoder's options under the names of all models, which
   // some files have as well; and what the first files say and no one reads.
   static constexpr ConfigAlias plain[] = {
@@ -208,6 +211,7 @@ static ModelFacts buildBlenderbot(ModelBuilder &builder, ConfigReader &reader,
   defaults.trainedLength = 128;
   defaults.bos = 1;
   BartOptions options;
+  options.decoderLayers = 24;
   options.preNorm = true;
   options.embedNorm = false;
   options.positionOffset = 0;

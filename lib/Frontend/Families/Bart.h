@@ -40,6 +40,8 @@ struct BartOptions {
   bool preNorm = false, embedNorm = true;
   /// The decoder's longest sequence where it is another.
   int64_t decoderLengthDefault = 0;
+  /// How many layers the decoder has, unless it is said; none: as the encoder.
+  std::optional<int64_t> decoderLayers;
 };
 
 /// Reads what these families share, `defaults` first.

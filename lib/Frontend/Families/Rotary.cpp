@@ -47,6 +47,8 @@ private:
   void readScaling(StringRef type, RotarySpec &spec);
   void readLongRope(RotarySpec &spec);
   void readYarn(RotarySpec &spec);
+  /// Angles of whole heads, of which only the first part turns.
+  void readProportional(double part, RotarySpec &spec);
   /// The length the model was trained with before its stretching.
   int64_t getOriginalLength();
   std::vector<double> readFactors(StringRef tensor, int64_t count);
@@ -116,6 +118,9 @@ double RotaryReader::require(StringRef key) {
 }
 
 bool RotaryReader::getTruncate() {
+  // transformers looks for it beside the objects of kinds of layers only.
+  if (!options.layerType.empty())
+    return true;
   const json::Value *value = object.get("truncate");
   if (!value || value->kind() == json::Value::Null)
     return true;
@@ -184,6 +189,18 @@ void RotaryReader::readLongRope(RotarySpec &spec) {
                  std::nullopt, std::nullopt, std::nullopt, divisors);
 }
 
+void RotaryReader::readProportional(double part, RotarySpec &spec) {
+  double factor = getNumber("factor").value_or(1);
+  spec.dims = options.headDim;
+  auto turning = static_cast<int64_t>(part * options.headDim / 2);
+  // What does not turn has an angle that is zero in any precision.
+  std::vector<double> divisors(spec.dims / 2, 1e300);
+  std::fill_n(divisors.begin(), std::min(turning, spec.dims / 2), factor);
+  spec.scaling =
+      getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
+                 std::nullopt, std::nullopt, std::nullopt, divisors);
+}
+
 void RotaryReader::readScaling(StringRef type, RotarySpec &spec) {
   if (type == "default")
     return;
@@ -205,7 +222,8 @@ void RotaryReader::readScaling(StringRef type, RotarySpec &spec) {
   } else {
     config.emitError(objectKey)
         << "'" << objectKey << "' has the type '" << type
-        << "', expected default, linear, dynamic, llama3, yarn or longrope";
+        << "', expected default, linear, dynamic, llama3, yarn, longrope or "
+           "proportional";
   }
 }
 
@@ -313,6 +331,11 @@ RotarySpec RotaryReader::readHuggingFace() {
   double part = getNumber("partial_rotary_factor").value_or(outerPart);
   StringRef type = object.getString("rope_type")
                        .value_or(object.getString("type").value_or("default"));
+  if (type == "proportional") {
+    readProportional(part, spec);
+    part = 1;
+    type = "default";
+  }
   if (!options.allowsPartial && part != 1) {
     if (type != "default")
       config.emitError("partial_rotary_factor")
