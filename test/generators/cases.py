@@ -193,9 +193,15 @@ CASES = {
         flags=["--max-length=64"],
         lengths=(37, 0),
     ),
+    # Its sequences are longer than those it was made for.
     "mistral_window_5": Case(
         "MistralForCausalLM",
-        llama(sliding_window=5, head_dim=20, num_key_value_heads=1),
+        llama(
+            sliding_window=5,
+            head_dim=20,
+            num_key_value_heads=1,
+            max_position_embeddings=64,
+        ),
     ),
     "mistral_no_window_padded": Case(
         "MistralForCausalLM", llama(sliding_window=None), pad="right"

@@ -242,6 +242,24 @@ static DictionaryAttr describeModel(MLIRContext &context, ConfigReader &reader,
 // Import
 //===----------------------------------------------------------------------===//
 
+/// How many positions `module` is compiled for where nobody says it: those the
+/// model was made for; or, where later ones follow by the same rule, as many as
+/// a session has of a model without a limit.
+static int64_t getUsualLength(ModuleOp module, const ModelFacts &facts) {
+  constexpr int64_t least = 4096;
+  if (facts.lengthIsFixed || facts.maxLength >= least)
+    return facts.maxLength;
+  // These are computed for the longest sequence.
+  WalkResult walk = module.walk([](RopeFrequenciesOp op) {
+    RopeScalingAttr scaling = op.getScalingAttr();
+    bool isForLongest =
+        scaling && (scaling.getKind() == RopeScalingKind::Dynamic ||
+                    scaling.getKind() == RopeScalingKind::LongRope);
+    return isForLongest ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return walk.wasInterrupted() ? facts.maxLength : least;
+}
+
 FailureOr<OwningOpRef<ModuleOp>>
 weir::importModel(MLIRContext &context, Checkpoint &checkpoint,
                   const ImportOptions &options) {
@@ -267,10 +285,9 @@ weir::importModel(MLIRContext &context, Checkpoint &checkpoint,
 
   ModelBuilder builder(context, checkpoint);
   ModelFacts facts = family->build(builder, reader, request);
-  int64_t maxLength = options.maxLength.value_or(facts.maxLength);
-  if (facts.lengthIsFixed && maxLength > facts.maxLength)
+  if (facts.lengthIsFixed && options.maxLength > facts.maxLength)
     reader.emitError("n_positions")
-        << "a longest sequence of " << maxLength
+        << "a longest sequence of " << *options.maxLength
         << " was asked for, expected at most " << facts.maxLength
         << ": the model's positions are learned";
   if (reader.hasFailed() || builder.hasFailed() ||
@@ -278,6 +295,8 @@ weir::importModel(MLIRContext &context, Checkpoint &checkpoint,
     return failure();
 
   OwningOpRef<ModuleOp> module = builder.takeModule();
+  int64_t maxLength =
+      options.maxLength ? *options.maxLength : getUsualLength(*module, facts);
   (*module)->setAttr("weir.model",
                      describeModel(context, reader, facts, maxLength));
   if (failed(verify(*module)))

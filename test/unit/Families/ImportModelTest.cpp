@@ -21,7 +21,7 @@ TEST(ImportModel, llama) {
       {"weir.param @model.layers.self_attn.k_proj.weight : tensor<2x4x8xf32> = "
        "#weir.checkpoint<\"model.layers.*.self_attn.k_proj.weight\", [0, 1]>",
        "order [0, 0]", "layout(half)", "mask(<causal>)",
-       "tensor<?x?x10xf32> {weir.name = \"logits\"}", "max_length = 64"});
+       "tensor<?x?x10xf32> {weir.name = \"logits\"}", "max_length = 4096"});
 }
 
 TEST(ImportModel, baseModelHasNoHead) {
@@ -203,7 +203,7 @@ TEST(ImportModel, ggufLlama) {
   builder.addKey("tokenizer.ggml.eot_token_id", 4, bytesOf<uint32_t>(7));
   expectModule(importGGUF(builder),
                {"layout(interleaved)", "bos = 1 : i64", "eos = [2, 7]",
-                "vocab_size = 10", "max_length = 32",
+                "vocab_size = 10", "max_length = 4096",
                 "#weir.checkpoint<\"blk.*.attn_q.weight\", [0]>"});
 }
 
@@ -327,6 +327,11 @@ TEST(ImportModel, maxLength) {
   expectModule(importSmall(makeGPT2(), options), {"max_length = 9"});
   options.maxLength = 0;
   expectError(importSmall(makeLlama(), options), {"positive number"});
+  // Later positions would have other angles.
+  SmallModel dynamic = makeLlama();
+  dynamic.config["rope_scaling"] =
+      json::Object{{"rope_type", "dynamic"}, {"factor", 2.0}};
+  expectModule(importSmall(dynamic), {"max_length = 64"});
 }
 
 TEST(ImportModel, tokenizerBlob) {
