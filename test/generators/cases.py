@@ -842,6 +842,7 @@ CASES |= {
             "layer_types": ["linear_attention"] * 2
             + ["full_attention", "linear_attention"],
         },
+        fused=True,
     ),
     "kimi_linear_query_rank_biases_tied": stateful(
         "KimiLinearForCausalLM",
@@ -864,6 +865,7 @@ CASES |= {
     "bailing_hybrid_dense": stateful(
         "BailingHybridForCausalLM",
         {**KIMI, "head_dim": 10, "layer_group_size": 3},
+        fused=True,
     ),
     "bailing_hybrid_open_gate_yarn": stateful(
         "BailingHybridForCausalLM",

@@ -54,8 +54,8 @@ private:
   Value buildDelta(Value x);
   /// What follows the mixer of a layer.
   Value buildFeedForward(FeedForward kind, Value x);
-  /// A gate of each feature of the heads: `f` or `g`.
-  Value buildGate(Value x, const std::string &name);
+  /// A gate of each feature of the heads, whose keys begin with `prefix`.
+  Value buildGate(Value x, const std::string &prefix);
   Value buildDecay(Value x);
 
   ModelBuilder &b;
@@ -88,20 +88,24 @@ Value KimiGraph::buildAttention(Value x) {
                   heads.bias);
 }
 
-Value KimiGraph::buildGate(Value x, const std::string &name) {
+Value KimiGraph::buildGate(Value x, const std::string &prefix) {
   int64_t features = config.delta.getKeyFeatures();
   if (!config.lowRankGates)
-    return b.linear(x, config.mixer + name + "_proj", features);
-  Value narrow =
-      b.linear(x, config.mixer + name + "_a_proj", config.delta.keyDim);
-  return b.linear(narrow, config.mixer + name + "_b_proj", features);
+    return b.linear(x, prefix + "_proj", features);
+  Value narrow = b.linear(x, prefix + "_a_proj", config.delta.keyDim);
+  return b.linear(narrow, prefix + "_b_proj", features);
 }
 
 Value KimiGraph::buildDecay(Value x) {
   const DeltaHeads &heads = config.delta;
-  Value bias = b.weight(config.mixer + "dt_bias", {heads.getKeyFeatures()});
-  Value gate = b.splitHeads(b.add(buildGate(x, "f"), bias), heads.keys);
-  std::string key = config.mixer + "A_log";
+  // A module of its own where transformers has not written the first names.
+  std::string prefix = config.mixer + "forget_gate.";
+  if (!b.hasTensor(prefix + "A_log"))
+    prefix = config.mixer;
+  Value bias = b.weight(prefix + "dt_bias", {heads.getKeyFeatures()});
+  Value gate =
+      b.splitHeads(b.add(buildGate(x, prefix + "f"), bias), heads.keys);
+  std::string key = prefix + "A_log";
   // Kimi Linear stores it with axes for all that it is repeated along.
   Value rate =
       config.lowRankGates
@@ -120,7 +124,7 @@ Value KimiGraph::buildDelta(Value x) {
   inputs.beta = sigmoid(b, b.linear(x, config.mixer + "b_proj", heads.keys));
   Value normed =
       b.rmsNorm(recurrence(b, inputs), config.mixer + "o_norm", config.eps);
-  Value gate = sigmoid(b, buildGate(x, "g"));
+  Value gate = sigmoid(b, buildGate(x, config.mixer + "g"));
   return b.linear(b.mul(b.mergeHeads(normed), gate), config.output,
                   config.hidden);
 }
@@ -319,9 +323,13 @@ static ModelFacts buildBailing(ModelBuilder &b, ConfigReader &reader,
   config.rotary = readRotary(reader, b, options);
   config.rotary->layout = RotaryLayout::Interleaved;
   config.latent.scale *= readScoreFactor(reader);
+  const Checkpoint &checkpoint = b.getCheckpoint();
+  // Base models are saved with some of either library's names.
+  config.embed = checkpoint.lookup(config.model + "word_embeddings.weight")
+                     ? "word_embeddings"
+                     : "embed_tokens";
   bool isOwn =
-      b.getCheckpoint().lookup(config.model + "word_embeddings.weight");
-  config.embed = isOwn ? "word_embeddings" : "embed_tokens";
+      hasLayerTensor(checkpoint, config.layer + "attention.dense.weight");
   config.mixer = config.layer + (isOwn ? "attention." : "self_attn.");
   config.output = config.mixer + (isOwn ? "dense" : "o_proj");
   ModelFacts facts = buildHybridModel<KimiGraph>(b, reader, request, config);

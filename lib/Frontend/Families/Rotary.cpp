@@ -119,7 +119,7 @@ double RotaryReader::require(StringRef key) {
 
 bool RotaryReader::getTruncate() {
   // transformers looks for it beside the objects of kinds of layers only.
-  if (!options.layerType.empty())
+  if (!options.layerType.empty() || options.given)
     return true;
   const json::Value *value = object.get("truncate");
   if (!value || value->kind() == json::Value::Null)
