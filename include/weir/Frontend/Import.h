@@ -18,7 +18,8 @@ namespace weir {
 
 /// How a model is imported.
 struct ImportOptions {
-  /// The longest sequence to compile for; none for what the model was made for.
+  /// The longest sequence to compile for; none for what the model was made for,
+  /// or for 4096 tokens where that is less and nothing keeps it from going on.
   /// Models with rotary positions may be given more than that. Frequencies that
   /// depend on the length (dynamic, longrope) are fixed by it.
   std::optional<int64_t> maxLength;
