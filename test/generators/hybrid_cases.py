@@ -538,6 +538,7 @@ HYBRID_CASES |= {
             **{k: v for k, v in LATENT.items() if k != "q_lora_rank"},
             **EXPERT_GROUPS,
             "num_local_experts": 6,
+            "num_key_value_heads": 3,
             "linear_head_dim": 10,
             "linear_num_heads": 3,
             "layer_types": ["linear_attention", "full_attention", "linear_attention"],

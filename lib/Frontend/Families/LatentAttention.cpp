@@ -27,7 +27,9 @@ void weir::readLatentHeads(ConfigReader &reader, LatentHeads &heads) {
     heads.queryRank = reader.getSize("q_lora_rank", 1);
   heads.bias = reader.getBool("attention_bias", false);
   heads.scale = 1.0 / std::sqrt(static_cast<double>(heads.getKeyDim()));
-  if (!reader.isNull("num_key_value_heads"))
+  // Files may say fewer of them, as long as none is for two heads.
+  int64_t shared = reader.getSize("num_key_value_heads", heads.heads);
+  if (heads.heads / shared != 1)
     reader.expect("num_key_value_heads", heads.heads,
                   "keys and values are made for each head");
   // The sum of two others.
