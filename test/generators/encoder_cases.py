@@ -130,7 +130,12 @@ ENCODER_CASES = {
     "roberta_prelayernorm": encoder(
         "RobertaPreLayerNormForMaskedLM", pad_token_id=1, type_vocab_size=1
     ),
-    "xlm_roberta_xl": encoder("XLMRobertaXLForMaskedLM", pad_token_id=1),
+    "xlm_roberta_xl": encoder(
+        "XLMRobertaXLForMaskedLM",
+        spell=lambda config: config.pop("type_vocab_size"),
+        type_vocab_size=1,
+        pad_token_id=1,
+    ),
     "megatron_bert_causal": Case(
         "MegatronBertForCausalLM", neox(is_decoder=True, tie_word_embeddings=False)
     ),

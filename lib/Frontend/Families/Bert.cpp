@@ -38,7 +38,7 @@ DecoderConfig weir::getBertDefaults() {
 
 DecoderKeys weir::readBert(ConfigReader &reader, ModelBuilder &builder,
                            const FamilyRequest &request, DecoderConfig &config,
-                           const std::string &model) {
+                           const std::string &model, int64_t tokenTypes) {
   reader.setSpellings(spellings);
   config.causal = reader.getBool("is_decoder", false);
   readDecoder(reader, builder, request, config);
@@ -57,7 +57,7 @@ DecoderKeys weir::readBert(ConfigReader &reader, ModelBuilder &builder,
   keys.positions = prefix + "embeddings.position_embeddings";
   config.tokenTables.push_back({prefix + "embeddings.token_type_embeddings",
                                 "token_type_ids",
-                                reader.getSize("type_vocab_size", 2)});
+                                reader.getSize("type_vocab_size", tokenTypes)});
   keys.embedNorm = prefix + "embeddings.LayerNorm";
   keys.query = layer + "attention.self.query";
   keys.key = layer + "attention.self.key";

@@ -16,10 +16,11 @@ namespace weir {
 DecoderConfig getBertDefaults();
 
 /// Reads what these families share; `model` is what keys of the base model
-/// begin with.
+/// begin with, `tokenTypes` how many there are where the configuration does not
+/// say.
 DecoderKeys readBert(ConfigReader &reader, ModelBuilder &builder,
                      const FamilyRequest &request, DecoderConfig &config,
-                     const std::string &model);
+                     const std::string &model, int64_t tokenTypes = 2);
 
 /// Reads Longformer's `attention_window`, one number or one per layer, of both
 /// sides.

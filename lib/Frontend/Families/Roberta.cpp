@@ -23,6 +23,7 @@ struct RobertaSpec {
   /// What keys of the base model begin with.
   std::string model = "roberta.";
   int64_t vocabSize = 30522;
+  int64_t tokenTypes = 2;
 };
 
 /// A family read so far.
@@ -39,7 +40,8 @@ static void readRoberta(ModelBuilder &builder, ConfigReader &reader,
   model.config.vocabSize = spec.vocabSize;
   model.config.bos = 0;
   model.config.eos = 2;
-  model.keys = readBert(reader, builder, request, model.config, spec.model);
+  model.keys = readBert(reader, builder, request, model.config, spec.model,
+                        spec.tokenTypes);
   readPositionOffset(reader, model.config);
   setRobertaHead(builder, model.keys, model.config);
 }
@@ -85,7 +87,7 @@ static ModelFacts buildXL(ModelBuilder &builder, ConfigReader &reader,
   model.config.heads = 32;
   model.config.trainedLength = 514;
   model.config.eps = 1e-5;
-  readRoberta(builder, reader, request, {"roberta.", 250880}, model);
+  readRoberta(builder, reader, request, {"roberta.", 250880, 1}, model);
   setPreNorms(model.keys, model.config, "attention.self_attn_layer_norm",
               "LayerNorm", "encoder.LayerNorm");
   model.keys.embedNorm.clear();
