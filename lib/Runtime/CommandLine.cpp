@@ -65,7 +65,9 @@ private:
   int bench();
   bool loadTokenizer();
   bool readPrompt(bool atStart, std::vector<int32_t> &tokens);
-  std::unique_ptr<Session> openSession();
+  /// A session with room for `needed` positions, or for as many as there may
+  /// be where that is 0.
+  std::unique_ptr<Session> openSession(int64_t needed = 0);
   bool prefill(Session &session, const std::vector<int32_t> &tokens,
                double &seconds);
   void printStats(const GenerateResult &result, int threads);
@@ -253,25 +255,32 @@ bool CommandLine::readPrompt(bool atStart, std::vector<int32_t> &tokens) {
   return true;
 }
 
-std::unique_ptr<Session> CommandLine::openSession() {
+std::unique_ptr<Session> CommandLine::openSession(int64_t needed) {
+  const weir_model_desc &model = program->model();
   SessionOptions options;
   options.maxLength = arguments.maxLength;
+  if (options.maxLength == 0 && needed > 0 && needed < model.max_length)
+    options.maxLength = needed;
   options.threads = arguments.threads;
   return Session::open(program, options, error);
 }
 
 int CommandLine::generateText() {
-  if (!loadTokenizer())
+  bool loads = !arguments.loadState.empty();
+  std::vector<int32_t> prompt;
+  if (!loadTokenizer() || !readPrompt(/*atStart=*/!loads, prompt))
     return fail(error);
-  std::unique_ptr<Session> session = openSession();
+  // A conversation that goes on needs as much room as there may be.
+  bool isWhole = !loads && arguments.saveState.empty();
+  auto length = static_cast<int64_t>(prompt.size());
+  std::unique_ptr<Session> session = openSession(
+      isWhole ? length + std::min<int64_t>(arguments.generate.maxNewTokens,
+                                           INT32_MAX)
+              : 0);
   if (!session)
     return fail(error);
   loadSeconds = now() - start;
-  bool loads = !arguments.loadState.empty();
   if (loads && !session->load(arguments.loadState, error))
-    return fail(error);
-  std::vector<int32_t> prompt;
-  if (!readPrompt(/*atStart=*/!loads, prompt))
     return fail(error);
   if (!tokenizer && !arguments.printTokens &&
       arguments.generate.maxNewTokens > 0)
