@@ -155,7 +155,7 @@ int64_t TestModel::maxLength() const {
 TestSession TestModel::open(int64_t batch, int64_t maxLength) const {
   weir_session_options options = {};
   options.batch = batch;
-  options.max_length = maxLength;
+  options.max_length = maxLength ? maxLength : this->maxLength();
   options.rollback_depth = this->maxLength();
   return TestSession(program.get(), options);
 }
