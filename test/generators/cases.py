@@ -182,10 +182,14 @@ CASES = {
             )
         ),
     ),
-    # One set of factors is compiled in: that for the longest sequence.
+    # The longest row says which factors a batch takes.
     "llama_rope_longrope_long": Case(
         "LlamaForCausalLM",
         llama({**LONG, "original_max_position_embeddings": 32}),
+    ),
+    "llama_rope_longrope_either": Case(
+        "LlamaForCausalLM",
+        llama({**LONG, "original_max_position_embeddings": 64}),
     ),
     "llama_rope_longrope_short": Case(
         "LlamaForCausalLM",

@@ -223,7 +223,7 @@ DECODER_CASES = {
     ),
     "phi3_longrope": decoder(
         "Phi3ForCausalLM",
-        original_max_position_embeddings=32,
+        original_max_position_embeddings=64,
         pad_token_id=None,
         rope_parameters=dict(
             rope_type="longrope",

@@ -391,6 +391,7 @@ void weir::attachCostModels(MLIRContext *context) {
   RopeFrequenciesOp::attachInterface<ElementwiseCost<RopeFrequenciesOp, 0>>(
       *context);
   SelectLastOp::attachInterface<ElementwiseCost<SelectLastOp, 0>>(*context);
+  LongestOp::attachInterface<ElementwiseCost<LongestOp, 0>>(*context);
   // Magnitude, maximum, quotient, rounding.
   QuantizeOp::attachInterface<ElementwiseCost<QuantizeOp, 4>>(*context);
   // Two products and a sum for each feature of a pair.

@@ -69,6 +69,21 @@ LogicalResult PositionsOp::canonicalize(PositionsOp op,
 }
 
 //===----------------------------------------------------------------------===//
+// LongestOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult LongestOp::verify() {
+  auto result = cast<RankedTensorType>(getResult().getType());
+  // longest_c1
+  if (!isRowVector(getLengths().getType()))
+    return emitOpError("has lengths of type ")
+           << getLengths().getType() << ", expected [batch] of i32";
+  if (result.getRank() != 0 || !result.getElementType().isSignlessInteger(32))
+    return emitOpError("has result type ") << result << ", expected one i32";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // RopeFrequenciesOp
 //===----------------------------------------------------------------------===//
 

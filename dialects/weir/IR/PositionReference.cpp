@@ -39,6 +39,24 @@ FailureOr<SmallVector<Value>> PositionsOp::buildReference(OpBuilder &builder) {
   return SmallVector<Value>{result};
 }
 
+FailureOr<SmallVector<Value>> LongestOp::buildReference(OpBuilder &builder) {
+  Location loc = getLoc();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  Value none = arith::ConstantOp::create(
+      builder, loc,
+      DenseElementsAttr::get(type, Attribute(builder.getI32IntegerAttr(0))));
+  AffineMap row = builder.getMultiDimIdentityMap(1);
+  auto longest = linalg::GenericOp::create(
+      builder, loc, type, getLengths(), none,
+      ArrayRef<AffineMap>{row, AffineMap::get(1, 0, builder.getContext())},
+      utils::IteratorType::reduction,
+      [&](OpBuilder &b, Location l, ValueRange in) {
+        Value greater = arith::MaxSIOp::create(b, l, in[0], in[1]);
+        linalg::YieldOp::create(b, l, greater);
+      });
+  return SmallVector<Value>(longest.getResults());
+}
+
 FailureOr<SmallVector<Value>>
 RopeFrequenciesOp::buildReference(OpBuilder &builder) {
   std::string error;

@@ -34,6 +34,26 @@ def Weir_PositionsOp : Weir_Op<"positions", [Pure,
   let hasCanonicalizeMethod = 1;
 }
 
+def Weir_LongestOp : Weir_Op<"longest", [Pure,
+    DeclareOpInterfaceMethods<Weir_ReferenceInterface>]> {
+  let summary = "the length of the longest row";
+  let description = [{
+    `result = max over b of lengths[b]`, and 0 of no rows. For what a model does
+    otherwise in long sequences, such as rotating by other frequencies (longrope,
+    arXiv:2402.13753): all rows of a batch then count as long as the longest. In
+    a step, lengths include the tokens that rows have seen before; what was
+    computed of these stays as it is.
+
+    - (C1) `lengths` is `[batch]` of i32; `result` is one i32.
+  }];
+  let arguments = (ins AnyRankedTensor:$lengths);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = [{
+    $lengths attr-dict `:` type($lengths) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 def Weir_RopeFrequenciesOp : Weir_Op<"rope_frequencies", [Pure,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>]> {
   let summary = "rotary angular frequencies, in radians per position";

@@ -202,6 +202,8 @@ LogicalResult AxisFlow::Walker::visitOp(Operation *op) {
           [&](auto op) { return visitCreation(op, op.getMixedSizes()); })
       .Case<AppendOp>([&](auto op) { return visitAppend(op); })
       .Case<SelectLastOp>([&](auto op) { return visitSelectLast(op); })
+      // However many rows there are, the result is one number.
+      .Case<LongestOp>([](auto) { return success(); })
       .Default([&](Operation *op) -> LogicalResult {
         bool onlyExtents = llvm::none_of(op->getOperands(), [&](Value v) {
           return flow.getAxis(v).has_value();

@@ -50,6 +50,11 @@ struct RotarySpec {
   RopeScalingAttr scaling;
   /// Multiplies cosine and sine.
   double scale = 1.0;
+  /// What sequences of at most `shortLength` tokens have in their place, where
+  /// that is not 0.
+  int64_t shortLength = 0;
+  RopeScalingAttr shortScaling;
+  double shortScale = 1.0;
   RotaryLayout layout = RotaryLayout::Half;
   /// Whether it turns the other way.
   bool backwards = false;
@@ -61,8 +66,11 @@ struct RotarySpec {
   bool operator==(const RotarySpec &other) const {
     return base == other.base && dims == other.dims &&
            scaling == other.scaling && scale == other.scale &&
-           layout == other.layout && backwards == other.backwards &&
-           growth == other.growth && growthLength == other.growthLength;
+           shortLength == other.shortLength &&
+           shortScaling == other.shortScaling &&
+           shortScale == other.shortScale && layout == other.layout &&
+           backwards == other.backwards && growth == other.growth &&
+           growthLength == other.growthLength;
   }
 };
 
@@ -310,6 +318,8 @@ public:
   mlir::Value splitHeads(mlir::Value input, int64_t heads);
   /// The reverse.
   mlir::Value mergeHeads(mlir::Value input);
+  /// The length of the longest row, one i32.
+  mlir::Value longest();
   /// Frequencies of a rotary embedding, `[dims / 2]`.
   mlir::Value frequencies(const RotarySpec &spec);
   /// Rotates heads.

@@ -125,16 +125,50 @@ Value ModelBuilder::mergeHeads(Value input) {
   return tensor::CollapseShapeOp::create(builder, loc, input, groups);
 }
 
+/// Whether the longest row has more than `length` tokens, by what
+/// `weir.longest` says.
+static Value isLonger(OpBuilder &builder, Location loc, Value longest,
+                      int64_t length) {
+  Value limit = arith::ConstantIntOp::create(builder, loc, length, 32);
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sgt, longest,
+                               limit);
+}
+
+Value ModelBuilder::longest() {
+  auto type = RankedTensorType::get({}, builder.getI32Type());
+  return LongestOp::create(builder, loc, type, function.getArgument(1));
+}
+
 Value ModelBuilder::frequencies(const RotarySpec &spec) {
-  Value angles = RopeFrequenciesOp::create(
-      builder, loc, getType({spec.dims / 2}), constantFloat(spec.base),
-      builder.getI64IntegerAttr(spec.dims), spec.scaling);
+  auto build = [&](RopeScalingAttr scaling) -> Value {
+    return RopeFrequenciesOp::create(
+        builder, loc, getType({spec.dims / 2}), constantFloat(spec.base),
+        builder.getI64IntegerAttr(spec.dims), scaling);
+  };
+  Value angles = build(spec.scaling);
+  if (spec.shortLength && spec.shortScaling != spec.scaling)
+    angles = map({angles, build(spec.shortScaling), longest()},
+                 [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+                   Value isLong = isLonger(b, l, in[2], spec.shortLength);
+                   return arith::SelectOp::create(b, l, isLong, in[0], in[1]);
+                 });
   return spec.backwards ? scale(angles, -1) : angles;
 }
 
 Value ModelBuilder::rotary(Value input, Value positions, Value frequencies,
                            const RotarySpec &spec) {
   auto layout = RotaryLayoutAttr::get(&getContext(), spec.layout);
+  if (spec.shortLength && spec.shortScale != spec.scale)
+    input = map(
+        {input, longest()},
+        [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+          Value factor = arith::ConstantOp::create(
+              b, l,
+              b.getFloatAttr(in[0].getType(), spec.shortScale / spec.scale));
+          Value scaled = arith::MulFOp::create(b, l, in[0], factor);
+          Value isLong = isLonger(b, l, in[1], spec.shortLength);
+          return arith::SelectOp::create(b, l, isLong, in[0], scaled);
+        });
   return RotaryOp::create(builder, loc, input.getType(), input, positions,
                           frequencies, layout, constantFloat(spec.scale));
 }

@@ -46,6 +46,8 @@ private:
   std::vector<double> getNumbers(StringRef key);
   void readScaling(StringRef type, RotarySpec &spec);
   void readLongRope(RotarySpec &spec);
+  /// The `count` numbers under `key`, which frequencies are divided by.
+  RopeScalingAttr getDivisors(StringRef key, int64_t count);
   void readYarn(RotarySpec &spec);
   /// Angles of whole heads, of which only the first part turns.
   void readProportional(double part, RotarySpec &spec);
@@ -143,6 +145,16 @@ int64_t RotaryReader::getOriginalLength() {
   return config.getInt("original_max_position_embeddings", fallback);
 }
 
+/// Has sequences of more than `original` tokens take `longer`, and shorter ones
+/// what `spec` has so far.
+static void setLonger(RotarySpec &spec, int64_t original,
+                      RopeScalingAttr longer) {
+  spec.shortLength = original;
+  spec.shortScaling = spec.scaling;
+  spec.shortScale = spec.scale;
+  spec.scaling = longer;
+}
+
 /// The factor yarn multiplies attention's scores by the square of.
 static double getYarnScale(double factor, double mscale) {
   return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0;
@@ -176,17 +188,20 @@ void RotaryReader::readLongRope(RotarySpec &spec) {
           ? 1.0
           : std::sqrt(1 + std::log(factor) / std::log(double(original)));
   spec.scale = getNumber("attention_factor").value_or(scale);
-  StringRef key = options.maxLength > original ? "long_factor" : "short_factor";
+  spec.scaling = getDivisors("short_factor", spec.dims / 2);
+  if (options.maxLength > original)
+    setLonger(spec, original, getDivisors("long_factor", spec.dims / 2));
+}
+
+RopeScalingAttr RotaryReader::getDivisors(StringRef key, int64_t count) {
   std::vector<double> divisors = getNumbers(key);
-  if (static_cast<int64_t>(divisors.size()) != spec.dims / 2) {
+  if (static_cast<int64_t>(divisors.size()) != count) {
     config.emitError(key) << "'" << key << "' of '" << objectKey << "' has "
-                          << divisors.size() << " numbers, expected "
-                          << spec.dims / 2;
-    return;
+                          << divisors.size() << " numbers, expected " << count;
+    return {};
   }
-  spec.scaling =
-      getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
-                 std::nullopt, std::nullopt, std::nullopt, divisors);
+  return getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
+                    std::nullopt, std::nullopt, std::nullopt, divisors);
 }
 
 void RotaryReader::readProportional(double part, RotarySpec &spec) {
@@ -362,10 +377,21 @@ RotarySpec RotaryReader::readHuggingFace() {
   if (!options.hasLengthScales || type == "default") {
     readScaling(type, spec);
   } else {
-    bool isLong = options.maxLength > getOriginalLength();
+    // Frequencies are those of short sequences whatever the length.
+    int64_t original = getOriginalLength();
+    bool mayBeLong = options.maxLength > original;
     options.maxLength = 1;
     readScaling(type, spec);
-    spec.scale = require(isLong ? "long_mscale" : "short_mscale");
+    spec.scale = require("short_mscale");
+    if (mayBeLong) {
+      setLonger(spec, original, spec.scaling);
+      spec.scale = require("long_mscale");
+    }
+    if (mayBeLong && spec.scale != spec.shortScale &&
+        spec.dims != options.headDim)
+      config.emitError("partial_rotary_factor")
+          << "key 'partial_rotary_factor' has the value " << part
+          << " with other scales for long sequences, expected 1";
   }
   if (options.readsGrowth) {
     spec.growth = require("llama_4_scaling_beta");
@@ -420,13 +446,13 @@ RotarySpec RotaryReader::readGGUF() {
   std::vector<double> divisors;
   if (builder.hasTensor("rope_freqs.weight"))
     divisors = readFactors("rope_freqs.weight", spec.dims / 2);
-  bool isLong = options.maxLength > original;
-  for (auto [tensor, chosen] :
-       {std::pair("rope_factors_long.weight", isLong),
-        std::pair("rope_factors_short.weight", !isLong)}) {
+  bool isGiven = !divisors.empty();
+  std::vector<double> longer;
+  for (auto [tensor, into] : {std::pair("rope_factors_short.weight", &divisors),
+                              std::pair("rope_factors_long.weight", &longer)}) {
     builder.getCheckpoint().markUsed(tensor);
-    if (chosen && builder.hasTensor(tensor) && divisors.empty())
-      divisors = readFactors(tensor, spec.dims / 2);
+    if (builder.hasTensor(tensor) && !isGiven)
+      *into = readFactors(tensor, spec.dims / 2);
   }
 
   if (type == "yarn" && divisors.empty()) {
@@ -449,11 +475,15 @@ RotarySpec RotaryReader::readGGUF() {
     return spec;
   if (divisors.empty())
     divisors.assign(spec.dims / 2, 1.0);
-  for (double &divisor : divisors)
-    divisor *= factor;
-  spec.scaling =
-      getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
-                 std::nullopt, std::nullopt, std::nullopt, divisors);
+  auto getStretched = [&](std::vector<double> numbers) {
+    for (double &divisor : numbers)
+      divisor *= factor;
+    return getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
+                      std::nullopt, std::nullopt, std::nullopt, numbers);
+  };
+  spec.scaling = getStretched(divisors);
+  if (!longer.empty() && options.maxLength > original)
+    setLonger(spec, original, getStretched(longer));
   return spec;
 }
 

@@ -25,6 +25,22 @@ func.func @positions_c2_offset_type(%x: tensor<?x?xi32>, %o: tensor<?xi64>) {
 
 // -----
 
+func.func @longest_c1_lengths_type(%n: tensor<?xi64>) {
+  // expected-error @below {{has lengths of type 'tensor<?xi64>', expected [batch] of i32}}
+  weir.longest %n : tensor<?xi64> -> tensor<i32>
+  return
+}
+
+// -----
+
+func.func @longest_c1_result_type(%n: tensor<?xi32>) {
+  // expected-error @below {{has result type 'tensor<1xi32>', expected one i32}}
+  weir.longest %n : tensor<?xi32> -> tensor<1xi32>
+  return
+}
+
+// -----
+
 func.func @rope_frequencies_c1_odd_dims() {
   // expected-error @below {{rotates 7 features, expected an even count}}
   weir.rope_frequencies base(1.0e4) dims(7) : tensor<3xf32>

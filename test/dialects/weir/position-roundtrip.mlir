@@ -12,6 +12,13 @@ func.func @positions(%ids: tensor<?x?xi32>, %x: tensor<?x?x4xf32>,
   return %0, %1 : tensor<?x?xi32>, tensor<?x?xi32>
 }
 
+// CHECK-LABEL: func.func @longest
+// CHECK: weir.longest %{{.*}} : tensor<?xi32> -> tensor<i32>
+func.func @longest(%n: tensor<?xi32>) -> tensor<i32> {
+  %0 = weir.longest %n : tensor<?xi32> -> tensor<i32>
+  return %0 : tensor<i32>
+}
+
 // CHECK-LABEL: func.func @rope_frequencies
 // CHECK: weir.rope_frequencies base(1.000000e+04) dims(8) : tensor<4xf32>
 // CHECK: scaling(<kind = linear, factor = 2.000000e+00 : f64>)
