@@ -38,6 +38,11 @@
 using namespace mlir;
 using namespace weir;
 
+/// Whether the speed of the code matters less than the time to compile it.
+static bool isPlain(const CompileOptions &options) {
+  return options.lowering != Lowering::Optimized;
+}
+
 /// Where a module that is behind tensors keeps its interface.
 static constexpr llvm::StringLiteral InterfaceAttrName = "weir.interface";
 
@@ -514,8 +519,8 @@ Compilation::translate(llvm::LLVMContext &llvmContext,
   if (!code)
     return nullptr;
   // Plain definitions compute what they say, however long it takes.
-  complete.flushSubnormals = options.lowering == Lowering::Optimized &&
-                             machine.getTargetTriple().isX86();
+  complete.flushSubnormals =
+      !isPlain(options) && machine.getTargetTriple().isX86();
   if (llvm::Error error = emitModelTable(*code, complete)) {
     (void)fail(std::move(error));
     return nullptr;
@@ -556,8 +561,7 @@ LogicalResult Compilation::emitMachineCode(llvm::StringRef path,
     llvm::Error error = writeTextFile(*output, *ptx);
     return error ? fail(std::move(error)) : success();
   }
-  auto machine = createTargetMachine(target, /*isPlain=*/options.lowering !=
-                                                 Lowering::Optimized);
+  auto machine = createTargetMachine(target, isPlain(options));
   if (!machine)
     return fail(machine.takeError());
   interface.target = target.cpu;
@@ -630,8 +634,7 @@ Compilation::jit(llvm::StringRef weightsPath) {
            << "', expected 'lowered' to run it; do not stop before";
   if (llvm::Error error = checkHostRuns(target))
     return fail(std::move(error));
-  auto machine = createTargetMachine(target, /*isPlain=*/options.lowering !=
-                                                 Lowering::Optimized);
+  auto machine = createTargetMachine(target, isPlain(options));
   if (!machine)
     return fail(machine.takeError());
   // A temporary file is gone as soon as it is mapped.

@@ -17,13 +17,13 @@ Weights are random and scaled so that every one of them changes the result.
 Padded rows are computed alone: a batch equals its rows.
 """
 
+import argparse
 import contextlib
 import fcntl
 import hashlib
 import json
 import pathlib
 import shutil
-import sys
 from unittest import mock
 
 import torch
@@ -229,7 +229,33 @@ def locked(root):
         yield
 
 
+def read_arguments(description):
+    """The folder of checkpoints, a path, and the names of cases, if any."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("names", nargs="*", metavar="name")
+    arguments = parser.parse_args()
+    return arguments.folder, arguments.names
+
+
+def write_all(root, names, stamp, write):
+    """Calls `write(name, folder)` for each folder that `stamp` is not that of."""
+    with locked(root):
+        for name in names:
+            folder = root / name
+            mark = folder / "stamp"
+            if mark.exists() and mark.read_text() == stamp:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            write(name, folder)
+            mark.write_text(stamp)
+
+
 def main():
+    root, names = read_arguments(__doc__)
     here = pathlib.Path(__file__).parent
     sources = b"".join(
         (here / name).read_bytes()
@@ -245,9 +271,8 @@ def main():
         )
     )
     stamp = hashlib.sha256(sources + transformers.__version__.encode()).hexdigest()
-    root = pathlib.Path(sys.argv[1])
     cases = CASES | HYBRID_CASES
-    names = sys.argv[2:] or list(cases)
+    names = names or list(cases)
     groups = {
         "decoders": DECODER_CASES | MIXTURE_CASES | SPARSE_CASES,
         "encoders": ENCODER_CASES,
@@ -259,16 +284,7 @@ def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    with locked(root):
-        for name in names:
-            folder = root / name
-            mark = folder / "stamp"
-            if mark.exists() and mark.read_text() == stamp:
-                continue
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(name, cases[name], folder)
-            mark.write_text(stamp)
+    write_all(root, names, stamp, lambda name, folder: make(name, cases[name], folder))
 
 
 if __name__ == "__main__":

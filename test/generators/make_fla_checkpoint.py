@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import sys
 import types
 
@@ -265,22 +264,13 @@ def make(name, folder):
 
 
 def main():
+    root, names = make_checkpoint.read_arguments(__doc__)
     here = pathlib.Path(__file__).parent
     files = ("make_checkpoint.py", "make_fla_checkpoint.py", "fla_cases.py")
     sources = b"".join((here / name).read_bytes() for name in files)
     stamp = hashlib.sha256(sources + fla.__version__.encode()).hexdigest()
-    root = pathlib.Path(sys.argv[1])
     torch.set_num_threads(1)
-    with make_checkpoint.locked(root):
-        for name in sys.argv[2:] or FLA_CASES:
-            folder = root / name
-            mark = folder / "stamp"
-            if mark.exists() and mark.read_text() == stamp:
-                continue
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(name, folder)
-            mark.write_text(stamp)
+    make_checkpoint.write_all(root, names or FLA_CASES, stamp, make)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ namespace weir {
 struct ImportOptions {
   /// The longest sequence to compile for; none for what the model was made for,
   /// or for 4096 tokens where that is less and nothing keeps it from going on.
-  /// Models with rotary positions may be given more than that. Frequencies that
-  /// depend on the length (dynamic, longrope) are fixed by it.
+  /// Models with rotary positions may be given more than that. Frequencies of
+  /// the kind `dynamic` are fixed by it; of `longrope`, whether there are any
+  /// for long sequences.
   std::optional<int64_t> maxLength;
 };
 

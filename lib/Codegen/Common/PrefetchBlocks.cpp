@@ -132,38 +132,36 @@ static void prefetchRows(OpBuilder &builder, ArrayRef<RowBlock> blocks,
   }
 }
 
-/// Loops that run one after another from `begin` to the end of its block, of
-/// branches the longer one.
-static int64_t countLoops(Block *block, Block::iterator begin) {
-  int64_t count = 0;
-  for (Operation &op : llvm::make_range(begin, block->end())) {
-    if (isa<scf::ForOp>(op))
-      ++count;
-    if (auto branch = dyn_cast<scf::IfOp>(op)) {
-      int64_t longest = 0;
-      for (Region &region : branch->getRegions())
-        if (!region.empty())
-          longest = std::max(
-              longest, countLoops(&region.front(), region.front().begin()));
-      count += longest;
+/// Loops of `op` that run one after another: one of a loop, of a branch those
+/// of the longer way.
+static int64_t countLoops(Operation &op) {
+  if (isa<scf::ForOp>(op))
+    return 1;
+  int64_t longest = 0;
+  if (isa<scf::IfOp>(op))
+    for (Region &region : op.getRegions()) {
+      int64_t loops = 0;
+      for (Operation &inner : region.getOps())
+        loops += countLoops(inner);
+      longest = std::max(longest, loops);
     }
-  }
-  return count;
+  return longest;
 }
 
 /// Deals rows `from` to `to` of `blocks` out over the loops from `begin` on,
 /// whichever way branches go.
 static void dealRows(ArrayRef<RowBlock> blocks, Block *block,
                      Block::iterator begin, int64_t from, int64_t to) {
-  int64_t left = countLoops(block, begin);
+  int64_t left = 0;
+  for (Operation &op : llvm::make_range(begin, block->end()))
+    left += countLoops(op);
   if (left == 0) {
     OpBuilder builder(block, begin);
     return prefetchRows(builder, blocks, from, to);
   }
-  for (auto next = begin; next != block->end() && left > 0;) {
-    Operation &op = *next++;
-    int64_t loops =
-        countLoops(block, op.getIterator()) - countLoops(block, next);
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::make_range(begin, block->end()))) {
+    int64_t loops = countLoops(op);
     if (loops == 0)
       continue;
     int64_t middle = from + llvm::divideCeil((to - from) * loops, left);

@@ -48,6 +48,8 @@ private:
   void readLongRope(RotarySpec &spec);
   /// The `count` numbers under `key`, which frequencies are divided by.
   RopeScalingAttr getDivisors(StringRef key, int64_t count);
+  /// Frequencies divided by `divisors`, one each.
+  RopeScalingAttr getDivided(ArrayRef<double> divisors);
   void readYarn(RotarySpec &spec);
   /// Angles of whole heads, of which only the first part turns.
   void readProportional(double part, RotarySpec &spec);
@@ -193,6 +195,11 @@ void RotaryReader::readLongRope(RotarySpec &spec) {
     setLonger(spec, original, getDivisors("long_factor", spec.dims / 2));
 }
 
+RopeScalingAttr RotaryReader::getDivided(ArrayRef<double> divisors) {
+  return getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
+                    std::nullopt, std::nullopt, std::nullopt, divisors);
+}
+
 RopeScalingAttr RotaryReader::getDivisors(StringRef key, int64_t count) {
   std::vector<double> divisors = getNumbers(key);
   if (static_cast<int64_t>(divisors.size()) != count) {
@@ -200,8 +207,7 @@ RopeScalingAttr RotaryReader::getDivisors(StringRef key, int64_t count) {
                           << divisors.size() << " numbers, expected " << count;
     return {};
   }
-  return getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
-                    std::nullopt, std::nullopt, std::nullopt, divisors);
+  return getDivided(divisors);
 }
 
 void RotaryReader::readProportional(double part, RotarySpec &spec) {
@@ -211,9 +217,7 @@ void RotaryReader::readProportional(double part, RotarySpec &spec) {
   // What does not turn has an angle that is zero in any precision.
   std::vector<double> divisors(spec.dims / 2, 1e300);
   std::fill_n(divisors.begin(), std::min(turning, spec.dims / 2), factor);
-  spec.scaling =
-      getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
-                 std::nullopt, std::nullopt, std::nullopt, divisors);
+  spec.scaling = getDivided(divisors);
 }
 
 void RotaryReader::readScaling(StringRef type, RotarySpec &spec) {
@@ -478,8 +482,7 @@ RotarySpec RotaryReader::readGGUF() {
   auto getStretched = [&](std::vector<double> numbers) {
     for (double &divisor : numbers)
       divisor *= factor;
-    return getScaling(RopeScalingKind::LongRope, std::nullopt, std::nullopt,
-                      std::nullopt, std::nullopt, std::nullopt, numbers);
+    return getDivided(numbers);
   };
   spec.scaling = getStretched(divisors);
   if (!longer.empty() && options.maxLength > original)
