@@ -126,7 +126,6 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
 
 /// Products on tiles become micro-kernels of the CPU.
 static void buildProductPipeline(OpPassManager &pm, const CPUTarget &target) {
-  pm.addPass(createTransposeCarried());
   LowerPackedLinearOptions kernels;
   kernels.vectorBits = getVectorBits(target);
   kernels.fma = target.has("fma") || kernels.vectorBits == 512;
@@ -152,7 +151,10 @@ void weir::buildTilePipeline(OpPassManager &pm, const TileOptions &options) {
     pm.addPass(createTileBlockMaps(maps));
     pm.addPass(createFuseIntoBlocks());
     TileAndFuseOptions tiles;
-    if (options.gpu) {
+    if (!options.gpu) {
+      pm.addPass(createTransposeCarried());
+      pm.addPass(createStageTransposes());
+    } else {
       tiles.worth = 1;
       tiles.elements = GPUElements;
     }

@@ -353,6 +353,37 @@ def FuseIntoBlocks : Pass<"weir-fuse-into-blocks"> {
     "::mlir::tensor::TensorDialect"];
 }
 
+def StageTransposes : Pass<"weir-stage-transposes"> {
+  let summary = "transpose what steps of a loop read and write, block by block";
+  let description = [{
+    Within a `scf.forall`, an `scf.for` over time that reads one row a step of a
+    `linalg.transpose` whose operand has time last, and each row in one point
+    only, goes through time in blocks: what a block reads is transposed into a
+    tile in front of its steps. Likewise a result that a step writes a row of,
+    and that one `linalg.transpose` alone reads, which puts time last: a block's
+    rows go to a tile, which is transposed into the result behind its steps. The
+    tensors between do not exist afterwards. Extents of rows are static.
+
+    ```mlir
+    // old:
+    %x = linalg.transpose ins(%wide) ... permutation = [1, 0]   // time last
+    %y = scf.forall (%c) in (4) shared_outs(%out = %e) {
+      %r = scf.for %t = %c0 to %n step %c1 iter_args(%o = %slice) {
+        %row = tensor.extract_slice %x[%t, %i] [1, 256] [1, 1]
+    // new:
+    %y = scf.forall (%c) in (4) shared_outs(%out = %e) {
+      %r = scf.for %b = %c0 to %n step %c16 iter_args(%o = %slice) {
+        %part = tensor.extract_slice %wide[%i, %b] [256, %size] [1, 1]
+        %tile = linalg.transpose ins(%part) ... permutation = [1, 0]
+        scf.for %t = %c0 to %size step %c1 iter_args(%p = %o) {
+          %row = tensor.extract_slice %tile[%t, 0] [1, 256] [1, 1]
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def TransposeCarried : Pass<"weir-transpose-carried"> {
   let summary = "carry matrices transposed whose rows are added up";
   let description = [{
@@ -429,11 +460,12 @@ def VectorizeTransposes : Pass<"weir-vectorize-transposes"> {
   let summary = "transpose matrices in registers";
   let description = [{
     Rewrites a `linalg.generic` or `linalg.transpose` that reads numbers of f32
-    along one axis and writes them along another to loops over blocks of 16 x 16.
-    Each is read a quarter of a vector at a time, transposed in registers and
-    written by rows; a body that works on single numbers works on the rows. What
-    is left of extents that are no multiples of 16 stays an operation of its own.
-    Extents below 16 stay, and all do without vectors of 512 bits.
+    along one axis and writes them along another to loops over blocks with as
+    many rows and columns as a vector has numbers. Each is read four numbers at a
+    time, transposed in registers and written by rows; a body that works on single
+    numbers works on the rows. What is left of extents that are no multiples of a
+    block's stays an operation of its own. Extents below these stay, and all do
+    with vectors of 128 bits.
 
     ```mlir
     // old:

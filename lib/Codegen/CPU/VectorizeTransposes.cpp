@@ -5,11 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A block of 16 x 16 numbers is turned four columns at a time. Four vectors
-// take these of all rows, a row in each quarter: those of rows 0, 4, 8 and 12
-// in the first vector, of rows 1, 5, 9 and 13 in the second. Two rounds of
-// shuffles within the quarters, two instructions a column, turn the 4 x 4
-// numbers that lie in the same quarter of all four.
+// A block has as many rows and columns as a vector has numbers. It is turned
+// four columns at a time. Four vectors take these of all rows, a row in each
+// lane of four numbers: with blocks of 16, those of rows 0, 4, 8 and 12 in the
+// first vector, of rows 1, 5, 9 and 13 in the second. Two rounds of shuffles
+// within the lanes, two instructions a column, turn the 4 x 4 numbers that lie
+// in the same lane of all four.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,10 +29,7 @@ namespace weir {
 
 using namespace mlir;
 
-/// Rows and columns of a block.
-static constexpr int64_t BlockSize = 16;
-
-/// Numbers of a quarter of a vector, within which most instructions shuffle.
+/// Numbers of a part of a vector within which most instructions shuffle.
 static constexpr int64_t LaneSize = 4;
 
 namespace {
@@ -43,6 +41,8 @@ struct Transpose {
   AffineMap places;
   /// The last axis of the source, and that of the result.
   unsigned sourceAxis, resultAxis;
+  /// Rows and columns of a block.
+  int64_t blockSize;
 
   Value getSource() { return op.getDpsInputOperand(0)->get(); }
 
@@ -68,7 +68,8 @@ static bool isPointwise(linalg::LinalgOp op) {
          });
 }
 
-static std::optional<Transpose> matchTranspose(linalg::LinalgOp op) {
+static std::optional<Transpose> matchTranspose(linalg::LinalgOp op,
+                                               int64_t blockSize) {
   if (!isa<linalg::GenericOp, linalg::TransposeOp>(op.getOperation()) ||
       !op.hasPureTensorSemantics() || op.getNumLoops() < 2 ||
       op.getNumParallelLoops() != op.getNumLoops() ||
@@ -84,22 +85,23 @@ static std::optional<Transpose> matchTranspose(linalg::LinalgOp op) {
       !isPointwise(op))
     return std::nullopt;
   Transpose match{op, maps[0], maps[0].getDimPosition(source.getRank() - 1),
-                  rank - 1};
+                  rank - 1, blockSize};
   if (match.sourceAxis == match.resultAxis ||
       !maps[0].isFunctionOfDim(match.resultAxis))
     return std::nullopt;
   for (unsigned axis : {match.sourceAxis, match.resultAxis})
-    if (!type.isDynamicDim(axis) && type.getDimSize(axis) < BlockSize)
+    if (!type.isDynamicDim(axis) && type.getDimSize(axis) < blockSize)
       return std::nullopt;
   return match;
 }
 
 /// The numbers `vector`, as the body of `op` makes them.
-static Value emitBody(OpBuilder &builder, linalg::LinalgOp op, Value vector) {
+static Value emitBody(OpBuilder &builder, linalg::LinalgOp op,
+                      TypedValue<VectorType> vector) {
   Block &body = *op.getBlock();
   IRMapping mapping;
   mapping.map(body.getArgument(0), vector);
-  auto widen = [](Type type) { return VectorType::get({BlockSize}, type); };
+  auto widen = [&](Type type) { return vector.getType().clone(type); };
   auto find = [&](Value value) -> Value {
     if (mapping.contains(value))
       return mapping.lookup(value);
@@ -129,6 +131,7 @@ static Value emitBody(OpBuilder &builder, linalg::LinalgOp op, Value vector) {
 static Value emitBlock(OpBuilder &builder, Transpose transpose, Value into,
                        ArrayRef<Value> at) {
   Location loc = transpose.op.getLoc();
+  int64_t blockSize = transpose.blockSize;
   Value source = transpose.getSource();
   auto laneType = VectorType::get({LaneSize}, builder.getF32Type());
   Value zero =
@@ -151,13 +154,13 @@ static Value emitBlock(OpBuilder &builder, Transpose transpose, Value into,
   };
   // `mask` tells for each number of a lane which of the lanes of `a` and `b`
   // it is, those of `b` counted from LaneSize on.
-  auto shuffle = [&](Value a, Value b, ArrayRef<int64_t> mask) -> Value {
+  auto shuffle = [&](Value a, Value b, ArrayRef<int64_t> mask) {
     SmallVector<int64_t> all;
-    for (int64_t lane = 0; lane < BlockSize; lane += LaneSize)
+    for (int64_t lane = 0; lane < blockSize; lane += LaneSize)
       for (int64_t number : mask)
         all.push_back(number < LaneSize ? lane + number
-                                        : BlockSize + lane + number - LaneSize);
-    return vector::ShuffleOp::create(builder, loc, a, b, all);
+                                        : blockSize + lane + number - LaneSize);
+    return vector::ShuffleOp::create(builder, loc, a, b, all).getVector();
   };
   auto join = [&](Value a, Value b) -> Value {
     int64_t size = cast<VectorType>(a.getType()).getDimSize(0);
@@ -165,25 +168,30 @@ static Value emitBlock(OpBuilder &builder, Transpose transpose, Value into,
                                      llvm::to_vector(llvm::seq(2 * size)));
   };
 
-  for (int64_t part = 0; part < BlockSize; part += LaneSize) {
+  for (int64_t part = 0; part < blockSize; part += LaneSize) {
     SmallVector<Value> rows;
     for (int64_t i = 0; i < LaneSize; ++i) {
       SmallVector<Value> lanes;
-      for (int64_t lane = 0; lane < BlockSize; lane += LaneSize)
+      for (int64_t lane = 0; lane < blockSize; lane += LaneSize)
         lanes.push_back(vector::TransferReadOp::create(
             builder, loc, laneType, source,
             transpose.getPlace(place(lane + i, part)), zero,
             ArrayRef<bool>{true}));
-      rows.push_back(join(join(lanes[0], lanes[1]), join(lanes[2], lanes[3])));
+      while (lanes.size() > 1) {
+        for (size_t pair = 0; pair < lanes.size() / 2; ++pair)
+          lanes[pair] = join(lanes[2 * pair], lanes[2 * pair + 1]);
+        lanes.truncate(lanes.size() / 2);
+      }
+      rows.push_back(lanes.front());
     }
     Value low = shuffle(rows[0], rows[1], {0, 4, 1, 5});
     Value high = shuffle(rows[0], rows[1], {2, 6, 3, 7});
     Value lowRest = shuffle(rows[2], rows[3], {0, 4, 1, 5});
     Value highRest = shuffle(rows[2], rows[3], {2, 6, 3, 7});
-    Value columns[] = {shuffle(low, lowRest, {0, 1, 4, 5}),
-                       shuffle(low, lowRest, {2, 3, 6, 7}),
-                       shuffle(high, highRest, {0, 1, 4, 5}),
-                       shuffle(high, highRest, {2, 3, 6, 7})};
+    TypedValue<VectorType> columns[] = {shuffle(low, lowRest, {0, 1, 4, 5}),
+                                        shuffle(low, lowRest, {2, 3, 6, 7}),
+                                        shuffle(high, highRest, {0, 1, 4, 5}),
+                                        shuffle(high, highRest, {2, 3, 6, 7})};
     for (auto [i, written] : llvm::enumerate(columns))
       into = vector::TransferWriteOp::create(
                  builder, loc, emitBody(builder, transpose.op, written), into,
@@ -224,6 +232,7 @@ static Value emitPart(OpBuilder &builder, Transpose transpose, Value into,
 /// that are no multiples of a block, number by number.
 static Value emitTranspose(OpBuilder &builder, Transpose transpose) {
   Location loc = transpose.op.getLoc();
+  int64_t blockSize = transpose.blockSize;
   Value result = transpose.op.getDpsInits()[0];
   auto type = cast<RankedTensorType>(result.getType());
   unsigned rank = type.getRank();
@@ -240,12 +249,12 @@ static Value emitTranspose(OpBuilder &builder, Transpose transpose) {
   for (unsigned axis : {transpose.sourceAxis, transpose.resultAxis}) {
     if (!type.isDynamicDim(axis)) {
       whole[axis] =
-          builder.getIndexAttr(type.getDimSize(axis) / BlockSize * BlockSize);
+          builder.getIndexAttr(type.getDimSize(axis) / blockSize * blockSize);
       continue;
     }
     Value extent = cast<Value>(extents[axis]);
     Value rest =
-        arith::RemSIOp::create(builder, loc, extent, constant(BlockSize));
+        arith::RemSIOp::create(builder, loc, extent, constant(blockSize));
     whole[axis] = arith::SubIOp::create(builder, loc, extent, rest).getResult();
   }
   // Matrices first; rows of the source outside of its columns.
@@ -257,7 +266,7 @@ static Value emitTranspose(OpBuilder &builder, Transpose transpose) {
   SmallVector<Value> first(rank, constant(0)), last, step;
   for (unsigned axis : order) {
     last.push_back(getValueOrCreateConstantIndexOp(builder, loc, whole[axis]));
-    step.push_back(constant(isBlock(axis) ? BlockSize : 1));
+    step.push_back(constant(isBlock(axis) ? blockSize : 1));
   }
   scf::LoopNest nest = scf::buildLoopNest(
       builder, loc, first, last, step, ValueRange(result),
@@ -281,7 +290,7 @@ static Value emitTranspose(OpBuilder &builder, Transpose transpose) {
                                                  cast<Value>(extents[axis]),
                                                  cast<Value>(whole[axis]))
                                .getResult())
-            : builder.getIndexAttr(type.getDimSize(axis) % BlockSize);
+            : builder.getIndexAttr(type.getDimSize(axis) % blockSize);
     result = emitPart(builder, transpose, result, offsets, sizes);
     // The other axis's rest has this one's blocks.
     sizes[axis] = whole[axis];
@@ -295,11 +304,12 @@ struct VectorizeTransposesPass
   using VectorizeTransposesBase::VectorizeTransposesBase;
 
   void runOnOperation() override {
-    if (vectorBits < BlockSize * 32)
+    int64_t blockSize = vectorBits / 32;
+    if (blockSize <= LaneSize)
       return;
     SmallVector<Transpose> transposes;
     getOperation()->walk([&](linalg::LinalgOp op) {
-      if (std::optional<Transpose> transpose = matchTranspose(op))
+      if (std::optional<Transpose> transpose = matchTranspose(op, blockSize))
         transposes.push_back(*transpose);
     });
     for (Transpose &transpose : transposes) {

@@ -75,6 +75,13 @@ static std::optional<int64_t> findPlainBound(Value value) {
       return std::nullopt;
     return lhs ? lhs : rhs;
   };
+  // What is left of a tile of c that begins at x or later: e - max(x, e - c).
+  if (auto rest = value.getDefiningOp<arith::SubIOp>())
+    if (auto begin = rest.getRhs().getDefiningOp<arith::MaxSIOp>())
+      for (Value choice : begin->getOperands())
+        if (auto whole = choice.getDefiningOp<arith::SubIOp>())
+          if (whole.getLhs() == rest.getLhs())
+            return findPlainBound(whole.getRhs());
   if (auto min = value.getDefiningOp<arith::MinSIOp>())
     return both(min, /*least=*/true);
   if (auto max = value.getDefiningOp<arith::MaxSIOp>())

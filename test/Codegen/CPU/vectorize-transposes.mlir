@@ -1,10 +1,20 @@
 // RUN: weir-opt %s --weir-vectorize-transposes | FileCheck %s
 // RUN: weir-opt %s --weir-vectorize-transposes=vector-bits=256 | FileCheck %s --check-prefix=NARROW
+// RUN: weir-opt %s --weir-vectorize-transposes=vector-bits=128 | FileCheck %s --check-prefix=SCALAR
 
 #rows = affine_map<(i, j) -> (i, j)>
 #columns = affine_map<(i, j) -> (j, i)>
 
-// NARROW-NOT: vector.shuffle
+// SCALAR-NOT: vector.shuffle
+
+// Blocks of 8 for vectors of 256 bits.
+// NARROW-LABEL: func.func @blocks
+// NARROW: scf.for %[[I:.*]] = %c0{{.*}} to %c32{{.*}} step %c8
+// NARROW: vector.transfer_read {{.*}} vector<4xf32>
+// NARROW: vector.shuffle {{.*}} [0, 1, 2, 3, 4, 5, 6, 7] : vector<4xf32>, vector<4xf32>
+// NARROW: vector.shuffle {{.*}} [0, 8, 1, 9, 4, 12, 5, 13] : vector<8xf32>, vector<8xf32>
+// NARROW: vector.shuffle {{.*}} [0, 1, 8, 9, 4, 5, 12, 13] : vector<8xf32>, vector<8xf32>
+// NARROW-COUNT-8: vector.transfer_write %{{.*}}[%{{.*}}, %[[I]]]
 
 // CHECK-LABEL: func.func @blocks
 // CHECK-SAME: (%[[X:.*]]: tensor<32x64xf32>, %[[OUT:.*]]: tensor<64x32xf32>)

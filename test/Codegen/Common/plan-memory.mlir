@@ -156,3 +156,25 @@ func.func @bounded_extent(%x: memref<?x8xf32>) {
   }
   return
 }
+
+// -----
+
+// So does one that begins late.
+
+// CHECK-LABEL: func.func @bounded_rest
+// CHECK-LABEL: func.func @bounded_rest__arena
+// CHECK: %[[BOUND:.*]] = arith.constant 64 : index
+// CHECK: arith.muli %{{.*}}, %[[BOUND]]
+func.func @bounded_rest(%x: memref<?x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  scf.for %i = %c0 to %n step %c64 {
+    %last = arith.subi %n, %c64 : index
+    %begin = arith.maxsi %i, %last : index
+    %m = arith.subi %n, %begin : index
+    %a = memref.alloc(%m) : memref<?x8xf32>
+    memref.dealloc %a : memref<?x8xf32>
+  }
+  return
+}

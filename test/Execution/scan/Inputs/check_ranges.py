@@ -90,19 +90,7 @@ func.func @run(%x: tensor<?x?x8xf32> {weir.name = "x"},
 """
 
 # A matrix whose rows are added up for the output, in tiles of its rows.
-OUTER = """
-#dn = affine_map<(d, n) -> (d, n)>
-#d = affine_map<(d, n) -> (d)>
-#n = affine_map<(d, n) -> (n)>
-func.func @run(%x: tensor<?x?x16xf32> {weir.name = "x"},
-               %g: tensor<?x?x16xf32> {weir.name = "g"},
-               %k: tensor<?x?x4xf32> {weir.name = "k"})
-    -> (tensor<?x?x16xf32> {weir.name = "y"},
-        tensor<?x16x4xf32> {weir.name = "last"}) {
-  %s = arith.constant dense<0.5> : tensor<16x4xf32>
-  %y, %l = weir.scan (%x, %g, %k) states(%s) SCHEDULE
-      : (tensor<?x?x16xf32>, tensor<?x?x16xf32>, tensor<?x?x4xf32>),
-        (tensor<16x4xf32>) -> (tensor<?x?x16xf32>), (tensor<?x16x4xf32>) {
+OUTER_STEP = """\
   ^bb0(%a: tensor<16xf32>, %b: tensor<16xf32>, %c: tensor<4xf32>,
        %h: tensor<16x4xf32>):
     %e = tensor.empty() : tensor<16x4xf32>
@@ -129,10 +117,25 @@ func.func @run(%x: tensor<?x?x16xf32> {weir.name = "x"},
       linalg.yield %q : f32
     } -> tensor<16xf32>
     weir.yield %read, %next : tensor<16xf32>, tensor<16x4xf32>
-  }
+  }"""
+
+OUTER = """
+#dn = affine_map<(d, n) -> (d, n)>
+#d = affine_map<(d, n) -> (d)>
+#n = affine_map<(d, n) -> (n)>
+func.func @run(%x: tensor<?x?x16xf32> {weir.name = "x"},
+               %g: tensor<?x?x16xf32> {weir.name = "g"},
+               %k: tensor<?x?x4xf32> {weir.name = "k"})
+    -> (tensor<?x?x16xf32> {weir.name = "y"},
+        tensor<?x16x4xf32> {weir.name = "last"}) {
+  %s = arith.constant dense<0.5> : tensor<16x4xf32>
+  %y, %l = weir.scan (%x, %g, %k) states(%s) SCHEDULE
+      : (tensor<?x?x16xf32>, tensor<?x?x16xf32>, tensor<?x?x4xf32>),
+        (tensor<16x4xf32>) -> (tensor<?x?x16xf32>), (tensor<?x16x4xf32>) {
+STEP
   return %y, %l : tensor<?x?x16xf32>, tensor<?x16x4xf32>
 }
-"""
+""".replace("STEP", OUTER_STEP)
 
 # The module, its tiles and ranges, and the features of its inputs.
 STEPS = {
