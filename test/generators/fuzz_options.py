@@ -5,7 +5,7 @@ transformers.
   fuzz_options.py FOLDER [--seed S] [--count N] [--models GLOB]
                   [--flags "WEIRC FLAGS"] [--import-only]
 
-A seed stands for a trial: a case of the generators with a few keys of its
+fuzz_fla_options.py does the same for flash-linear-attention. A seed stands for a trial: a case of the generators with a few keys of its
 configuration changed, stored in one of several ways. transformers computes a
 padded batch, a longer sequence and some greedy tokens of it; what it cannot
 build or run is skipped. With --import-only, which is quick, weirc reads the
@@ -20,6 +20,7 @@ import argparse
 import copy
 import dataclasses
 import fnmatch
+import inspect
 import json
 import pathlib
 import random
@@ -45,6 +46,23 @@ from mixture_cases import MIXTURE_CASES
 from sparse_cases import SPARSE_CASES
 
 ALL = CASES | HYBRID_CASES | DECODER_CASES | MIXTURE_CASES | SPARSE_CASES | ENCODER_CASES
+
+# How a checkpoint is stored.
+FORMS = ("plain", "bfloat16", "float16", "shards", "fused", "defaults", "base", "old rope")
+
+
+@dataclasses.dataclass
+class Library:
+    """Where models come from, and how their weights are drawn."""
+
+    models: object
+    cases: dict
+    fill: object = fill
+    forms: tuple = FORMS
+    # Patterns of keys and their values, tried before those of all libraries.
+    values: tuple = ()
+    new_tokens: int = 6
+
 
 # Keys of training, of how weights are drawn, and of what is no option.
 INERT = re.compile(
@@ -79,12 +97,9 @@ VALUES = [
     (r"conv", [2, 3, 4, 5]),
 ]
 
-# How a checkpoint is stored.
-FORMS = ["plain", "bfloat16", "float16", "shards", "fused", "defaults", "base", "old rope"]
-
 
 class Skip(Exception):
-    """transformers does not do that."""
+    """The library does not do that."""
 
 
 def draw_rotation(rng, config, old):
@@ -140,12 +155,15 @@ def draw_list(rng, key, value, layers):
         return [rng.choice(value) for _ in range(layers)]
     if all(type(entry) is int for entry in value) and re.search("layer|idx|ids", key):
         return sorted(rng.sample(range(layers), rng.randint(0, layers)))
-    return None
+    return value
 
 
-def draw_value(rng, key, value, kind, config):
-    """Another value of a key that has `value`, or None where there is none. `kind`
-    is the text of its type."""
+def draw_value(rng, key, value, kind, config, values):
+    """Another value of a key, or the `value` it has where there is none. `kind` is
+    the text of its type, `values` what keys of the library may be, if anything."""
+    for pattern, choices in values:
+        if re.search(pattern, key):
+            return copy.deepcopy(rng.choice(choices)) if choices else value
     layers = getattr(config, "num_hidden_layers", None) or 2
     if key == "rope_parameters":
         value = value or {}
@@ -153,34 +171,43 @@ def draw_value(rng, key, value, kind, config):
             return {name: draw_rotation(rng, config, old) for name, old in value.items()}
         return draw_rotation(rng, config, value)
     if isinstance(value, list):
-        return draw_list(rng, key, value, layers) if value else None
+        return draw_list(rng, key, value, layers) if value else value
     if isinstance(value, bool) or value is None and "bool" in kind:
         return not value
     if isinstance(value, str):
-        return rng.choice(ACTIVATIONS) if "act" in key else None
+        return rng.choice(ACTIVATIONS) if "act" in key else value
     isNumber = isinstance(value, (int, float)) or re.search("int|float", kind)
     if not isNumber:
-        return None
+        return value
     if re.search("eps(ilon)?$", key):
         return round(10 ** rng.uniform(-6, -1.5), 7)
-    for pattern, values in VALUES:
+    for pattern, choices in VALUES:
         if re.search(pattern, key):
-            return rng.choice(values)
+            return rng.choice(choices)
     if isinstance(value, int):
         least = 0 if value == 0 or "dense" in key else 1
         return rng.choice([least, 2, 3, value + 1, max(2 * value, 1)])
     return round(rng.uniform(0.2, 2.5), 2)
 
 
-def draw_changes(rng, case, cls):
+def get_kinds(cls):
+    """The keys of a configuration, with the text of their types."""
+    if dataclasses.is_dataclass(cls):
+        return {field.name: str(field.type) for field in dataclasses.fields(cls)}
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    named = [p for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD and p.name != "self"]
+    return {p.name: str(p.annotation) for p in named}
+
+
+def draw_changes(rng, case, cls, values):
     config = cls.config_class(**copy.deepcopy(case.config))
-    kinds = {field.name: str(field.type) for field in dataclasses.fields(cls.config_class)}
+    kinds = get_kinds(cls.config_class)
     keys = [key for key in {**kinds, **case.config} if not INERT.search(key)]
     changes = {}
     for key in rng.sample(keys, min(rng.randint(2, 6), len(keys))):
         value = getattr(config, key, case.config.get(key))
-        new = draw_value(rng, key, value, kinds.get(key, ""), config)
-        if new is not None and new != value:
+        new = draw_value(rng, key, value, kinds.get(key, ""), config, values)
+        if new != value:
             changes[key] = new
     return changes
 
@@ -213,7 +240,7 @@ def respell(form, path, cls):
     path.write_text(json.dumps(config, indent=2))
 
 
-def store(case, cls, changes, form, generator, folder):
+def store(case, cls, fill, changes, form, generator, folder):
     """Writes the checkpoint; the model that transformers reads from it."""
     config = cls.config_class(**change(case, changes))
     config._attn_implementation = case.attention
@@ -260,7 +287,8 @@ def compute(model, inputs):
 
 def compute_padded(model, inputs, pad):
     """The inputs with masks, the results of rows alone, and which of them are."""
-    masks = {"": get_mask(inputs["input_ids"], pad, 11)}
+    short = min(11, inputs["input_ids"].shape[1] // 3)
+    masks = {"": get_mask(inputs["input_ids"], pad, short)}
     if "decoder_input_ids" in inputs:
         masks["decoder_"] = get_mask(inputs["decoder_input_ids"], pad, 4)
     last = list(masks.values())[-1].bool()
@@ -282,8 +310,9 @@ def compute_padded(model, inputs, pad):
 def compute_all(case, model, generator, seed):
     """Sets of inputs, results, and where these count."""
     pad = "left" if seed % 2 else "right"
-    two = draw_inputs(case, model, generator, 2, 37)
-    long = draw_inputs(case, model, generator, 1, 131)
+    short, long = (length or 37 for length in case.lengths)
+    two = draw_inputs(case, model, generator, 2, short)
+    long = draw_inputs(case, model, generator, 1, long)
     name, result = compute(model, long)
     return [compute_padded(model, two, pad), (long, {name: result}, None)]
 
@@ -301,12 +330,13 @@ def attempt(seed, case, cls, changes, form, options):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
+    library = options.library
     causal = case.generate and form != "base" and not case.decoder
     try:
-        model = store(case, cls, changes, form, generator, folder)
+        model = store(case, cls, library.fill, changes, form, generator, folder)
         runs = compute_all(case, model, generator, seed)
-        prompt = runs[1][0]["input_ids"][0, :35].tolist()
-        tokens = decode(model, prompt, 6) if causal else []
+        prompt = runs[1][0]["input_ids"][0, :35].tolist()[:-1]
+        tokens = decode(model, prompt, library.new_tokens) if causal else []
     except Exception as error:
         raise Skip(f"{type(error).__name__}: {error}".split("\n")[0][:160]) from error
     program = folder / "program"
@@ -351,10 +381,11 @@ def try_seed(seed, options, models):
     """What a trial gives, which is one line."""
     rng = random.Random(seed)
     name = rng.choice(models[sorted(models)[seed % len(models)]])
-    case = ALL[name]
-    cls = getattr(transformers, case.model)
-    form = rng.choice(FORMS)
-    changes = draw_changes(rng, case, cls)
+    library = options.library
+    case = library.cases[name]
+    cls = getattr(library.models, case.model)
+    form = rng.choice(library.forms)
+    changes = draw_changes(rng, case, cls, library.values)
 
     def check(changes, form):
         return attempt(seed, case, cls, changes, form, options)
@@ -381,21 +412,22 @@ def try_seed(seed, options, models):
     return f"{name} skipped"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+def fuzz(library, about):
+    parser = argparse.ArgumentParser(description=about.split("\n\n")[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("--models", default="*", help="transformers classes, as a glob")
+    parser.add_argument("--models", default="*", help="classes, as a glob")
     parser.add_argument("--flags", default="--reference")
     parser.add_argument("--import-only", action="store_true")
     options = parser.parse_args()
+    options.library = library
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity(transformers.logging.CRITICAL)
     transformers.logging.disable_progress_bar()
     models = {}
-    for name, case in ALL.items():
+    for name, case in library.cases.items():
         if not case.gguf and fnmatch.fnmatch(case.model, options.models):
             models.setdefault(case.model, []).append(name)
     if not models:
@@ -407,4 +439,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fuzz(Library(transformers, ALL), __doc__))
