@@ -38,7 +38,7 @@ VALUES = (
     ("^clamp_max", [None, 0.3, 2.0]),
     ("attnres_block_size", [None, 1, 2, 3, 4]),
     ("^attn$", ATTENTION),
-    ("low_rank", [None, 2, 5, 9, 16]),
+    ("low_rank(_dim)?$", [None, 2, 5, 9, 16]),
     ("^window_size|^block_counts|moba_topk|topk$", [None, 1, 2, 3, 5]),
     ("num_householder", [1, 2, 3]),
     ("num_slots|num_memories", [2, 3, 5, 9]),
