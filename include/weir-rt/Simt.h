@@ -21,8 +21,10 @@
 extern "C" {
 #endif
 
-/// Bytes that shared buffers are aligned to.
+/// Bytes that shared buffers are aligned to, at least and at most: the latter
+/// where the pieces of tiles are permuted.
 #define WEIR_SIMT_ALIGNMENT 16
+#define WEIR_SIMT_MOST_ALIGNMENT 1024
 
 /// Numbers that a thread knows of itself, all along x.
 enum weir_simt_number {
@@ -35,8 +37,9 @@ enum weir_simt_number {
 
 int32_t weir_simt_register(void *block, int32_t which);
 
-/// The start of the shared buffer `index` of the kernel.
-void *weir_simt_shared(void *block, int32_t index);
+/// The start of the shared buffer `index` of the kernel, which is aligned to
+/// `alignment` bytes, one of the above, and no more.
+void *weir_simt_shared(void *block, int32_t index, int32_t alignment);
 
 /// Checks an access of `bytes` of shared memory that follows, by operation
 /// number `site` of the kernel.
@@ -85,6 +88,49 @@ enum weir_simt_mma_kind {
 /// B and four of C, in whose place the results are left.
 void weir_simt_mma(void *block, int32_t kind, int32_t *registers, int32_t site,
                    const char *where);
+
+/// Waits for the lanes of `mask`: `bar.warp.sync`.
+void weir_simt_sync_warp(void *block, int32_t mask, int32_t site,
+                         const char *where);
+
+/// Barriers in memory (`mbarrier`): begins one of `count` arrivals a phase at
+/// `barrier`, and ends it.
+void weir_simt_mbarrier_init(void *block, void *barrier, int32_t count,
+                             const char *where);
+void weir_simt_mbarrier_inval(void *block, void *barrier, const char *where);
+/// Expects `bytes` more of the phase at hand, and arrives `count` times.
+void weir_simt_mbarrier_arrive(void *block, void *barrier, int32_t count,
+                               int32_t bytes, const char *where);
+/// Whether the phase of this parity is complete; waits a while for it.
+int32_t weir_simt_mbarrier_try_wait(void *block, void *barrier, int32_t parity,
+                                    const char *where);
+
+enum weir_simt_fence_kind {
+  WEIR_SIMT_FENCE_INIT = 0, ///< fence.mbarrier_init
+  WEIR_SIMT_FENCE_ASYNC = 1 ///< fence.proxy.async
+};
+void weir_simt_fence(void *block, int32_t kind);
+
+/// Begins to copy the box at `coordinates` of the tensor that `map` tells of to
+/// shared memory, as `cp.async.bulk.tensor` does: its bytes count for
+/// `barrier`.
+void weir_simt_copy_box(void *block, void *to, const void *map,
+                        const int32_t *coordinates, int32_t rank, void *barrier,
+                        const char *where);
+
+/// Multiplies m64nNk16 of bf16 by a warpgroup, as `wgmma.mma_async` does with A
+/// in registers: `registers` are `columns / 2` sums, in whose place the results
+/// are left, and four of A. `descriptor` tells of B.
+void weir_simt_wgmma(void *block, int32_t columns, int32_t *registers,
+                     int64_t descriptor, int32_t site, const char *where);
+/// `wgmma.fence` and `wgmma.commit_group`.
+void weir_simt_wgmma_fence(void *block, int32_t site, const char *where);
+void weir_simt_wgmma_commit(void *block, int32_t site, const char *where);
+/// Waits until at most `groups` of the warp's groups are under way:
+/// `wgmma.wait_group`. Of `registers`, `count` sums, those become results that
+/// are there now.
+void weir_simt_wgmma_wait(void *block, int32_t groups, int32_t *registers,
+                          int32_t count, int32_t site, const char *where);
 
 /// `value` rounded as `cvt.rna.tf32.f32` does.
 int32_t weir_simt_tf32(int32_t value);

@@ -354,6 +354,7 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
     schedule.quantize = options.quantize;
     schedule.compute = options.compute;
     schedule.gpu = hasKernels(options);
+    schedule.warpgroups = usesWarpgroups(options);
     buildSchedulePipeline(pm, schedule);
     VerifyScheduledOptions verify;
     verify.require = options.lowering == Lowering::Optimized;
@@ -372,12 +373,13 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
   }
   case Stage::Bufferized:
     buildBufferizePipeline(
-        pm, {hasKernels(options), target, getSharedBytes(options), {}});
+        pm, {hasKernels(options), target, getSharedBytes(options), {}, false});
     pm.addPass(createVerifyBufferized());
     break;
   case Stage::Lowered:
-    buildLowerPipeline(pm, {hasKernels(options), target,
-                            getSharedBytes(options), options.compute});
+    buildLowerPipeline(pm,
+                       {hasKernels(options), target, getSharedBytes(options),
+                        options.compute, usesWarpgroups(options)});
     pm.addPass(createVerifyLowered());
     break;
   }

@@ -34,6 +34,12 @@ int64_t weir::getSharedBytes(const CompileOptions &options) {
   return least;
 }
 
+bool weir::usesWarpgroups(const CompileOptions &options) {
+  return hasKernels(options) &&
+         llvm::all_of(getGPUArchs(options),
+                      [](StringRef arch) { return arch == "sm_90a"; });
+}
+
 /// Puts each kernel's shared buffers into one piece of memory.
 static LogicalResult poolShared(ModuleOp module) {
   PassManager pm(module.getContext());

@@ -21,6 +21,9 @@ llvm::SmallVector<llvm::StringRef> getGPUArchs(const CompileOptions &options);
 /// Bytes of shared memory that a block may have on each of them.
 int64_t getSharedBytes(const CompileOptions &options);
 
+/// Whether kernels may use what sm_90a alone has: all architectures are that.
+bool usesWarpgroups(const CompileOptions &options);
+
 /// Turns the kernels of `module`, which is at the stage `lowered`, into code of
 /// the target: functions of the host for the emulator, images for a GPU.
 /// Nothing of `gpu` is left in it.

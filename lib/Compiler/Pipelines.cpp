@@ -80,6 +80,8 @@ static bool hasByteProducts(const CPUTarget &target) {
 static constexpr int64_t GPUPanel = 64;
 /// Rows of a product's tile that a block of threads computes.
 static constexpr int64_t GPURows = 32;
+/// The same of a block whose warpgroup multiplies.
+static constexpr int64_t WarpgroupRows = 128;
 /// What a thread loads at once; tiles of attention are sized by it, so that
 /// they fit a block's shared memory.
 static constexpr int64_t GPUVectorBits = 128;
@@ -113,7 +115,9 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
       options.gpu ? GPUVectorBits : getVectorBits(options.target);
   schedule.threads = options.gpu ? GPUProcessors : options.threads;
   if (options.gpu) {
-    schedule.rows = GPURows;
+    schedule.rows = options.warpgroups && options.compute == "bf16"
+                        ? WarpgroupRows
+                        : GPURows;
     schedule.lineBits = GPUVectorBits;
     // A kernel of both steps and summaries would take twice the memory.
     schedule.ranges = false;
@@ -221,7 +225,9 @@ static void buildKernelPipeline(OpPassManager &pm,
   MapProductsOptions products;
   products.limit = options.sharedBytes;
   products.tf32 = options.compute == "tf32";
-  pm.addNestedPass<func::FuncOp>(createMapProducts(products));
+  products.warpgroups = options.warpgroups;
+  // It declares a function of the runtime.
+  pm.addPass(createMapProducts(products));
   MapContractionsOptions contractions;
   if (options.compute == "tf32" || options.compute == "bf16")
     contractions.rounding = options.compute;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StageRecord.h"
+#include "DeviceCode.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -107,9 +108,14 @@ llvm::Error weir::adoptRecordedOptions(ModuleOp module, CompileOptions &options,
     return conflict("target", get("target"), options.target);
   if (!get("target").empty())
     options.target = get("target").str();
-  // Only what is generated last depends on it.
+  // What is generated last depends on it, and whether warpgroups multiply.
   if (options.gpuArch == defaults.gpuArch && !get("gpu-arch").empty())
     options.gpuArch = get("gpu-arch").str();
+  CompileOptions recorded = options;
+  recorded.gpuArch = get("gpu-arch").str();
+  if (!recorded.gpuArch.empty() &&
+      usesWarpgroups(recorded) != usesWarpgroups(options))
+    return conflict("gpu-arch", recorded.gpuArch, options.gpuArch);
   options.lowering = made;
   options.quantize = get("quantize").str();
   options.compute = get("compute").str();

@@ -70,6 +70,7 @@ public:
                 std::string &error) override;
   void launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
               int32_t threads, void **arguments) override;
+  void encode(LaunchQueue &queue, void *map, const TensorMap &tensor) override;
   bool finish(LaunchQueue &queue) override;
 
 private:
@@ -312,6 +313,29 @@ void CudaDevice::launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
           (std::string("cannot launch ") + model.device->kernels[kernel].name)
               .c_str(),
           queue.error);
+}
+
+void CudaDevice::encode(LaunchQueue &queue, void *map,
+                        const TensorMap &tensor) {
+  queue.error = tensor.findFault();
+  if (!queue.error.empty())
+    return;
+  uint64_t sizes[kMostAxes], strides[kMostAxes];
+  unsigned box[kMostAxes], steps[kMostAxes];
+  for (int32_t axis = 0; axis < tensor.rank; ++axis) {
+    sizes[axis] = static_cast<uint64_t>(tensor.sizes[axis]);
+    box[axis] = static_cast<unsigned>(tensor.box[axis]);
+    steps[axis] = 1;
+    // The first axis has none.
+    if (axis > 0)
+      strides[axis - 1] = static_cast<uint64_t>(tensor.strides[axis]);
+  }
+  check(driver.TensorMapEncodeTiled(
+            map, TensorBF16, static_cast<unsigned>(tensor.rank),
+            reinterpret_cast<void *>(tensor.base), sizes, strides, box, steps,
+            /*interleave=*/0, TensorSwizzle128, TensorPromote128,
+            /*oobFill=*/0),
+        "map of a tensor", queue.error);
 }
 
 bool CudaDevice::finish(LaunchQueue &queue) {

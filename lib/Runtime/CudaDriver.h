@@ -42,6 +42,12 @@ static constexpr int MostSharedBytes = 8;
 static constexpr int ErrorLogBuffer = 5;
 static constexpr int ErrorLogBytes = 6;
 
+/// Of maps of tensors: elements of bf16, permuted pieces, and how much of a
+/// row comes to the second cache at once.
+static constexpr int TensorBF16 = 9;
+static constexpr int TensorSwizzle128 = 3;
+static constexpr int TensorPromote128 = 2;
+
 /// The driver's functions, by the names of their current versions.
 #define WEIR_CUDA_FUNCTIONS(X)                                                 \
   X(Init, "cuInit", (unsigned))                                                \
@@ -74,6 +80,9 @@ static constexpr int ErrorLogBytes = 6;
   X(ModuleGetFunction, "cuModuleGetFunction",                                  \
     (Function *, Module, const char *))                                        \
   X(FuncSetAttribute, "cuFuncSetAttribute", (Function, int, int))              \
+  X(TensorMapEncodeTiled, "cuTensorMapEncodeTiled",                            \
+    (void *, int, unsigned, void *, const uint64_t *, const uint64_t *,        \
+     const unsigned *, const unsigned *, int, int, int, int))                  \
   X(LaunchKernel, "cuLaunchKernel",                                            \
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, Stream, void **, void **))

@@ -8,6 +8,7 @@
 #ifndef LIB_RUNTIME_DEVICE_H
 #define LIB_RUNTIME_DEVICE_H
 
+#include "TensorMap.h"
 #include "weir-rt/ModelDesc.h"
 
 #include <cstddef>
@@ -61,6 +62,11 @@ public:
   /// are read before this returns; what goes wrong is told to the queue.
   virtual void launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
                       int32_t threads, void **arguments) = 0;
+
+  /// Writes to `map` what kernels get of `tensor`; faults are told to the
+  /// queue.
+  virtual void encode(LaunchQueue &queue, void *map,
+                      const TensorMap &tensor) = 0;
 
   /// Waits for the launches of `queue`; false with the queue's error.
   virtual bool finish(LaunchQueue &queue) = 0;

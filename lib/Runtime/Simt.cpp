@@ -51,6 +51,7 @@ public:
   }
   void launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
               int32_t threads, void **arguments) override;
+  void encode(LaunchQueue &queue, void *map, const TensorMap &tensor) override;
   bool finish(LaunchQueue &queue) override { return queue.error.empty(); }
   std::string report() const override { return conflicts; }
 
@@ -118,6 +119,14 @@ void SimtDevice::launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
     conflicts += block.banks.report(block.kernel->name);
 }
 
+void SimtDevice::encode(LaunchQueue &queue, void *map,
+                        const TensorMap &tensor) {
+  static_assert(sizeof(TensorMap) <= kTensorMapBytes);
+  queue.error = tensor.findFault();
+  if (queue.error.empty())
+    std::memcpy(map, &tensor, sizeof(tensor));
+}
+
 void SimtBlock::fail(const SimtThread &thread, const std::string &what,
                      const char *where) {
   if (fault.empty())
@@ -156,11 +165,83 @@ void SimtBlock::runReady() {
 
 void SimtBlock::start() {
   memory.beginBlock();
+  memory.clocks.beginBlock(threads);
+  barriers.beginBlock();
+  warpgroups.beginBlock(threads);
   fault.clear();
   for (int32_t i = 0; i < threads; ++i) {
     list[i]->wait = Wait::Nothing;
     dropCopies(*list[i]);
   }
+}
+
+bool SimtBlock::meetPhases() {
+  bool any = false;
+  std::vector<const void *> awaited;
+  for (int32_t i = 0; i < threads; ++i) {
+    SimtThread &thread = *list[i];
+    if (thread.wait != Wait::Phase)
+      continue;
+    if (barriers.isComplete(thread.address, thread.kind)) {
+      thread.wait = Wait::Nothing;
+      any = true;
+    } else {
+      awaited.push_back(thread.address);
+    }
+  }
+  return any || (!awaited.empty() && barriers.completeOne(awaited, random));
+}
+
+bool SimtBlock::findDeadlock() {
+  const SimtThread &first = *list[0];
+  const SimtThread *odd = nullptr;
+  auto find = [&](auto isOdd) {
+    for (int32_t i = 0; i < threads && !odd; ++i)
+      if (isOdd(*list[i]))
+        odd = list[i].get();
+    return odd != nullptr;
+  };
+  if (find([](const SimtThread &t) { return t.wait == Wait::Warp; })) {
+    static const char *const kCalls[] = {
+        "a shuffle",          "ldmatrix",        "mma.sync",
+        "bar.warp.sync",      "wgmma.mma_async", "wgmma.fence",
+        "wgmma.commit_group", "wgmma.wait_group"};
+    fail(*odd,
+         std::string("waits in ") + kCalls[static_cast<int>(odd->call)] +
+             " for lanes that do not come",
+         odd->where);
+    return true;
+  }
+  if (find([](const SimtThread &t) { return t.wait == Wait::Phase; })) {
+    fail(*odd,
+         "waits at a barrier in memory for a phase that does not end, " +
+             barriers.describe(odd->address),
+         odd->where);
+    return true;
+  }
+  if (!find([&](const SimtThread &t) {
+        return t.wait != first.wait ||
+               (first.wait == Wait::Barrier && t.site != first.site);
+      }))
+    return false;
+  const SimtThread &waiting = odd->wait == Wait::Barrier ? *odd : first;
+  const SimtThread &other = odd->wait == Wait::Barrier ? first : *odd;
+  fail(waiting,
+       "waits at a barrier that thread " + std::to_string(other.number) +
+           (other.wait == Wait::End
+                ? std::string(" never comes to")
+                : " does not come to: it waits at " + std::string(other.where)),
+       waiting.where);
+  return true;
+}
+
+bool SimtBlock::isFinished() {
+  if (barriers.copiesOpen())
+    problem = "ends with bulk copies under way";
+  else if (warpgroups.finish(problem))
+    return true;
+  fail(*list[0], problem, nullptr);
+  return false;
 }
 
 bool SimtBlock::run() {
@@ -179,37 +260,13 @@ bool SimtBlock::run() {
       continue;
     if (!fault.empty())
       return false;
-    const SimtThread &first = *list[0];
-    const SimtThread *odd = nullptr;
-    for (int32_t i = 0; i < threads && !odd; ++i)
-      if (list[i]->wait == Wait::Warp)
-        odd = list[i].get();
-    if (odd) {
-      static const char *const kCalls[] = {"a shuffle", "ldmatrix", "mma.sync"};
-      fail(*odd,
-           std::string("waits in ") + kCalls[static_cast<int>(odd->call)] +
-               " for lanes that do not come",
-           odd->where);
+    if (meetPhases())
+      continue;
+    if (findDeadlock())
       return false;
-    }
-    for (int32_t i = 0; i < threads && !odd; ++i)
-      if (list[i]->wait != first.wait ||
-          (first.wait == Wait::Barrier && list[i]->site != first.site))
-        odd = list[i].get();
-    if (odd) {
-      const SimtThread &waiting = odd->wait == Wait::Barrier ? *odd : first;
-      const SimtThread &other = odd->wait == Wait::Barrier ? first : *odd;
-      fail(waiting,
-           "waits at a barrier that thread " + std::to_string(other.number) +
-               (other.wait == Wait::End ? std::string(" never comes to")
-                                        : " does not come to: it waits at " +
-                                              std::string(other.where)),
-           waiting.where);
-      return false;
-    }
     banks.passBarrier();
-    if (first.wait == Wait::End)
-      return true;
+    if (list[0]->wait == Wait::End)
+      return isFinished();
     memory.passBarrier();
     for (int32_t i = 0; i < threads; ++i)
       list[i]->wait = Wait::Nothing;

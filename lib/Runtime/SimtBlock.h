@@ -11,9 +11,11 @@
 
 #include "Device.h"
 #include "SimtBanks.h"
+#include "SimtBarriers.h"
 #include "SimtFiber.h"
 #include "SimtFragments.h"
 #include "SimtMemory.h"
+#include "SimtWarpgroup.h"
 #include "weir-rt/ModelDesc.h"
 
 #include <deque>
@@ -25,10 +27,19 @@ namespace weir::rt {
 struct SimtBlock;
 
 /// What a thread waits for.
-enum class Wait { Nothing, Barrier, Warp, End };
+enum class Wait { Nothing, Barrier, Warp, Phase, End };
 
 /// What lanes of a warp do together.
-enum class WarpCall { Shuffle, Matrix, Product };
+enum class WarpCall {
+  Shuffle,
+  Matrix,
+  Product,
+  Sync,
+  GroupProduct,
+  GroupFence,
+  GroupCommit,
+  GroupWait
+};
 
 /// A copy to shared memory under way.
 struct AsyncCopy {
@@ -49,11 +60,15 @@ struct SimtThread {
   WarpCall call = WarpCall::Shuffle;
   /// Of a shuffle; `value` is the result in the end.
   int32_t value = 0, offset = 0, clamp = 0;
-  /// Of a shuffle or of a product, in the words of weir-rt/Simt.h.
+  /// Of a shuffle or of a product, in the words of weir-rt/Simt.h; of a
+  /// barrier in memory the parity, of groups how many may stay.
   int32_t kind = 0;
   /// Of matrices: a row's address, how many there are, and how they are read.
+  /// Of a barrier in memory, where it is.
   const void *address = nullptr;
   int32_t count = 0, transposed = 0;
+  /// Of a product of a warpgroup, what describes B.
+  uint64_t descriptor = 0;
   /// What matrices are loaded to, or what a product takes and gives.
   int32_t *registers = nullptr;
   /// Copies of no group yet, and groups under way, the oldest first.
@@ -78,6 +93,8 @@ struct SimtBlock {
   /// What is wrong with an access; not on the stack of a thread, which nobody
   /// clears up behind a fault.
   std::string problem;
+  SimtBarriers barriers{memory, problem};
+  SimtWarpgroup warpgroups;
 
   /// Runs all threads to their ends; false with a fault.
   bool run();
@@ -101,6 +118,15 @@ private:
   bool shuffle(int32_t first, uint32_t mask);
   bool loadMatrices(int32_t first);
   void multiply(int32_t first);
+  /// What a warp does as part of a warpgroup.
+  bool serveWarpgroup(int32_t first);
+  /// Lets threads go on whose phase is complete, or completes a copy that one
+  /// waits for; true if there was any.
+  bool meetPhases();
+  /// Whether threads wait for each other; says so.
+  bool findDeadlock();
+  /// Whether nothing is under way when all threads ended.
+  bool isFinished();
 };
 
 } // namespace weir::rt

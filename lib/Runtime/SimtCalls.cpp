@@ -34,8 +34,9 @@ extern "C" int32_t weir_simt_register(void *block, int32_t which) {
   }
 }
 
-extern "C" void *weir_simt_shared(void *block, int32_t index) {
-  return static_cast<SimtBlock *>(block)->memory.buffer(index);
+extern "C" void *weir_simt_shared(void *block, int32_t index,
+                                  int32_t alignment) {
+  return static_cast<SimtBlock *>(block)->memory.getBuffer(index, alignment);
 }
 
 using Access = decltype(&SimtMemory::load);
@@ -201,4 +202,114 @@ extern "C" void weir_simt_commit(void *block) {
 
 extern "C" void weir_simt_wait(void *block, int32_t groups) {
   static_cast<SimtBlock *>(block)->endCopies(groups);
+}
+
+//===----------------------------------------------------------------------===//
+// Barriers in memory and warpgroups
+//===----------------------------------------------------------------------===//
+
+extern "C" void weir_simt_sync_warp(void *block, int32_t mask, int32_t site,
+                                    const char *where) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.wait = Wait::Warp;
+  thread.call = WarpCall::Sync;
+  thread.mask = mask;
+  thread.site = site;
+  thread.where = where;
+  thread.fiber.suspend();
+}
+
+extern "C" void weir_simt_mbarrier_init(void *block, void *barrier,
+                                        int32_t count, const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (!here.barriers.init(here.current->number, barrier, count))
+    here.failHere(here.problem, where);
+}
+
+extern "C" void weir_simt_mbarrier_inval(void *block, void *barrier,
+                                         const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (!here.barriers.invalidate(here.current->number, barrier))
+    here.failHere(here.problem, where);
+}
+
+extern "C" void weir_simt_mbarrier_arrive(void *block, void *barrier,
+                                          int32_t count, int32_t bytes,
+                                          const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (!here.barriers.arrive(here.current->number, barrier, count, bytes))
+    here.failHere(here.problem, where);
+}
+
+extern "C" int32_t weir_simt_mbarrier_try_wait(void *block, void *barrier,
+                                               int32_t parity,
+                                               const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  SimtThread &thread = *here.current;
+  if (!here.barriers.mayWait(thread.number, barrier))
+    here.failHere(here.problem, where);
+  // The time it waits for has an end.
+  if (here.random() % 8 == 0)
+    return 0;
+  if (!here.barriers.isComplete(barrier, parity)) {
+    thread.wait = Wait::Phase;
+    thread.address = barrier;
+    thread.kind = parity;
+    thread.where = where;
+    thread.fiber.suspend();
+    // Another phase may have begun and ended meanwhile.
+    if (!here.barriers.isComplete(barrier, parity))
+      return 0;
+  }
+  here.barriers.acquire(thread.number, barrier);
+  return 1;
+}
+
+extern "C" void weir_simt_fence(void *block, int32_t kind) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (kind == WEIR_SIMT_FENCE_INIT)
+    here.barriers.fenceInit(here.current->number);
+  else
+    here.memory.clocks.fence(here.current->number);
+}
+
+extern "C" void weir_simt_copy_box(void *block, void *to, const void *map,
+                                   const int32_t *coordinates, int32_t rank,
+                                   void *barrier, const char *where) {
+  auto &here = *static_cast<SimtBlock *>(block);
+  if (!here.barriers.copyBox(here.current->number, to, map, coordinates, rank,
+                             barrier, here.options.copyAtIssue))
+    here.failHere(here.problem, where);
+}
+
+extern "C" void weir_simt_wgmma(void *block, int32_t columns,
+                                int32_t *registers, int64_t descriptor,
+                                int32_t site, const char *where) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.count = columns;
+  thread.registers = registers;
+  thread.descriptor = static_cast<uint64_t>(descriptor);
+  meetAll(thread, WarpCall::GroupProduct, site, where);
+}
+
+extern "C" void weir_simt_wgmma_fence(void *block, int32_t site,
+                                      const char *where) {
+  meetAll(*static_cast<SimtBlock *>(block)->current, WarpCall::GroupFence, site,
+          where);
+}
+
+extern "C" void weir_simt_wgmma_commit(void *block, int32_t site,
+                                       const char *where) {
+  meetAll(*static_cast<SimtBlock *>(block)->current, WarpCall::GroupCommit,
+          site, where);
+}
+
+extern "C" void weir_simt_wgmma_wait(void *block, int32_t groups,
+                                     int32_t *registers, int32_t count,
+                                     int32_t site, const char *where) {
+  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
+  thread.kind = groups;
+  thread.registers = registers;
+  thread.count = count;
+  meetAll(thread, WarpCall::GroupWait, site, where);
 }

@@ -61,6 +61,13 @@ bool SimtBlock::meetWarp(int32_t first) {
     case WarpCall::Product:
       multiply(first);
       break;
+    case WarpCall::Sync:
+      memory.clocks.meet(first, mask);
+      break;
+    default:
+      if (!serveWarpgroup(first))
+        return false;
+      break;
     }
     for (int32_t other = 0; other < count; ++other)
       if (mask >> other & 1)
@@ -161,4 +168,39 @@ void SimtBlock::multiply(int32_t first) {
   for (int32_t lane = 0; lane < kWarp; ++lane)
     lanes[lane] = list[first + lane]->registers;
   multiplyFragments(list[first]->kind, lanes);
+}
+
+bool SimtBlock::serveWarpgroup(int32_t first) {
+  SimtThread &thread = *list[first];
+  int32_t *lanes[kWarp];
+  for (int32_t lane = 0; lane < kWarp; ++lane) {
+    const SimtThread &other = *list[first + lane];
+    lanes[lane] = other.registers;
+    if (thread.call == WarpCall::GroupProduct &&
+        other.descriptor != thread.descriptor) {
+      fail(other, "begins a wgmma of another matrix than other lanes do",
+           other.where);
+      return false;
+    }
+  }
+  bool good = true;
+  switch (thread.call) {
+  case WarpCall::GroupProduct:
+    good = warpgroups.begin(first, threads, thread.count, thread.descriptor,
+                            lanes, memory, options.copyAtIssue, problem);
+    break;
+  case WarpCall::GroupWait:
+    good = warpgroups.wait(first, thread.kind, lanes, thread.count, memory,
+                           problem);
+    break;
+  case WarpCall::GroupCommit:
+    warpgroups.commit(first);
+    break;
+  default:
+    warpgroups.fence(first);
+    break;
+  }
+  if (!good)
+    fail(thread, problem, thread.where);
+  return good;
 }

@@ -59,7 +59,7 @@ struct Options {
   cl::opt<std::string> gpuArch{
       "gpu-arch",
       cl::desc("GPUs to generate code for, with commas between: sm_80, sm_86, "
-               "sm_89, sm_90a, ..."),
+               "sm_89, sm_90a, ...; of sm_90a alone products of bf16 by wgmma"),
       cl::init("sm_80")};
   cl::opt<std::string> cpu{
       "target-cpu",

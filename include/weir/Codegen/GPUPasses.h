@@ -26,6 +26,9 @@ namespace weir {
 /// Bytes that shared buffers are aligned to: what a thread's widest access
 /// wants.
 inline constexpr int64_t SharedAlignment = 16;
+/// The same of tiles that boxes are copied to: their permutation repeats behind
+/// as many.
+inline constexpr int64_t TileAlignment = 1024;
 
 /// The attribute of a kernel that lists the bytes of its shared buffers, of
 /// which an emulated one has several.

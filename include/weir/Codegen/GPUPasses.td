@@ -50,7 +50,8 @@ def PoolShared : Pass<"weir-pool-shared", "::mlir::gpu::GPUModuleOp"> {
   let description = [{
     Shared memory that a kernel declares has a limit of 48 KiB, whatever the GPU
     has; what a launch asks for has not. The buffers of each kernel become parts
-    of memory of no declared size, and an attribute says what to ask for.
+    of memory of no declared size, those with the widest alignment first, and an
+    attribute says what to ask for.
 
     Precondition: kernels in the LLVM dialect, their buffers arrays of bytes.
 
@@ -122,7 +123,14 @@ def MapProducts : Pass<"weir-map-products"> {
       rows, threads share the reduction too;
     - factors that are both bf16 are multiplied by `mma.sync`, 16 rows by 8
       columns at a time, with sums in f32;
-    - with `tf32`, so are factors of f32, rounded to tf32 before.
+    - with `tf32`, so are factors of f32, rounded to tf32 before;
+    - with `warpgroups`, factors that are both bf16 are multiplied by `wgmma`
+      (sm_90a): a warpgroup has a tile of up to 128 rows, and one thread of a
+      fifth warp copies boxes of both operands by `cp.async.bulk.tensor`. Barriers
+      in memory tell who waits for whom. The host encodes maps of the tensors in
+      front of the launch. The input has to be part of a whole buffer that the
+      kernel does not write, with rows of a multiple of 16 bytes; with at most 8
+      rows, and where a remark says so, `mma.sync` stays.
 
     Precondition: behind `weir-map-kernels`; the product is a `linalg.generic` as
     the plain definition of `weir.packed_linear` gives, with sums of f32 and an
@@ -161,9 +169,12 @@ def MapProducts : Pass<"weir-map-products"> {
            "Steps of the reduction under way at once">,
     Option<"tf32", "tf32", "bool", "false",
            "Round factors of f32 to tf32, and multiply them as matrices">,
+    Option<"warpgroups", "warpgroups", "bool", "false",
+           "Multiply factors of bf16 by warpgroups (sm_90a)">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect",
     "::mlir::nvgpu::NVGPUDialect", "::mlir::NVVM::NVVMDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
@@ -255,7 +266,8 @@ def LowerKernels : Pass<"weir-lower-kernels", "::mlir::gpu::GPUModuleOp"> {
   let description = [{
     As upstream's `convert-gpu-to-nvvm`, except that functions are LLVM's own or
     arithmetic: no device library is needed. A function that has neither form is
-    an error at its place.
+    an error at its place. Maps of tensors that a kernel copies boxes by become
+    parameters of 128 bytes, and tiles that boxes go to are aligned to 1024.
 
     ```mlir
     // old:
@@ -279,7 +291,8 @@ def LowerLaunches : Pass<"weir-lower-launches", "::mlir::ModuleOp"> {
     Gathers the kernels of a module in one `gpu.module`, numbered in its order,
     and turns each `gpu.launch_func` into a call of the runtime, which gets the
     queue (the function's last argument), the kernel's number, the blocks, the
-    threads of a block and the places of the arguments.
+    threads of a block and the places of the arguments. Of a map of a tensor that
+    is the place that the pointer tells.
 
     ```mlir
     // old:
@@ -298,8 +311,9 @@ def EmulateKernels : Pass<"weir-emulate-kernels", "::mlir::ModuleOp"> {
   let summary = "compile kernels for the SIMT emulator";
   let description = [{
     Turns the kernels of the `gpu.module` into functions of the host. What a
-    thread does together with others (barriers, shuffles, `ldmatrix`,
-    `mma.sync`), copies that go on behind its back (`cp.async`) and what it knows
+    thread does together with others (barriers, shuffles, `ldmatrix`, `mma.sync`,
+    `wgmma`), copies that go on behind its back (`cp.async`,
+    `cp.async.bulk.tensor`), barriers in memory and what it knows
     of itself (its number) become calls of the emulator, and so does a check in
     front of each access of shared memory. `weir.shared` of a function lists the
     bytes of its shared buffers. Everything else is the code that a GPU runs.
@@ -313,7 +327,7 @@ def EmulateKernels : Pass<"weir-emulate-kernels", "::mlir::ModuleOp"> {
     // new:
     llvm.func @f(%block: !llvm.ptr, %places: !llvm.ptr) {
       %x = ... // loaded from its place
-      %s = llvm.call @weir_simt_shared(%block, %c0)
+      %s = llvm.call @weir_simt_shared(%block, %c0, %c16)
       llvm.call @weir_simt_load(%block, %s, %c4, %c4, %site, %where)
       %v = llvm.load %s : !llvm.ptr -> f32
       llvm.call @weir_simt_barrier(%block, %site, %where)

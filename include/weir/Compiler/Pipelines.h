@@ -65,6 +65,8 @@ struct ScheduleOptions {
   /// (of a CPU); empty for int8
   /// with quantised weights where the target has the instructions, else f32.
   std::string compute;
+  /// Whether a GPU's warpgroups multiply (sm_90a); their tiles are taller.
+  bool warpgroups = false;
 };
 
 /// Options of the stage `tiled`.
@@ -83,6 +85,8 @@ struct LowerOptions {
   int64_t sharedBytes = 49152;
   /// What kernels may round factors of f32 to, `tf32` or `bf16`; else nothing.
   std::string compute;
+  /// As of ScheduleOptions.
+  bool warpgroups = false;
 };
 
 void buildFormPipeline(mlir::OpPassManager &pm, const FormOptions &options);

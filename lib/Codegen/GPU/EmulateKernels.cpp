@@ -14,6 +14,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelAttrs.h"
+#include "WarpgroupCode.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "weir-rt/Simt.h"
@@ -29,7 +30,8 @@ using namespace mlir;
 using namespace weir;
 
 /// Words that an operation passes to the emulator and gets from it, at most.
-static constexpr int64_t ScratchWords = 16;
+static constexpr int64_t ScratchWords =
+    MostWarpgroupColumns / 2 + WarpgroupFactors;
 
 static bool isShared(Value value) {
   auto type = dyn_cast<LLVM::LLVMPointerType>(value.getType());
@@ -57,6 +59,11 @@ private:
   LogicalResult rewriteProduct(NVVM::MmaOp product);
   void rewriteCopy(NVVM::CpAsyncOp copy);
   void rewriteRounding(NVVM::ConvertFloatToTF32Op rounding);
+  void rewriteBox(NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp copy);
+  LogicalResult rewriteFence(NVVM::FenceProxyOp fence);
+  void rewriteWarpgroupCode(LLVM::InlineAsmOp code, const WarpgroupCode &what);
+  /// Whether `op` is about barriers in memory or warpgroups; rewrites it.
+  std::optional<LogicalResult> rewriteWarpgroup(Operation *op);
   /// Whether `op` begins or awaits copies, or is about matrices; rewrites it.
   std::optional<LogicalResult> rewriteMatrixCode(Operation *op);
   /// Memory of the thread for what it passes to the emulator, and a place in
@@ -75,6 +82,10 @@ private:
   /// Takes the address space of shared memory out of all types.
   void flatten(LLVM::LLVMFuncOp kernel);
 
+  /// An address of shared memory as one of the host.
+  Value flat(Location loc, Value address) {
+    return LLVM::AddrSpaceCastOp::create(builder, loc, pointer, address);
+  }
   Value number(Location loc, int64_t value) {
     return LLVM::ConstantOp::create(builder, loc,
                                     builder.getI32IntegerAttr(value));
@@ -151,12 +162,17 @@ Value KernelEmulator::changeSignature(LLVM::LLVMFuncOp kernel) {
   builder.setInsertionPointToStart(&entry);
   for (unsigned i = 0; i < count; ++i) {
     BlockArgument argument = entry.getArgument(i);
+    // A map of a tensor is used where it lies.
+    bool byValue = static_cast<bool>(
+        kernel.getArgAttr(i, LLVM::LLVMDialect::getByValAttrName()));
     Value entryPlace =
         LLVM::GEPOp::create(builder, loc, pointer, pointer, places,
                             ArrayRef<LLVM::GEPArg>{int32_t(i)});
     Value place = LLVM::LoadOp::create(builder, loc, pointer, entryPlace);
     argument.replaceAllUsesWith(
-        LLVM::LoadOp::create(builder, loc, argument.getType(), place));
+        byValue ? place
+                : LLVM::LoadOp::create(builder, loc, argument.getType(), place)
+                      .getResult());
   }
   entry.eraseArguments(0, count);
   kernel.setFunctionType(LLVM::LLVMFunctionType::get(
@@ -205,19 +221,20 @@ LogicalResult KernelEmulator::rewriteShared(LLVM::AddressOfOp address) {
   if (!global)
     return address.emitOpError("refers to nothing in its module");
   int64_t alignment = global.getAlignment().value_or(1);
-  if (alignment < WEIR_SIMT_ALIGNMENT)
+  if (alignment < SharedAlignment)
     return global.emitOpError("is aligned to ")
-           << alignment << " bytes, expected " << WEIR_SIMT_ALIGNMENT
+           << alignment << " bytes, expected " << SharedAlignment
            << " of a shared buffer; weir-lower-kernels says so of its own";
+  alignment = alignment < TileAlignment ? SharedAlignment : TileAlignment;
   Location loc = address.getLoc();
   StringAttr name = global.getSymNameAttr();
   auto index = std::distance(shared.begin(), shared.find(name));
   shared.insert(
       {name, static_cast<int64_t>(
                  layout.getTypeSize(global.getType()).getFixedValue())});
-  Value start =
-      call(loc, "weir_simt_shared", pointer, {block, number(loc, index)})
-          .getResult();
+  Value start = call(loc, "weir_simt_shared", pointer,
+                     {block, number(loc, index), number(loc, alignment)})
+                    .getResult();
   auto type = LLVM::LLVMPointerType::get(context, SharedSpace);
   auto cast = LLVM::AddrSpaceCastOp::create(builder, loc, type, start);
   address.replaceAllUsesWith(cast.getResult());
@@ -388,6 +405,124 @@ std::optional<LogicalResult> KernelEmulator::rewriteMatrixCode(Operation *op) {
   return std::nullopt;
 }
 
+//===----------------------------------------------------------------------===//
+// Barriers in memory and warpgroups
+//===----------------------------------------------------------------------===//
+
+void KernelEmulator::rewriteBox(
+    NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp copy) {
+  Location loc = copy.getLoc();
+  int32_t word = 0;
+  for (Value coordinate : copy.getCoordinates())
+    LLVM::StoreOp::create(builder, loc, coordinate,
+                          getScratchPlace(loc, word++));
+  call(loc, "weir_simt_copy_box", {},
+       {block, flat(loc, copy.getDstMem()), copy.getTmaDescriptor(),
+        getScratchPlace(loc, 0), number(loc, word), flat(loc, copy.getMbar()),
+        describe(copy)});
+  copy.erase();
+}
+
+LogicalResult KernelEmulator::rewriteFence(NVVM::FenceProxyOp fence) {
+  if (fence.getKind() != NVVM::ProxyKind::async &&
+      fence.getKind() != NVVM::ProxyKind::async_shared)
+    return fence.emitOpError("has no emulation, expected a fence of the "
+                             "asynchronous proxy");
+  call(fence.getLoc(), "weir_simt_fence", {},
+       {block, number(fence.getLoc(), WEIR_SIMT_FENCE_ASYNC)});
+  fence.erase();
+  return success();
+}
+
+void KernelEmulator::rewriteWarpgroupCode(LLVM::InlineAsmOp code,
+                                          const WarpgroupCode &what) {
+  Location loc = code.getLoc();
+  int32_t word = 0;
+  auto count = static_cast<unsigned>(what.sums);
+  Value registers = getScratchPlace(loc, 0);
+  for (Value operand : code.getOperands().take_front(
+           what.wait ? count : count + WarpgroupFactors))
+    LLVM::StoreOp::create(builder, loc, operand, getScratchPlace(loc, word++));
+  if (what.wait)
+    call(loc, "weir_simt_wgmma_wait", {},
+         {block, number(loc, what.groups), registers, number(loc, count),
+          number(loc, sites++), describe(code)});
+  else
+    call(loc, "weir_simt_wgmma", {},
+         {block, number(loc, 2 * what.sums), registers,
+          code.getOperands().back(), number(loc, sites++), describe(code)});
+  takeResults(code, 0);
+}
+
+std::optional<LogicalResult> KernelEmulator::rewriteWarpgroup(Operation *op) {
+  Location loc = op->getLoc();
+  auto replace = [&](StringRef name, ValueRange arguments) {
+    SmallVector<Value> all{block};
+    llvm::append_range(all, arguments);
+    call(loc, name, {}, all);
+    op->erase();
+    return success();
+  };
+  if (auto sync = dyn_cast<NVVM::SyncWarpOp>(op))
+    return replace("weir_simt_sync_warp",
+                   {sync.getMask(), number(loc, sites++), describe(op)});
+  if (auto init = dyn_cast<NVVM::MBarrierInitOp>(op))
+    return replace("weir_simt_mbarrier_init",
+                   {flat(loc, init.getAddr()), init.getCount(), describe(op)});
+  if (auto inval = dyn_cast<NVVM::MBarrierInvalOp>(op))
+    return replace("weir_simt_mbarrier_inval",
+                   {flat(loc, inval.getAddr()), describe(op)});
+  if (auto arrive = dyn_cast<NVVM::MBarrierArriveOp>(op);
+      arrive && arrive->getNumResults() == 0) {
+    Value count = arrive.getCount() ? arrive.getCount() : number(loc, 1);
+    return replace(
+        "weir_simt_mbarrier_arrive",
+        {flat(loc, arrive.getAddr()), count, number(loc, 0), describe(op)});
+  }
+  if (auto arrive = dyn_cast<NVVM::MBarrierArriveExpectTxOp>(op);
+      arrive && arrive->getNumResults() == 0)
+    return replace("weir_simt_mbarrier_arrive",
+                   {flat(loc, arrive.getAddr()), number(loc, 1),
+                    arrive.getTxcount(), describe(op)});
+  if (auto wait = dyn_cast<NVVM::MBarrierTryWaitOp>(op);
+      wait && wait.getStateOrPhase().getType().isInteger(32)) {
+    Value done = call(loc, "weir_simt_mbarrier_try_wait", builder.getI32Type(),
+                      {block, flat(loc, wait.getAddr()), wait.getStateOrPhase(),
+                       describe(op)})
+                     .getResult();
+    Value is = LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne, done,
+                                    number(loc, 0));
+    wait.getRes().replaceAllUsesWith(is);
+    op->erase();
+    return success();
+  }
+  if (isa<NVVM::FenceMbarrierInitOp>(op))
+    return replace("weir_simt_fence", {number(loc, WEIR_SIMT_FENCE_INIT)});
+  if (auto fence = dyn_cast<NVVM::FenceProxyOp>(op))
+    return rewriteFence(fence);
+  if (auto copy = dyn_cast<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>(op);
+      copy && copy.getIm2colOffsets().empty() && !copy.getMulticastMask() &&
+      !copy.getPredicate()) {
+    rewriteBox(copy);
+    return success();
+  }
+  if (isa<NVVM::WgmmaFenceAlignedOp>(op))
+    return replace("weir_simt_wgmma_fence",
+                   {number(loc, sites++), describe(op)});
+  if (isa<NVVM::WgmmaGroupSyncAlignedOp>(op))
+    return replace("weir_simt_wgmma_commit",
+                   {number(loc, sites++), describe(op)});
+  if (auto code = dyn_cast<LLVM::InlineAsmOp>(op)) {
+    std::optional<WarpgroupCode> what = matchWarpgroupCode(code);
+    if (!what)
+      return op->emitOpError("has no emulation, expected wgmma of bf16 with A "
+                             "in registers, or a wait for it");
+    rewriteWarpgroupCode(code, *what);
+    return success();
+  }
+  return std::nullopt;
+}
+
 LogicalResult KernelEmulator::rewrite(Operation *op) {
   builder.setInsertionPoint(op);
   Location loc = op->getLoc();
@@ -421,6 +556,8 @@ LogicalResult KernelEmulator::rewrite(Operation *op) {
   }
   if (std::optional<LogicalResult> done = rewriteMatrixCode(op))
     return *done;
+  if (std::optional<LogicalResult> done = rewriteWarpgroup(op))
+    return *done;
   int32_t which =
       llvm::TypeSwitch<Operation *, int32_t>(op)
           .Case<NVVM::ThreadIdXOp>([](auto) { return WEIR_SIMT_TID; })
@@ -437,8 +574,8 @@ LogicalResult KernelEmulator::rewrite(Operation *op) {
       llvm::any_of(op->getOperands(), isShared) && !isMemoryEffectFree(op);
   if (touchesShared || isa<NVVM::NVVMDialect>(op->getDialect()))
     return op->emitOpError("has no emulation; expected loads and stores of "
-                           "shared memory, barriers of a block, shuffles, "
-                           "copies to shared memory, matrices and "
+                           "shared memory, barriers of a block and in memory, "
+                           "shuffles, copies to shared memory, matrices and "
                            "numbers of threads and blocks along x");
   return success();
 }
@@ -452,6 +589,7 @@ void KernelEmulator::flatten(LLVM::LLVMFuncOp kernel) {
   replacer.addReplacement(
       [&](LLVM::LLVMPointerType type) -> std::optional<Type> {
         if (type.getAddressSpace() != SharedSpace &&
+            type.getAddressSpace() != SharedClusterSpace &&
             type.getAddressSpace() != GlobalSpace)
           return std::nullopt;
         return pointer;

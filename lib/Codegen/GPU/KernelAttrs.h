@@ -17,6 +17,8 @@ inline constexpr int64_t WarpSize = 32;
 
 /// The address space of shared memory in the LLVM dialect.
 inline constexpr unsigned SharedSpace = 3;
+/// That of shared memory as the blocks of a cluster see it.
+inline constexpr unsigned SharedClusterSpace = 7;
 /// That of the memory that all blocks reach.
 inline constexpr unsigned GlobalSpace = 1;
 

@@ -10,6 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelAttrs.h"
+#include "TensorMaps.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -56,13 +58,45 @@ static LogicalResult checkFunctions(gpu::GPUModuleOp module) {
   return failure(walk.wasInterrupted());
 }
 
-/// Says what shared buffers are aligned to: their bytes hold wider elements.
+/// Says what shared buffers are aligned to: their bytes hold wider elements,
+/// and where boxes are copied, tiles whose pieces are permuted.
 static void alignShared(gpu::GPUFuncOp kernel) {
   Builder builder(kernel.getContext());
-  for (unsigned i = 0; i != kernel.getNumWorkgroupAttributions(); ++i)
+  bool boxes = kernel
+                   .walk([](NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp) {
+                     return WalkResult::interrupt();
+                   })
+                   .wasInterrupted();
+  for (auto [i, buffer] : llvm::enumerate(kernel.getWorkgroupAttributions())) {
+    auto type = cast<MemRefType>(buffer.getType());
+    int64_t bytes = type.getNumElements() *
+                    llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    bool tile = boxes && bytes % TileAlignment == 0;
     kernel.setWorkgroupAttributionAttr(
         i, LLVM::LLVMDialect::getAlignAttrName(),
-        builder.getI64IntegerAttr(SharedAlignment));
+        builder.getI64IntegerAttr(tile ? TileAlignment : SharedAlignment));
+  }
+}
+
+/// Has kernels get the maps of tensors that they copy by as parameters, which
+/// is where hardware reads them without a fence.
+static void passMaps(gpu::GPUModuleOp module) {
+  Builder builder(module.getContext());
+  auto bytes = LLVM::LLVMArrayType::get(builder.getI8Type(), TensorMapBytes);
+  module.walk([&](NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp copy) {
+    auto map = dyn_cast<BlockArgument>(copy.getTmaDescriptor());
+    auto kernel = copy->getParentOfType<LLVM::LLVMFuncOp>();
+    if (!map || !map.getOwner()->isEntryBlock() ||
+        map.getOwner()->getParentOp() != kernel)
+      return;
+    unsigned number = map.getArgNumber();
+    kernel.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(),
+                      TypeAttr::get(bytes));
+    kernel.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(),
+                      builder.getI64IntegerAttr(TensorMapAlignment));
+    kernel.setArgAttr(number, NVVM::NVVMDialect::getGridConstantAttrName(),
+                      builder.getUnitAttr());
+  });
 }
 
 namespace {
@@ -175,7 +209,8 @@ struct LowerKernelsPass : weir::impl::LowerKernelsBase<LowerKernelsPass> {
     target.addIllegalDialect<gpu::GPUDialect, nvgpu::NVGPUDialect>();
     target.addLegalOp<gpu::GPUModuleOp>();
     if (failed(applyFullConversion(module, target, std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    passMaps(module);
   }
 };
 } // namespace

@@ -26,7 +26,7 @@ static constexpr StringLiteral LaunchName = "weir_rt_launch";
 /// The one module that holds all kernels.
 static constexpr StringLiteral KernelsName = "kernels";
 /// Bytes of arguments that every architecture takes.
-static constexpr int64_t MostArgumentBytes = 4096;
+static constexpr uint64_t MostArgumentBytes = 4096;
 
 namespace {
 struct LowerLaunchesPass : weir::impl::LowerLaunchesBase<LowerLaunchesPass> {
@@ -40,6 +40,8 @@ private:
 
   /// By module and name, as launches refer to them.
   llvm::DenseMap<std::pair<StringAttr, StringAttr>, int32_t> numbers;
+  /// By number.
+  llvm::DenseMap<int32_t, LLVM::LLVMFuncOp> kernels;
 };
 } // namespace
 
@@ -68,9 +70,11 @@ LogicalResult LowerLaunchesPass::gather() {
       op.remove();
       symbols.insert(&op);
       if (auto function = dyn_cast<LLVM::LLVMFuncOp>(op);
-          function && !function.isExternal())
-        numbers.try_emplace({module.getNameAttr(), before},
-                            static_cast<int32_t>(numbers.size()));
+          function && !function.isExternal()) {
+        auto number = static_cast<int32_t>(numbers.size());
+        numbers.try_emplace({module.getNameAttr(), before}, number);
+        kernels[number] = function;
+      }
     }
     module.erase();
   }
@@ -113,16 +117,24 @@ LogicalResult LowerLaunchesPass::lower(gpu::LaunchFuncOp launch) {
     return LLVM::ConstantOp::create(b, loc, b.getI32IntegerAttr(value));
   };
   OperandRange arguments = launch.getKernelOperands();
-  int64_t bytes = 0;
+  uint64_t bytes = 0;
   Value one = makeInt(head, 1);
   Value places = LLVM::AllocaOp::create(
       head, loc, pointer, pointer,
       makeInt(head, std::max<int64_t>(1, arguments.size())));
+  LLVM::LLVMFuncOp kernel = kernels.lookup(number->second);
   for (auto [i, argument] : llvm::enumerate(arguments)) {
-    bytes += 8;
-    Value place =
-        LLVM::AllocaOp::create(head, loc, pointer, argument.getType(), one);
-    LLVM::StoreOp::create(builder, loc, argument, place);
+    // Of a map of a tensor the kernel gets what the pointer points to.
+    auto value = kernel.getArgAttrOfType<TypeAttr>(
+        i, LLVM::LLVMDialect::getByValAttrName());
+    bytes += value ? DataLayout::closest(launch).getTypeSize(value.getValue())
+                   : llvm::TypeSize::getFixed(8);
+    Value place = argument;
+    if (!value) {
+      place =
+          LLVM::AllocaOp::create(head, loc, pointer, argument.getType(), one);
+      LLVM::StoreOp::create(builder, loc, argument, place);
+    }
     Value entry = LLVM::GEPOp::create(builder, loc, pointer, pointer, places,
                                       ArrayRef<LLVM::GEPArg>{int32_t(i)});
     LLVM::StoreOp::create(builder, loc, place, entry);
@@ -144,6 +156,7 @@ LogicalResult LowerLaunchesPass::lower(gpu::LaunchFuncOp launch) {
 
 void LowerLaunchesPass::runOnOperation() {
   numbers.clear();
+  kernels.clear();
   SmallVector<gpu::LaunchFuncOp> launches;
   getOperation().walk(
       [&](gpu::LaunchFuncOp launch) { launches.push_back(launch); });

@@ -203,6 +203,17 @@ static std::optional<int64_t> boundRows(PackedProduct &product) {
   return rows;
 }
 
+std::optional<int64_t> weir::boundTile(PackedProduct &product, int64_t rows,
+                                       ProductPlan &plan) {
+  std::optional<int64_t> bound = boundRows(product);
+  Value result = product.getResult();
+  std::optional<int64_t> columns =
+      boundExtent(result, cast<MemRefType>(result.getType()).getRank() - 1);
+  plan.single =
+      bound && *bound <= rows && columns && *columns <= ProductColumns;
+  return bound;
+}
+
 std::optional<ProductPlan> weir::planProduct(PackedProduct &product,
                                              int64_t bytes, int64_t stages,
                                              bool tf32) {
@@ -222,13 +233,8 @@ std::optional<ProductPlan> weir::planProduct(PackedProduct &product,
   plan.inputBytes = findRowAlignment(product.getInput(), 16);
   if (plan.inputBytes < 4)
     return std::nullopt;
-  std::optional<int64_t> bound = boundRows(product);
-  int64_t rows = std::min(bound.value_or(ProductRows), ProductRows);
-  Value result = product.getResult();
-  std::optional<int64_t> columns =
-      boundExtent(result, cast<MemRefType>(result.getType()).getRank() - 1);
-  plan.single =
-      bound && *bound <= ProductRows && columns && *columns <= ProductColumns;
+  int64_t rows = std::min(
+      boundTile(product, ProductRows, plan).value_or(ProductRows), ProductRows);
   plan.splits = !plan.matrices && rows <= 4;
   if (!plan.splits)
     rows = llvm::alignTo(rows, plan.matrices ? 16 : 8);
@@ -251,6 +257,10 @@ std::optional<ProductPlan> weir::planProduct(PackedProduct &product,
 // The pass
 //===----------------------------------------------------------------------===//
 
+/// Stages of a product by warpgroups: with tiles of 128 rows two blocks have
+/// room on a multiprocessor.
+static constexpr int64_t WarpgroupStages = 4;
+
 namespace {
 struct MapProductsPass : weir::impl::MapProductsBase<MapProductsPass> {
   using MapProductsBase::MapProductsBase;
@@ -264,6 +274,8 @@ struct MapProductsPass : weir::impl::MapProductsBase<MapProductsPass> {
 
 private:
   void mapIn(gpu::LaunchOp launch);
+  bool mapToWarpgroups(gpu::LaunchOp launch,
+                       MutableArrayRef<PackedProduct> products);
   void miss(linalg::GenericOp op, StringRef why) {
     remark::missed(
         op.getLoc(),
@@ -286,31 +298,68 @@ static int64_t countSharedBytes(gpu::LaunchOp launch) {
   return bytes;
 }
 
+bool MapProductsPass::mapToWarpgroups(gpu::LaunchOp launch,
+                                      MutableArrayRef<PackedProduct> products) {
+  // A launch has one number of threads, for all products in it.
+  SmallVector<ProductPlan> plans;
+  int64_t bytes = (limit - countSharedBytes(launch)) /
+                  static_cast<int64_t>(products.size());
+  for (PackedProduct &product : products) {
+    std::string why;
+    std::optional<ProductPlan> plan =
+        planWarpgroupProduct(launch, product, bytes, WarpgroupStages, why);
+    if (!plan) {
+      remark::missed(
+          product.op.getLoc(),
+          remark::RemarkOpts::name("MapProduct").category("weir-map-products"))
+          << "a product is not computed by warpgroups: " << why;
+      return false;
+    }
+    plans.push_back(*plan);
+  }
+  OpBuilder builder(launch);
+  launch.getBlockSizeXMutable().assign(arith::ConstantIndexOp::create(
+      builder, launch.getLoc(), WarpgroupThreads));
+  for (auto [product, plan] : llvm::zip(products, plans))
+    buildWarpgroupProduct(launch, product, plan);
+  return true;
+}
+
 void MapProductsPass::mapIn(gpu::LaunchOp launch) {
-  SmallVector<linalg::GenericOp> generics;
-  launch.walk([&](linalg::GenericOp op) { generics.push_back(op); });
-  for (linalg::GenericOp op : generics) {
+  SmallVector<PackedProduct> products;
+  launch.walk([&](linalg::GenericOp op) {
     std::string why;
     std::optional<PackedProduct> product = matchPackedProduct(op, why);
-    if (!product) {
-      if (!why.empty())
-        miss(op, why);
-      continue;
-    }
-    if (getConstantIntValue(launch.getBlockSizeX()) != ProductThreads) {
-      miss(op, "blocks do not have 128 threads");
-      continue;
-    }
+    if (product)
+      products.push_back(*product);
+    else if (!why.empty())
+      miss(op, why);
+  });
+  if (products.empty())
+    return;
+  if (getConstantIntValue(launch.getBlockSizeX()) != ProductThreads) {
+    miss(products.front().op, "blocks do not have 128 threads");
+    return;
+  }
+  auto finish = [](PackedProduct &product) {
+    product.op.erase();
+    if (product.fill)
+      product.fill.erase();
+  };
+  if (warpgroups && mapToWarpgroups(launch, products)) {
+    llvm::for_each(products, finish);
+    return;
+  }
+  for (PackedProduct &product : products) {
     std::optional<ProductPlan> plan =
-        planProduct(*product, limit - countSharedBytes(launch), stages, tf32);
+        planProduct(product, limit - countSharedBytes(launch), stages, tf32);
     if (!plan) {
-      miss(op, "types of factors, places of rows that are no multiple of 4 "
-               "bytes, or too little shared memory");
+      miss(product.op,
+           "types of factors, places of rows that are no multiple of 4 "
+           "bytes, or too little shared memory");
       continue;
     }
-    buildProduct(launch, *product, *plan);
-    op.erase();
-    if (product->fill)
-      product->fill.erase();
+    buildProduct(launch, product, *plan);
+    finish(product);
   }
 }

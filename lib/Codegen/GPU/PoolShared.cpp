@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Buffers lie one behind the other, in the order a kernel first names them. The
+// Buffers lie one behind the other, those with the widest alignment first, then
+// in the order a kernel first names them. The
 // emulator keeps them apart, to find indices that leave one, so that this is
 // for GPUs alone.
 //
@@ -59,13 +60,30 @@ LogicalResult PoolSharedPass::pool(LLVM::LLVMFuncOp kernel,
     if (global && global.getAddrSpace() == SharedSpace)
       buffers[global].push_back(address);
   });
+  auto getAlignment = [](LLVM::GlobalOp global) {
+    return static_cast<int64_t>(
+        global.getAlignment().value_or(SharedAlignment));
+  };
+  // Those that are aligned most come first, so that nothing is between.
+  SmallVector<std::tuple<int64_t, size_t, LLVM::GlobalOp>> order;
+  for (auto &[global, addresses] : buffers)
+    order.push_back({-getAlignment(global), order.size(), global});
+  llvm::sort(order, [](const auto &a, const auto &b) {
+    return std::tie(std::get<0>(a), std::get<1>(a)) <
+           std::tie(std::get<0>(b), std::get<1>(b));
+  });
+  if (!order.empty()) {
+    LLVM::GlobalOp all = getPool();
+    all.setAlignment(std::max(getAlignment(all), -std::get<0>(order.front())));
+  }
   int64_t bytes = 0;
-  for (auto &[global, addresses] : buffers) {
+  for (auto [alignment, number, global] : order) {
+    bytes = static_cast<int64_t>(llvm::alignTo(bytes, -alignment));
     auto type = dyn_cast<LLVM::LLVMArrayType>(global.getGlobalType());
     if (!type || !type.getElementType().isInteger(8))
       return global.emitOpError("is shared memory of type ")
              << global.getGlobalType() << ", expected an array of bytes";
-    for (LLVM::AddressOfOp address : addresses) {
+    for (LLVM::AddressOfOp address : buffers[global]) {
       OpBuilder builder(address);
       Value start =
           LLVM::AddressOfOp::create(builder, address.getLoc(), getPool());

@@ -28,46 +28,20 @@ public:
   /// Tiles are shared by all blocks if `byGrid`; else each block computes all.
   void build(bool byGrid);
 
-private:
+protected:
   using Values = llvm::SmallVector<mlir::Value>;
 
-  // Loops and copies (ProductTiles.cpp).
-  void buildTile();
+  /// Begins the region that says what a thread does, and reads extents.
+  void beginRegion();
+  /// A loop over the tiles of the result, by which `body` changes `count`, an
+  /// index, from a tile to the next.
+  void buildTileLoop(bool byGrid, mlir::Value count,
+                     llvm::function_ref<mlir::Value(mlir::Value)> body);
   /// Clones what the first indices of the weight are computed of.
   void findPanelIndices();
-  /// Begins the copies of `step`, if there is one; gives their group.
-  mlir::Value beginStep(mlir::Value step);
-  void copyInput(mlir::Value step, mlir::Value stage);
-  void copyWeight(mlir::Value step, mlir::Value stage);
-  void sharePieces(int64_t pieces, llvm::function_ref<void(mlir::Value)> copy);
   /// The indices of row number `row` on the axes before the last.
   Values splitRow(mlir::Value row);
-  /// Where an element of a tile lies in its row.
-  mlir::Value placeInput(mlir::Value row, mlir::Value column);
-  mlir::Value placeWeight(mlir::Value row, mlir::Value word);
-  /// Adds to the result at `row` of the tile, from `column` of it on, as far
-  /// as these are there.
-  void storeRow(mlir::Value row, mlir::Value column, mlir::ValueRange sums);
   void addToResult(mlir::Value row, mlir::Value column, mlir::Value sum);
-
-  // What is multiplied from the tiles (ProductSums.cpp).
-  Values startSums();
-  Values multiplyStep(mlir::Value stage, mlir::ValueRange sums);
-  void storeSums(mlir::ValueRange sums);
-  Values multiplyFloats(mlir::Value stage, mlir::Value depth,
-                        mlir::ValueRange sums);
-  Values multiplyMatrices(mlir::Value stage, mlir::Value word,
-                          mlir::ValueRange sums);
-  mlir::Value loadInputMatrix(mlir::Value stage, mlir::Value word, int64_t row);
-  mlir::Value loadWeightMatrix(mlir::Value stage, mlir::Value word,
-                               int64_t column);
-  /// `vector`, of f32, rounded to tf32.
-  mlir::Value roundToTF32(mlir::Value vector);
-  void storeSplitSums(mlir::ValueRange sums);
-  mlir::Value extract(mlir::Value vector, llvm::ArrayRef<int64_t> at);
-  mlir::Value loadVector(mlir::Value tile, mlir::ValueRange at, int64_t count);
-  /// Rows of a tile that a thread sums, without matrices.
-  int64_t getThreadRows();
 
   // Arithmetic on indices.
   mlir::Value index(int64_t value);
@@ -100,6 +74,41 @@ private:
   /// The tile at hand.
   mlir::Value firstRow, firstColumn, tileColumn;
   Values panelIndices;
+
+private:
+  // Loops and copies (ProductTiles.cpp).
+  void buildTile();
+  /// Begins the copies of `step`, if there is one; gives their group.
+  mlir::Value beginStep(mlir::Value step);
+  void copyInput(mlir::Value step, mlir::Value stage);
+  void copyWeight(mlir::Value step, mlir::Value stage);
+  void sharePieces(int64_t pieces, llvm::function_ref<void(mlir::Value)> copy);
+  /// Where an element of a tile lies in its row.
+  mlir::Value placeInput(mlir::Value row, mlir::Value column);
+  mlir::Value placeWeight(mlir::Value row, mlir::Value word);
+  /// Adds to the result at `row` of the tile, from `column` of it on, as far
+  /// as these are there.
+  void storeRow(mlir::Value row, mlir::Value column, mlir::ValueRange sums);
+
+  // What is multiplied from the tiles (ProductSums.cpp).
+  Values startSums();
+  Values multiplyStep(mlir::Value stage, mlir::ValueRange sums);
+  void storeSums(mlir::ValueRange sums);
+  Values multiplyFloats(mlir::Value stage, mlir::Value depth,
+                        mlir::ValueRange sums);
+  Values multiplyMatrices(mlir::Value stage, mlir::Value word,
+                          mlir::ValueRange sums);
+  mlir::Value loadInputMatrix(mlir::Value stage, mlir::Value word, int64_t row);
+  mlir::Value loadWeightMatrix(mlir::Value stage, mlir::Value word,
+                               int64_t column);
+  /// `vector`, of f32, rounded to tf32.
+  mlir::Value roundToTF32(mlir::Value vector);
+  void storeSplitSums(mlir::ValueRange sums);
+  mlir::Value extract(mlir::Value vector, llvm::ArrayRef<int64_t> at);
+  mlir::Value loadVector(mlir::Value tile, mlir::ValueRange at, int64_t count);
+  /// Rows of a tile that a thread sums, without matrices.
+  int64_t getThreadRows();
+
   Values copies;
 };
 

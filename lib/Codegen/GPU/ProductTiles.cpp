@@ -269,7 +269,7 @@ void ProductEmitter::storeRow(Value row, Value column, ValueRange sums) {
   });
 }
 
-void ProductEmitter::build(bool byGrid) {
+void ProductEmitter::beginRegion() {
   auto region = scf::ExecuteRegionOp::create(builder, loc, TypeRange());
   region->setAttr(ByThreadAttrName, builder.getUnitAttr());
   builder.createBlock(&region.getRegion());
@@ -284,6 +284,35 @@ void ProductEmitter::build(bool byGrid) {
   }
   columnCount =
       builder.createOrFold<memref::DimOp>(loc, result, type.getRank() - 1);
+}
+
+void ProductEmitter::buildTileLoop(bool byGrid, Value count,
+                                   llvm::function_ref<Value(Value)> body) {
+  Value rowTiles =
+      builder.createOrFold<arith::CeilDivSIOp>(loc, rowCount, index(plan.rows));
+  Value columnTiles = builder.createOrFold<arith::CeilDivSIOp>(
+      loc, columnCount, index(ProductColumns));
+  Value tiles = builder.createOrFold<arith::MulIOp>(loc, rowTiles, columnTiles);
+  Value first = byGrid ? launch.getBlockIds().x : index(0);
+  Value step = byGrid ? launch.getGridSizeX() : index(1);
+  auto loop = scf::ForOp::create(builder, loc, first, tiles, step,
+                                 count ? ValueRange(count) : ValueRange());
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = loop.getBody();
+  if (!block->empty() && block->back().hasTrait<OpTrait::IsTerminator>())
+    block->back().erase();
+  builder.setInsertionPointToStart(block);
+  Value tile = loop.getInductionVar();
+  tileColumn = arith::RemUIOp::create(builder, loc, tile, columnTiles);
+  firstColumn = mul(tileColumn, ProductColumns);
+  firstRow =
+      mul(arith::DivUIOp::create(builder, loc, tile, columnTiles), plan.rows);
+  Value next = body(count ? loop.getRegionIterArg(0) : Value());
+  scf::YieldOp::create(builder, loc, next ? ValueRange(next) : ValueRange());
+}
+
+void ProductEmitter::build(bool byGrid) {
+  beginRegion();
   inputTile =
       allocate({plan.stages, plan.rows, plan.depth}, product.getInputType());
   weightTile = allocate(
@@ -300,28 +329,13 @@ void ProductEmitter::build(bool byGrid) {
       buildTile();
     else
       buildIf(isLess(index(0), rowCount), [&] { buildTile(); });
-    scf::YieldOp::create(builder, loc);
-    return;
-  }
-  Value rowTiles =
-      builder.createOrFold<arith::CeilDivSIOp>(loc, rowCount, index(plan.rows));
-  Value columnTiles = builder.createOrFold<arith::CeilDivSIOp>(
-      loc, columnCount, index(ProductColumns));
-  Value tiles = builder.createOrFold<arith::MulIOp>(loc, rowTiles, columnTiles);
-  Value first = byGrid ? launch.getBlockIds().x : index(0);
-  Value step = byGrid ? launch.getGridSizeX() : index(1);
-  auto loop = scf::ForOp::create(builder, loc, first, tiles, step);
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(loop.getBody());
-    Value tile = loop.getInductionVar();
-    tileColumn = arith::RemUIOp::create(builder, loc, tile, columnTiles);
-    firstColumn = mul(tileColumn, ProductColumns);
-    firstRow =
-        mul(arith::DivUIOp::create(builder, loc, tile, columnTiles), plan.rows);
-    buildTile();
-    // The next tile's copies go where this one's were.
-    gpu::BarrierOp::create(builder, loc);
+  } else {
+    buildTileLoop(byGrid, Value(), [&](Value) {
+      buildTile();
+      // The next tile's copies go where this one's were.
+      gpu::BarrierOp::create(builder, loc);
+      return Value();
+    });
   }
   scf::YieldOp::create(builder, loc);
 }

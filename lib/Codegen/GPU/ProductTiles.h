@@ -19,8 +19,12 @@ namespace weir {
 inline constexpr int64_t ProductColumns = 64;
 /// Rows of a tile at most.
 inline constexpr int64_t ProductRows = 32;
+/// Rows of a tile of a warpgroup at most.
+inline constexpr int64_t WarpgroupRows = 128;
 /// Threads of a block that computes products.
 inline constexpr int64_t ProductThreads = 128;
+/// Threads of a block of which a warpgroup multiplies and another warp copies.
+inline constexpr int64_t WarpgroupThreads = ProductThreads + 32;
 
 /// `result[..., n] += sum_k input[..., k] * weight[n / 64, k, n % 64]`, as the
 /// plain definition of `weir.packed_linear` on buffers says it. Pairs are
@@ -73,6 +77,11 @@ struct ProductPlan {
   int64_t getSumBytes() const;
 };
 
+/// Sees whether one tile of `plan`, of at most `rows` rows, is all there can be
+/// of `product`; gives the bound of its rows, if it has one.
+std::optional<int64_t> boundTile(PackedProduct &product, int64_t rows,
+                                 ProductPlan &plan);
+
 /// Bytes of one of the 32 rows of a weight's tile.
 int64_t getWeightRowBytes(PackedProduct &product);
 
@@ -84,6 +93,17 @@ std::optional<ProductPlan> planProduct(PackedProduct &product, int64_t bytes,
 /// weir-distribute-threads to leave as it is.
 void buildProduct(mlir::gpu::LaunchOp launch, PackedProduct &product,
                   const ProductPlan &plan);
+
+/// The plan for `product` by a warpgroup, `wgmma` and copies of boxes (sm_90a),
+/// or none, with the reason in `why`.
+std::optional<ProductPlan> planWarpgroupProduct(mlir::gpu::LaunchOp launch,
+                                                PackedProduct &product,
+                                                int64_t bytes, int64_t stages,
+                                                std::string &why);
+
+/// The same as `buildProduct` of such a plan; the launch has WarpgroupThreads.
+void buildWarpgroupProduct(mlir::gpu::LaunchOp launch, PackedProduct &product,
+                           const ProductPlan &plan);
 
 } // namespace weir
 

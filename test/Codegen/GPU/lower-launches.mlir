@@ -32,6 +32,26 @@ module attributes {gpu.container_module} {
 
 // -----
 
+// Of a map of a tensor the place passed is the map's own.
+//       CHECK: llvm.func @host(%[[MAP:[^:]+]]: !llvm.ptr
+//       CHECK:   %[[PLACES:.*]] = llvm.alloca %{{.*}} x !llvm.ptr
+//       CHECK:   %[[FIRST:.*]] = llvm.getelementptr %[[PLACES]][0]
+//       CHECK:   llvm.store %[[MAP]], %[[FIRST]]
+module attributes {gpu.container_module} {
+  llvm.func @host(%map: !llvm.ptr, %n: i64, %queue: !llvm.ptr) {
+    gpu.launch_func @a::@k blocks in (%n, %n, %n) threads in (%n, %n, %n)
+        : i64 args(%map : !llvm.ptr)
+    llvm.return
+  }
+  gpu.module @a {
+    llvm.func @k(%map: !llvm.ptr {llvm.byval = !llvm.array<128 x i8>}) attributes {gpu.kernel, nvvm.kernel} {
+      llvm.return
+    }
+  }
+}
+
+// -----
+
 module attributes {gpu.container_module} {
   llvm.func @host(%n: i64) {
     // expected-error @below {{is in no function whose last argument is a queue}}

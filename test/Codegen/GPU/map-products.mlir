@@ -2,6 +2,7 @@
 // RUN: weir-opt %s --weir-map-products=tf32=true | FileCheck %s --check-prefix=TF32
 // RUN: weir-opt %s --weir-map-products=limit=1024 | FileCheck %s --check-prefix=SMALL
 // RUN: weir-opt %s --weir-map-products --weir-distribute-threads | FileCheck %s --check-prefix=THREADS
+// RUN: weir-opt %s --weir-map-products="warpgroups=true limit=200000" | FileCheck %s --check-prefix=GROUPS
 
 #in = affine_map<(i, n, k) -> (i, k)>
 #out = affine_map<(i, n, k) -> (i, n)>
@@ -140,6 +141,99 @@ func.func @others(%x: memref<8x96xf32>, %w: memref<8x96x64xf32>, %plain: memref<
       %panel = arith.addi %q, %k : index
       %v = memref.load %w[%panel, %k, %lane] : memref<8x96x64xf32>
       %p = arith.mulf %a, %v : f32
+      %s = arith.addf %sum, %p : f32
+      linalg.yield %s : f32
+    }
+    gpu.terminator
+  } {weir.shared_by = "block"}
+  return
+}
+
+// By warpgroups: the host encodes maps of both factors in front of the launch,
+// which has a warp more. Its one thread copies boxes, the others multiply. The
+// input is rows of a whole buffer; four rounds of stages.
+// GROUPS-LABEL: func.func @boxes
+//  GROUPS-SAME:     %[[QUEUE:[a-z0-9]+]]: !llvm.ptr) {
+//       GROUPS:   llvm.call @weir_rt_tensor_map(%[[QUEUE]], %[[ROWS:[a-z0-9]+]],
+//       GROUPS:   llvm.call @weir_rt_tensor_map(%[[QUEUE]], %[[PAIRS:[a-z0-9]+]],
+//       GROUPS:   gpu.launch {{.*}} threads({{.*}}) in (%{{[a-z0-9]+}} = %[[WIDTH:[a-z0-9_]+]],
+//  GROUPS-SAME:     memref<18432xi8, #gpu.address_space<workgroup>>
+//  GROUPS-SAME:     memref<24576xi8, #gpu.address_space<workgroup>>
+//  GROUPS-SAME:     memref<48xi8, #gpu.address_space<workgroup>>
+// GROUPS-COUNT-6:     nvvm.mbarrier.init
+//       GROUPS:     nvvm.fence.mbarrier.init
+//       GROUPS:     gpu.barrier
+//       GROUPS:       nvvm.mbarrier.try_wait
+// GROUPS-COUNT-16:       memref.load %{{.*}} : memref<3x2048xi32, #gpu.address_space<workgroup>>
+//       GROUPS:       nvvm.wgmma.fence.aligned
+// GROUPS-COUNT-4:       llvm.inline_asm {{.*}} "wgmma.mma_async.sync.aligned.m64n48k16.f32.bf16.bf16
+//       GROUPS:       nvvm.wgmma.commit.group.sync.aligned
+//       GROUPS:       llvm.inline_asm {{.*}} "wgmma.wait_group.sync.aligned 0;"
+//       GROUPS:       nvvm.bar.warp.sync
+//       GROUPS:       nvvm.mbarrier.arrive %
+//       GROUPS:       nvvm.mbarrier.try_wait
+//       GROUPS:       nvvm.mbarrier.arrive.expect_tx
+//       GROUPS:       nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[ROWS]], %{{.*}}, box[%{{[a-z0-9_]+}}, %{{[a-z0-9_]+}}]
+//       GROUPS:       nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[PAIRS]], %{{.*}}, box[%{{[a-z0-9_]+}}, %{{[a-z0-9_]+}}, %{{[a-z0-9_]+}}, %{{[a-z0-9_]+}}]
+//       GROUPS:     gpu.barrier
+// GROUPS-COUNT-6:     nvvm.mbarrier.inval
+// GROUPS-LABEL: func.func @written
+//   GROUPS-NOT:   wgmma
+func.func @boxes(%all: memref<3x90x192xbf16>, %w: memref<2x96x64x2xbf16>, %y: memref<42x128xf32>, %queue: !llvm.ptr) {
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c64 = arith.constant 64 : index
+  %c128 = arith.constant 128 : index
+  gpu.launch blocks(%b, %by, %bz) in (%g = %c1, %gy = %c1, %gz = %c1)
+             threads(%t, %ty, %tz) in (%n = %c128, %ny = %c1, %nz = %c1) {
+    %part = memref.subview %all[%b, 4, 0] [1, 42, 192] [1, 1, 1] : memref<3x90x192xbf16> to memref<1x42x192xbf16, strided<[17280, 192, 1], offset: ?>>
+    %to = memref.expand_shape %y [[0, 1], [2]] output_shape [1, 42, 128] : memref<42x128xf32> into memref<1x42x128xf32>
+    linalg.generic {indexing_maps = [affine_map<(o, i, n, k) -> (o, i, k)>, affine_map<(o, i, n, k) -> (o, i, n)>],
+                    iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+        ins(%part : memref<1x42x192xbf16, strided<[17280, 192, 1], offset: ?>>) outs(%to : memref<1x42x128xf32>) {
+    ^bb0(%a: bf16, %sum: f32):
+      %column = linalg.index 2 : index
+      %k = linalg.index 3 : index
+      %q = arith.divui %column, %c64 : index
+      %lane = arith.remui %column, %c64 : index
+      %pair = arith.divui %k, %c2 : index
+      %place = arith.remui %k, %c2 : index
+      %v = memref.load %w[%q, %pair, %lane, %place] : memref<2x96x64x2xbf16>
+      %wide = arith.extf %v : bf16 to f32
+      %x1 = arith.extf %a : bf16 to f32
+      %p = arith.mulf %x1, %wide : f32
+      %s = arith.addf %sum, %p : f32
+      linalg.yield %s : f32
+    }
+    gpu.terminator
+  } {weir.shared_by = "block"}
+  return
+}
+
+// The kernel writes its input before: hardware that copies would not see that.
+func.func @written(%x: memref<42x192xbf16>, %w: memref<2x96x64x2xbf16>, %y: memref<42x128xf32>, %queue: !llvm.ptr) {
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c64 = arith.constant 64 : index
+  %c128 = arith.constant 128 : index
+  %zero = arith.constant 0.0 : bf16
+  gpu.launch blocks(%b, %by, %bz) in (%g = %c1, %gy = %c1, %gz = %c1)
+             threads(%t, %ty, %tz) in (%n = %c128, %ny = %c1, %nz = %c1) {
+    linalg.fill ins(%zero : bf16) outs(%x : memref<42x192xbf16>)
+    linalg.generic {indexing_maps = [#in, #out],
+                    iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%x : memref<42x192xbf16>) outs(%y : memref<42x128xf32>) {
+    ^bb0(%a: bf16, %sum: f32):
+      %column = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %q = arith.divui %column, %c64 : index
+      %lane = arith.remui %column, %c64 : index
+      %pair = arith.divui %k, %c2 : index
+      %place = arith.remui %k, %c2 : index
+      %v = memref.load %w[%q, %pair, %lane, %place] : memref<2x96x64x2xbf16>
+      %wide = arith.extf %v : bf16 to f32
+      %x1 = arith.extf %a : bf16 to f32
+      %p = arith.mulf %x1, %wide : f32
       %s = arith.addf %sum, %p : f32
       linalg.yield %s : f32
     }

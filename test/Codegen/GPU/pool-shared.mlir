@@ -42,3 +42,21 @@ gpu.module @kernels {
     llvm.return
   }
 }
+
+// The widest alignment comes first.
+// CHECK: gpu.module @tiles
+// CHECK: @weir_shared() {addr_space = 3 : i32, alignment = 1024 : i64}
+// CHECK: weir.shared = array<i64: 2080>
+// CHECK-DAG: llvm.getelementptr %{{.*}}[2048]
+// CHECK-DAG: llvm.getelementptr %{{.*}}[0]
+gpu.module @tiles {
+  llvm.mlir.global internal @a() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<20 x i8>
+  llvm.mlir.global internal @b() {addr_space = 3 : i32, alignment = 1024 : i64} : !llvm.array<2048 x i8>
+  llvm.func @two() {
+    %0 = llvm.mlir.addressof @a : !llvm.ptr<3>
+    %1 = llvm.mlir.addressof @b : !llvm.ptr<3>
+    %2 = llvm.load %0 : !llvm.ptr<3> -> f32
+    llvm.store %2, %1 : f32, !llvm.ptr<3>
+    llvm.return
+  }
+}

@@ -6,14 +6,18 @@
 // REQUIRES: numpy, safetensors
 // RUN: weirc %s --target=simt --quiet -o %t.f32
 // RUN: weirc %s --target=simt --compute=tf32 --quiet -o %t.tf32
-// RUN: %python %S/Inputs/check_products.py %t.f32 %t.tf32 | FileCheck %s
+// RUN: weirc %s --target=simt --gpu-arch=sm_90a --quiet -o %t.sm90a
+// RUN: weirc %s --target=simt --gpu-arch=sm_90a --compute=bf16 --quiet \
+// RUN:   -o %t.tall
+// RUN: %python %S/Inputs/check_products.py %t.f32 %t.tf32 %t.sm90a %t.tall \
+// RUN:   | FileCheck %s
 // CHECK: 0 failures
 
 // Each is computed from shared memory; bf16 and tf32 by matrices.
 // RUN: weirc %s --target=cuda --gpu-arch=sm_80 --emit=ptx --quiet -o - \
 // RUN:   | FileCheck %s --check-prefix=PTX
 // RUN: weirc %s --target=cuda --gpu-arch=sm_90a --emit=ptx --quiet -o - \
-// RUN:   | FileCheck %s --check-prefix=PTX
+// RUN:   | FileCheck %s --check-prefix=SM90A
 // PTX-LABEL: .entry floats_kernel
 //       PTX: cp.async.cg.shared.global
 //       PTX: cp.async.commit_group
@@ -25,6 +29,27 @@
 //       PTX: cp.async
 //       PTX: ldmatrix.sync.aligned.m8n8.x4.shared.b16
 //       PTX: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// On sm_90a a warpgroup multiplies, and boxes are copied; rows that are no
+// multiple of 16 bytes are not.
+// SM90A-LABEL: .entry pairs_kernel
+//       SM90A: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
+// SM90A-LABEL: .entry boxes_kernel
+//       SM90A: .param .align 64 .b8 boxes_kernel{{.*}}_param_{{[0-9]+}}[128]
+//       SM90A: .maxntid 160
+//   SM90A-DAG: mbarrier.init.shared.b64
+//   SM90A-DAG: fence.mbarrier_init.release.cluster
+//   SM90A-DAG: mbarrier.try_wait.parity.shared.b64
+//   SM90A-DAG: mbarrier.arrive.expect_tx.shared.b64
+//   SM90A-DAG: cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes
+//   SM90A-DAG: cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes
+//   SM90A-DAG: wgmma.fence.sync.aligned
+//   SM90A-DAG: wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16
+//   SM90A-DAG: wgmma.commit_group.sync.aligned
+//   SM90A-DAG: wgmma.wait_group.sync.aligned 0
+// RUN: weirc %s --target=cuda --gpu-arch=sm_90a --compute=bf16 --emit=ptx \
+// RUN:   --quiet -o - | FileCheck %s --check-prefix=TALL
+// TALL-LABEL: .entry boxes_kernel
+//       TALL: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
 // RUN: weirc %s --target=cuda --compute=tf32 --emit=ptx --quiet -o - \
 // RUN:   | FileCheck %s --check-prefix=TF32
 // TF32: cvt.rna.tf32.f32
@@ -46,6 +71,28 @@ func.func @pairs(%x: tensor<?x90xf32> {weir.name = "x"},
   %y = weir.packed_linear %a, %b bits(16) group(2)
       : tensor<?x90xbf16>, tensor<2x45x64x2xbf16> -> tensor<?x65xf32>
   return %y : tensor<?x65xf32>
+}
+
+// More steps of the reduction than stages, and a part of one.
+func.func @boxes(%x: tensor<?x328xf32> {weir.name = "x"},
+                 %w: tensor<2x164x64x2xf32> {weir.name = "w"})
+    -> (tensor<?x100xf32> {weir.name = "y"}) {
+  %a = arith.truncf %x : tensor<?x328xf32> to tensor<?x328xbf16>
+  %b = arith.truncf %w : tensor<2x164x64x2xf32> to tensor<2x164x64x2xbf16>
+  %y = weir.packed_linear %a, %b bits(16) group(2)
+      : tensor<?x328xbf16>, tensor<2x164x64x2xbf16> -> tensor<?x100xf32>
+  return %y : tensor<?x100xf32>
+}
+
+// The same with two axes of rows.
+func.func @box_batches(%x: tensor<?x?x72xf32> {weir.name = "x"},
+                       %w: tensor<3x36x64x2xf32> {weir.name = "w"})
+    -> (tensor<?x?x129xf32> {weir.name = "y"}) {
+  %a = arith.truncf %x : tensor<?x?x72xf32> to tensor<?x?x72xbf16>
+  %b = arith.truncf %w : tensor<3x36x64x2xf32> to tensor<3x36x64x2xbf16>
+  %y = weir.packed_linear %a, %b bits(16) group(2)
+      : tensor<?x?x72xbf16>, tensor<3x36x64x2xbf16> -> tensor<?x?x129xf32>
+  return %y : tensor<?x?x129xf32>
 }
 
 // Weights of bf16, and sums in f32 of what they stand for.

@@ -78,7 +78,109 @@ static bool isOp(Operation *op) {
   return isa<OpT>(op);
 }
 
+/// Whether `op` is code of an instruction that begins with `name`.
+static bool isCode(Operation *op, StringRef name) {
+  auto code = dyn_cast<LLVM::InlineAsmOp>(op);
+  return code && code.getAsmString().starts_with(name);
+}
+static bool isGroupProduct(Operation *op) {
+  return isCode(op, "wgmma.mma_async");
+}
+static bool isGroupWait(Operation *op) {
+  return isCode(op, "wgmma.wait_group");
+}
+
+/// Adds `value` to operand `number` of `op`, a number.
+static void addTo(Operation *op, unsigned number, int64_t value) {
+  OpBuilder builder(op);
+  Value before = op->getOperand(number);
+  Value term = LLVM::ConstantOp::create(
+      builder, op->getLoc(), builder.getIntegerAttr(before.getType(), value));
+  op->setOperand(number,
+                 LLVM::AddOp::create(builder, op->getLoc(), before, term));
+}
+
+/// Has what `op`, code that changes values, gives be what it takes.
+static void skipCode(Operation *op) {
+  for (Operation *user : llvm::make_early_inc_range(op->getUsers())) {
+    auto taken = cast<LLVM::ExtractValueOp>(user);
+    taken.replaceAllUsesWith(op->getOperand(taken.getPosition().front()));
+    taken.erase();
+  }
+  op->erase();
+}
+
 static const Kind Kinds[] = {
+    {"drop-phase-wait", isOp<NVVM::MBarrierTryWaitOp>,
+     [](Operation *op) {
+       OpBuilder builder(op);
+       Value done = LLVM::ConstantOp::create(builder, op->getLoc(),
+                                             builder.getBoolAttr(true));
+       op->getResult(0).replaceAllUsesWith(done);
+       op->erase();
+     }},
+    {"shift-parity", isOp<NVVM::MBarrierTryWaitOp>,
+     [](Operation *op) { addTo(op, 1, 1); }},
+    {"drop-expect", isOp<NVVM::MBarrierArriveExpectTxOp>,
+     [](Operation *op) {
+       OpBuilder builder(op);
+       NVVM::MBarrierArriveOp::create(builder, op->getLoc(), Type(),
+                                      op->getOperand(0), Value(),
+                                      NVVM::MemScopeKind::CTA, false);
+       op->erase();
+     }},
+    {"expect-less", isOp<NVVM::MBarrierArriveExpectTxOp>,
+     [](Operation *op) { addTo(op, 1, -128); }},
+    {"drop-arrival", isOp<NVVM::MBarrierArriveOp>, erase},
+    {"shift-barrier", isOp<NVVM::MBarrierArriveOp>,
+     [](Operation *op) { shift(op, 0, 8); }},
+    {"change-arrivals", isOp<NVVM::MBarrierInitOp>,
+     [](Operation *op) {
+       OpBuilder builder(op);
+       op->setOperand(1,
+                      LLVM::ConstantOp::create(builder, op->getLoc(),
+                                               builder.getI32IntegerAttr(2)));
+     }},
+    {"drop-init-fence", isOp<NVVM::FenceMbarrierInitOp>, erase},
+    {"drop-warp-sync", isOp<NVVM::SyncWarpOp>, erase},
+    {"drop-box", isOp<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>, erase},
+    {"shift-box-target", isOp<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>,
+     [](Operation *op) { shift(op, 0, 128); }},
+    {"shift-box-row", isOp<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>,
+     [](Operation *op) { addTo(op, 3, 1); }},
+    {"shift-box-column", isOp<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>,
+     [](Operation *op) { addTo(op, 2, 8); }},
+    {"drop-group-fence", isOp<NVVM::WgmmaFenceAlignedOp>, erase},
+    {"drop-group-commit", isOp<NVVM::WgmmaGroupSyncAlignedOp>, erase},
+    {"drop-group-wait", isGroupWait, skipCode},
+    {"weaken-group-wait", isGroupWait,
+     [](Operation *op) {
+       cast<LLVM::InlineAsmOp>(op).setAsmString(
+           "wgmma.wait_group.sync.aligned 1;");
+     }},
+    {"drop-group-product", isGroupProduct, skipCode},
+    {"shift-descriptor", isGroupProduct,
+     [](Operation *op) { addTo(op, op->getNumOperands() - 1, 1); }},
+    {"change-swizzle", isGroupProduct,
+     [](Operation *op) {
+       addTo(op, op->getNumOperands() - 1, int64_t(1) << 62);
+     }},
+    {"change-stride", isGroupProduct,
+     [](Operation *op) {
+       addTo(op, op->getNumOperands() - 1, int64_t(32) << 32);
+     }},
+    {"swap-group-rows", isGroupProduct,
+     [](Operation *op) {
+       unsigned first = op->getNumOperands() - 5;
+       swapOperands(op, first, first + 1);
+     }},
+    {"swap-group-halves", isGroupProduct,
+     [](Operation *op) {
+       unsigned first = op->getNumOperands() - 5;
+       swapOperands(op, first, first + 2);
+     }},
+    {"swap-group-sums", isGroupProduct,
+     [](Operation *op) { swapOperands(op, 0, 2); }},
     {"drop-barrier", isOp<NVVM::Barrier0Op>, erase},
     {"drop-wait", isOp<NVVM::CpAsyncWaitGroupOp>, erase},
     {"weaken-wait", isOp<NVVM::CpAsyncWaitGroupOp>,

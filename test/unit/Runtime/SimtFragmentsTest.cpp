@@ -149,7 +149,7 @@ TEST(SimtMemory, CopiesAreTouchedByNobody) {
   std::string fault;
   int64_t bytes = 64;
   memory.beginKernel(&bytes, 1);
-  uint8_t *at = memory.buffer(0);
+  uint8_t *at = memory.getBuffer(0, 16);
   EXPECT_TRUE(memory.beginCopy(3, at, 16, fault));
   EXPECT_FALSE(memory.load(3, at + 4, 4, 4, fault));
   EXPECT_EQ(fault, "reads what thread 3 copies and has not waited for: byte 4 "

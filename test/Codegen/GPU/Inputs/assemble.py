@@ -12,15 +12,23 @@ import sys
 MOST = {
     ("product", ""): 88,
     ("product", "--compute=tf32"): 72,
-    ("matrices", ""): 56,
+    ("matrices", ""): 72,
+    ("warpgroups", ""): 96,
+    ("warpgroups", "--compute=bf16"): 168,
     ("row", ""): 40,
     ("attention", ""): 80,
     ("recurrence", ""): 80,
 }
+# By function, option and, where it matters, architecture.
+WARPGROUP = ["wgmma.mma_async.sync.aligned.m64n", "cp.async.bulk.tensor.",
+             "mbarrier.try_wait", "mbarrier.arrive.expect_tx"]
 MUST_HAVE = {
     ("product", ""): ["cp.async"],
     ("product", "--compute=tf32"): ["cp.async", "ldmatrix", "mma.sync"],
-    ("matrices", ""): ["cp.async", "ldmatrix", "mma.sync"],
+    ("matrices", "", "sm_80"): ["cp.async", "ldmatrix", "mma.sync"],
+    ("matrices", "", "sm_90a"): WARPGROUP,
+    ("warpgroups", "", "sm_90a"): WARPGROUP,
+    ("warpgroups", "--compute=bf16", "sm_90a"): WARPGROUP + ["m64n128k16"],
     ("row", ""): ["cp.async"],
 }
 
@@ -43,8 +51,9 @@ def main():
                          re.findall(r"Used (\d+) registers", run.stderr)]
             spills = [int(n) for n in re.findall(
                 r"(\d+) bytes spill", run.stderr)]
-            absent = [word for word in MUST_HAVE.get((function, flag), [])
-                      if word not in text]
+            wanted = MUST_HAVE.get((function, flag), []) + MUST_HAVE.get(
+                (function, flag, arch), [])
+            absent = [word for word in wanted if word not in text]
             good = (run.returncode == 0 and registers and spills
                     and max(registers) <= most and not any(spills)
                     and not absent)

@@ -17,9 +17,11 @@ import sys
 import numpy as np
 from safetensors.numpy import load_file
 
-ROWS = {"product": 37, "matrices": 37, "row": 1}
+ROWS = {"product": 37, "matrices": 37, "warpgroups": 37, "row": 1}
+FLAGS = {"warpgroups": ["--gpu-arch=sm_90a"]}
 STEPS = (2, 70)
-PLACES = {"drop-barrier": 4}
+PLACES = {"drop-barrier": 4, "drop-phase-wait": 2, "drop-box": 2,
+          "shift-parity": 2, "shift-box-target": 2, "change-arrivals": 4}
 
 
 def save(path, tensors):
@@ -103,6 +105,7 @@ def main():
             r"func.func @(\w+)\((.*?)\{$", open(source).read(), re.S | re.M):
         base = os.path.join(work, function + ".mlir")
         run(["weirc", source, f"--entry={function}", "--target=simt",
+             *FLAGS.get(function, []),
              "--stop-after=lowered", "--emit=mlir", "--quiet", "-o", base],
             check=True)
         make_inputs(base + ".in", function, signature)

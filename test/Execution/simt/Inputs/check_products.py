@@ -1,4 +1,8 @@
-"""Checks products.mlir: check_products.py EXACT_EXECUTABLE TF32_EXECUTABLE"""
+"""Checks products.mlir: check_products.py EXACT TF32 SM90A TALL
+
+All are executables: as a GPU of sm_80 computes, with factors of f32 rounded to
+tf32, as one of sm_90a does, and that with tiles of 128 rows.
+"""
 
 import re
 import subprocess
@@ -12,6 +16,8 @@ from safetensors.numpy import load_file, save_file
 CASES = {
     "floats": ([(1,), (5,), (32,), (33,), (70,)], (2, 80, 64), 100, 0, 0),
     "pairs": ([(1,), (16,), (37,)], (2, 45, 64, 2), 65, 1, 1),
+    "boxes": ([(1,), (32,), (37,), (150,)], (2, 164, 64, 2), 100, 1, 1),
+    "box_batches": ([(1, 1), (2, 37), (3, 5)], (3, 36, 64, 2), 129, 1, 1),
     "widened": ([(2,), (40,)], (1, 77, 64), 64, 1, 0),
     "batches": ([(1, 1), (2, 37), (3, 5)], (3, 32, 64), 130, 0, 0),
     "row": ([(1,)], (2, 301, 64), 127, 0, 0),
@@ -28,7 +34,7 @@ def round_to(values, bits):
 
 
 def main():
-    exact, tf32 = sys.argv[1:]
+    exact, tf32, sm90a, tall = sys.argv[1:]
     random = np.random.default_rng(3)
     failures = checked = 0
     for name, (extents, shape, columns, narrow, both) in CASES.items():
@@ -44,11 +50,19 @@ def main():
             expected = x.astype(np.float64) @ matrix
             size = np.abs(x).astype(np.float64) @ np.abs(matrix)
             save_file({"x": x, "w": w}, exact + ".in")
-            for executable, mode in (
+            runs = [
                 (exact, "count-conflicts"),
                 (exact, "copy-at-issue,count-conflicts"),
                 (tf32, "count-conflicts"),
-            ):
+            ]
+            if name.startswith("box"):
+                runs = [
+                    (exact, "count-conflicts"),
+                    (sm90a, "count-conflicts"),
+                    (sm90a, "copy-at-issue,count-conflicts"),
+                    (tall, "count-conflicts"),
+                ]
+            for executable, mode in runs:
                 run = subprocess.run(
                     [executable, "--inputs", exact + ".in", "--outputs",
                      exact + ".out", f"--function={name}", f"--simt={mode}"],

@@ -16,6 +16,15 @@ func.func @matrices(%x: tensor<?x160xbf16> {weir.name = "x"},
   return %y : tensor<?x50xf32>
 }
 
+// For sm_90a: more steps of the reduction than stages, the last one a part.
+func.func @warpgroups(%x: tensor<?x520xbf16> {weir.name = "x"},
+                      %w: tensor<1x260x64x2xbf16> {weir.name = "w"})
+    -> (tensor<?x50xf32> {weir.name = "y"}) {
+  %y = weir.packed_linear %x, %w bits(16) group(2)
+      : tensor<?x520xbf16>, tensor<1x260x64x2xbf16> -> tensor<?x50xf32>
+  return %y : tensor<?x50xf32>
+}
+
 func.func @row(%x: tensor<1x100xf32> {weir.name = "x"},
                %w: tensor<1x100x64xf32> {weir.name = "w"})
     -> (tensor<1x64xf32> {weir.name = "y"}) {
