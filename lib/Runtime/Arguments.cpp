@@ -35,6 +35,7 @@ enum Option {
   kMaxLength,
   kIgnoreEos,
   kWeights,
+  kRandomWeights,
   kSimt,
   kBench,
   kInfo,
@@ -62,6 +63,7 @@ static const option kOptions[] = {
     {"max-length", required_argument, nullptr, kMaxLength},
     {"ignore-eos", no_argument, nullptr, kIgnoreEos},
     {"weights", required_argument, nullptr, kWeights},
+    {"random-weights", required_argument, nullptr, kRandomWeights},
     {"simt", required_argument, nullptr, kSimt},
     {"bench", required_argument, nullptr, kBench},
     {"info", no_argument, nullptr, kInfo},
@@ -224,6 +226,11 @@ bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
     case kWeights:
       arguments.weights = optarg;
       break;
+    case kRandomWeights:
+      if (!readInteger(optarg, 0, INT64_MAX, number))
+        return bad("random-weights", "a seed, a number from 0 on");
+      arguments.randomWeights = static_cast<uint64_t>(number);
+      break;
     case kSimt:
       if (!readSimt(optarg, arguments.simt))
         return bad("simt", "copy-at-issue, count-conflicts or both");
@@ -280,6 +287,10 @@ bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
   if (!arguments.inputs.empty() + generates + arguments.bench > 1) {
     error = "generation, --inputs and --bench are different things to do: "
             "choose one";
+    return false;
+  }
+  if (arguments.randomWeights && !arguments.weights.empty()) {
+    error = "--weights and --random-weights are different weights: choose one";
     return false;
   }
   if (!arguments.function.empty() && arguments.inputs.empty()) {
@@ -341,6 +352,8 @@ std::string weir::rt::helpText(const std::string &name,
          "      --weights FILE        default: " +
          name +
          ".weights, beside it\n"
+         "      --random-weights SEED draw them, for timings, instead of "
+         "reading a file\n"
          "      --simt WORD,...       of emulated kernels: copy-at-issue "
          "completes\n"
          "                            asynchronous copies when they begin, "

@@ -12,6 +12,7 @@
 #include "Generate.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct Arguments {
   std::string saveState, loadState, weights;
   int64_t maxLength = 0;
   int threads = 0;
+  /// Draws weights, from this.
+  std::optional<uint64_t> randomWeights;
   SimtOptions simt;
   bool bench = false;
   int64_t benchPrompt = 0, benchDecode = 0, benchRepeats = 3;

@@ -463,7 +463,8 @@ int CommandLine::run(int argc, char **argv) {
   }
   if (arguments.info)
     return info();
-  program = Program::open(model, arguments.weights, error, arguments.simt);
+  program = Program::open(model, arguments.weights, error, arguments.simt,
+                          arguments.randomWeights);
   if (!program)
     return fail(error);
   loadSeconds = now() - start;

@@ -293,12 +293,14 @@ bool weir::rt::checkModel(const weir_model_desc &model, std::string &error) {
 std::shared_ptr<const Program> Program::open(const weir_model_desc &model,
                                              const std::string &weightsPath,
                                              std::string &error,
-                                             const SimtOptions &simt) {
+                                             const SimtOptions &simt,
+                                             std::optional<uint64_t> seed) {
   if (!checkModel(model, error))
     return nullptr;
   auto program = std::make_shared<Program>();
   program->desc = &model;
-  program->mapped = Weights::open(model, weightsPath, error);
+  program->mapped = seed ? Weights::draw(model, *seed, error)
+                         : Weights::open(model, weightsPath, error);
   if (!program->mapped)
     return nullptr;
   if (!model.device)

@@ -13,6 +13,7 @@
 #include "weir-rt/ModelDesc.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace weir::rt {
@@ -23,11 +24,11 @@ class Program {
 public:
   /// Checks `model` (which must outlive the program) and maps its weights from
   /// `weightsPath`, or from beside the file that holds the model when that is
-  /// empty.
-  static std::shared_ptr<const Program> open(const weir_model_desc &model,
-                                             const std::string &weightsPath,
-                                             std::string &error,
-                                             const SimtOptions &simt = {});
+  /// empty; with `seed` no file is read and weights are drawn.
+  static std::shared_ptr<const Program>
+  open(const weir_model_desc &model, const std::string &weightsPath,
+       std::string &error, const SimtOptions &simt = {},
+       std::optional<uint64_t> seed = std::nullopt);
 
   const weir_model_desc &model() const { return *desc; }
   const Weights &weights() const { return *mapped; }

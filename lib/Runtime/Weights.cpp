@@ -8,6 +8,7 @@
 #include "Weights.h"
 #include "SharedLibrary.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -116,5 +117,38 @@ std::shared_ptr<const Weights> Weights::open(const weir_model_desc &model,
   std::memcpy(&partial, data + WEIR_WEIGHTS_PARTIAL_AT, 4);
   if (!partial)
     madvise(const_cast<uint8_t *>(data), size, MADV_WILLNEED);
+  return weights;
+}
+
+Weights::~Weights() {
+  if (drawn)
+    munmap(drawn, static_cast<size_t>(bytes));
+}
+
+std::shared_ptr<const Weights>
+Weights::draw(const weir_model_desc &model, uint64_t seed, std::string &error) {
+  auto weights = std::make_shared<Weights>();
+  if (model.weights_bytes == 0)
+    return weights;
+  auto size = static_cast<size_t>(model.weights_bytes);
+  void *memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    error =
+        "random weights: cannot allocate " + std::to_string(size) + " bytes";
+    return nullptr;
+  }
+  weights->drawn = static_cast<uint8_t *>(memory);
+  weights->bytes = model.weights_bytes;
+  for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
+    // SplitMix64 (Steele, Lea and Flood, 2014), of which each 16 bits keep a
+    // sign and seven bits of mantissa.
+    seed += 0x9e3779b97f4a7c15;
+    uint64_t word = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9;
+    word = (word ^ word >> 27) * 0x94d049bb133111eb;
+    word ^= word >> 31;
+    word = (word & 0x807f807f807f807f) | 0x3c803c803c803c80;
+    std::memcpy(weights->drawn + at, &word, std::min(sizeof(word), size - at));
+  }
   return weights;
 }

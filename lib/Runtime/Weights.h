@@ -30,14 +30,26 @@ public:
                                              const std::string &path,
                                              std::string &error);
 
+  /// As many bytes as `model` has weights, drawn from `seed`: numbers of either
+  /// sign from 2^-6 to 2^-5, whether they are read as bf16 or as f32, for
+  /// timings where no file is. Other types get what these bytes are to them.
+  static std::shared_ptr<const Weights> draw(const weir_model_desc &model,
+                                             uint64_t seed, std::string &error);
+
+  Weights() = default;
+  ~Weights();
+  Weights(const Weights &) = delete;
+  Weights &operator=(const Weights &) = delete;
+
   /// The payload, page aligned.
   const uint8_t *data() const {
-    return bytes ? file.data() + kPayloadOffset : nullptr;
+    return !bytes ? nullptr : drawn ? drawn : file.data() + kPayloadOffset;
   }
   int64_t size() const { return bytes; }
 
 private:
   MappedFile file;
+  uint8_t *drawn = nullptr;
   int64_t bytes = 0;
 };
 

@@ -6,10 +6,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "Program.h"
+#include "DType.h"
 #include "TemporaryFile.h"
 #include "ToyModels.h"
 
+#include <cmath>
 #include <cstring>
+#include <vector>
 
 using namespace weir::rt;
 using namespace toy;
@@ -75,6 +78,32 @@ TEST(Weights, AreMappedAndChecked) {
   EXPECT_NE(error.find("(keep it beside the executable, or name it with "
                        "--weights)"),
             std::string::npos);
+}
+
+TEST(Program, DrawsWeights) {
+  StreamingModel model(kAll);
+  model.desc.weights_bytes = 4098;
+  std::string error;
+  auto draw = [&](uint64_t seed) {
+    auto program = Program::open(model.desc, "", error, {}, seed);
+    EXPECT_TRUE(program) << error;
+    const uint8_t *data = program->weights().data();
+    return std::vector<uint8_t>(data, data + program->weights().size());
+  };
+  std::vector<uint8_t> first = draw(1);
+  EXPECT_EQ(first.size(), 4098u);
+  EXPECT_EQ(first, draw(1));
+  EXPECT_NE(first, draw(2));
+  int64_t negative = 0;
+  for (size_t at = 0; at < first.size(); at += 2) {
+    float value =
+        bfloatToFloat(static_cast<uint16_t>(first[at] | first[at + 1] << 8));
+    EXPECT_GE(std::abs(value), 0x1p-6f);
+    EXPECT_LT(std::abs(value), 0x1p-5f);
+    negative += value < 0;
+  }
+  EXPECT_GT(negative, 900);
+  EXPECT_LT(negative, 1150);
 }
 
 TEST(Program, RefusesBadTables) {
