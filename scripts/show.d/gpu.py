@@ -104,6 +104,25 @@ def ptxas(options):
     return f"{passed} tests, {seconds:.0f} s"
 
 
+@LINES.line("warpgroups")
+def warpgroups(options):
+    """Products of a model in bf16 for sm_90a: wgmma, copies of boxes and barriers
+    in memory."""
+    check_presence()
+    text = run(WEIRC, PARITY / "public" / "llama", "--target=cuda",
+               "--gpu-arch=sm_90a", "--quantize=bf16", "--compute=bf16",
+               "--emit=ptx", "--quiet", "-o", "-")
+    counts = {
+        name: sum(name in kernel for kernel in text.split(".entry")[1:])
+        for name in ("wgmma.mma_async", "cp.async.bulk.tensor",
+                     "mbarrier.try_wait", "mma.sync")
+    }
+    for name, count in counts.items():
+        at_least(count, 1, f"kernels with {name}")
+    return ", ".join(f"{count} kernels with {name}"
+                     for name, count in counts.items())
+
+
 @LINES.line("compile-time")
 def compile_time(options):
     """SmolLM2 for sm_90a in under 60 s."""

@@ -60,6 +60,12 @@ static bool mayWrite(gpu::LaunchOp launch, Value buffer) {
 std::optional<MappedRows> weir::findMappedRows(gpu::LaunchOp launch,
                                                PackedProduct &product,
                                                std::string &why) {
+  auto function = launch->getParentOfType<func::FuncOp>();
+  if (!function || function.getNumArguments() == 0 ||
+      !isa<LLVM::LLVMPointerType>(function.getArgumentTypes().back())) {
+    why = "the host has no queue, which weir-map-kernels gives it";
+    return std::nullopt;
+  }
   MappedRows rows;
   rows.root = product.getInput();
   if (auto view = rows.root.getDefiningOp<memref::SubViewOp>()) {

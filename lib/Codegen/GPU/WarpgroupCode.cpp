@@ -87,9 +87,3 @@ std::optional<WarpgroupCode> weir::matchWarpgroupCode(LLVM::InlineAsmOp code) {
                !text.getAsInteger(10, found.groups);
   return found.wait ? std::optional(found) : std::nullopt;
 }
-
-void weir::weakenWarpgroupWait(LLVM::InlineAsmOp code, int64_t groups) {
-  std::optional<WarpgroupCode> found = matchWarpgroupCode(code);
-  if (found && found->wait)
-    code.setAsmString(getWaitText(found->groups + groups));
-}

@@ -48,9 +48,6 @@ struct WarpgroupCode {
 /// `code` as one of the above, or none.
 std::optional<WarpgroupCode> matchWarpgroupCode(mlir::LLVM::InlineAsmOp code);
 
-/// Makes a wait of `code` for `groups` more, if it is one.
-void weakenWarpgroupWait(mlir::LLVM::InlineAsmOp code, int64_t groups);
-
 } // namespace weir
 
 #endif // WEIR_LIB_CODEGEN_GPU_WARPGROUPCODE_H
