@@ -95,6 +95,18 @@ func.func @box_batches(%x: tensor<?x?x72xf32> {weir.name = "x"},
   return %y : tensor<?x?x129xf32>
 }
 
+// Six tiles of a block, one behind the other: stages go on from tile to tile.
+func.func @box_tiles(%x: tensor<?x136xf32> {weir.name = "x"},
+                     %w: tensor<3x68x64x2xf32> {weir.name = "w"})
+    -> (tensor<?x129xf32> {weir.name = "y"}) {
+  %a = arith.truncf %x : tensor<?x136xf32> to tensor<?x136xbf16>
+  %b = arith.truncf %w : tensor<3x68x64x2xf32> to tensor<3x68x64x2xbf16>
+  %y = weir.packed_linear %a, %b bits(16) group(2)
+      schedule(<form = "panel", tiles = [200, 192], parallel = true>)
+      : tensor<?x136xbf16>, tensor<3x68x64x2xbf16> -> tensor<?x129xf32>
+  return %y : tensor<?x129xf32>
+}
+
 // Weights of bf16, and sums in f32 of what they stand for.
 func.func @widened(%x: tensor<?x77xf32> {weir.name = "x"},
                    %w: tensor<1x77x64xf32> {weir.name = "w"})
