@@ -42,6 +42,7 @@ VALUES = (
     ("^window_size|^block_counts|moba_topk|topk$", [None, 1, 2, 3, 5]),
     ("num_householder", [1, 2, 3]),
     ("num_slots|num_memories", [2, 3, 5, 9]),
+    ("^lambda_lower_bound", [0.1, 0.25, 0.7]),
     ("lower_bound$", [-1.0, -3.0, -5.0]),
     ("max_position_embeddings", [None, 64, 256]),
 )
