@@ -110,8 +110,10 @@ static std::string describeStorage(ParamOp param) {
     if (pack.getPart() == PackPart::Scales || pack.getPart() == PackPart::Mins)
       return {};
     if (pack.getPart() == PackPart::Quants)
-      return "int" + std::to_string(pack.getBits()) + " by " +
-             std::to_string(pack.getGroup());
+      return (pack.getCode() == PackCode::E2M1
+                  ? "e2m1"
+                  : "int" + std::to_string(pack.getBits())) +
+             " by " + std::to_string(pack.getGroup());
   }
   std::string text;
   llvm::raw_string_ostream(text) << param.getTensorType().getElementType();

@@ -135,6 +135,9 @@ static void buildProductPipeline(OpPassManager &pm, const CPUTarget &target) {
   kernels.fma = target.has("fma") || kernels.vectorBits == 512;
   kernels.vnni = hasByteProducts(target);
   kernels.bf16 = target.has("avx512bf16");
+  kernels.byteShuffle = target.has(kernels.vectorBits == 512   ? "avx512bw"
+                                   : kernels.vectorBits == 256 ? "avx2"
+                                                               : "ssse3");
   pm.addPass(createLowerPackedLinear(kernels));
 }
 

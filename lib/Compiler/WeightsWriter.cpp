@@ -81,6 +81,12 @@ static_assert(static_cast<int>(PackedPart::Values) ==
                       static_cast<int>(PackPart::Pairs),
               "both number the parts alike");
 
+static_assert(static_cast<int>(PackedCode::Affine) ==
+                      static_cast<int>(PackCode::Affine) &&
+                  static_cast<int>(PackedCode::E2M1) ==
+                      static_cast<int>(PackCode::E2M1),
+              "both number the codes alike");
+
 /// How `param`, whose init is `pack`, is packed. What its quants depend on is
 /// seen from the scales and mins made of the same matrix.
 static llvm::Expected<PackedLayout> getLayout(ParamOp param, PackAttr pack) {
@@ -89,8 +95,13 @@ static llvm::Expected<PackedLayout> getLayout(ParamOp param, PackAttr pack) {
   layout.panel = pack.getPanel();
   layout.bits = pack.getBits();
   layout.group = pack.getGroup();
+  layout.code = static_cast<PackedCode>(pack.getCode());
   auto setFloats = [&](ParamOp part) -> llvm::Error {
     Type element = part.getTensorType().getElementType();
+    if (layout.code == PackedCode::E2M1 && element.isSignlessInteger(8)) {
+      layout.floats = StorageType::F8_E8M0;
+      return llvm::Error::success();
+    }
     std::optional<StorageType> floats = getFloatType(element);
     if (!floats)
       return llvm::createStringError("@" + part.getSymName() +
@@ -106,7 +117,8 @@ static llvm::Expected<PackedLayout> getLayout(ParamOp param, PackAttr pack) {
   }
   auto getAs = [&](PackPart part) {
     return PackAttr::get(pack.getContext(), pack.getSource(), part,
-                         pack.getPanel(), pack.getBits(), pack.getGroup());
+                         pack.getPanel(), pack.getBits(), pack.getGroup(),
+                         pack.getCode());
   };
   PackAttr scales = getAs(PackPart::Scales), mins = getAs(PackPart::Mins);
   for (auto other : param->getParentOfType<ModuleOp>().getOps<ParamOp>()) {

@@ -12,6 +12,7 @@ is stored and compiled:
   generate whether greedy decoding is part of the case
   gguf     the type of matrices in a GGUF file that stands for the folder
   fused    whether the experts of a layer are stored in one tensor
+  mxfp4    whether gpt-oss' experts are stored in blocks of MXFP4
   pad      which side the batch's second row is padded on
   inputs   optional inputs and what their numbers are below
   decoder  tokens of a decoder that reads an encoder, which none else has
@@ -37,6 +38,7 @@ class Case:
     generate: bool = True
     gguf: str = ""
     fused: bool = False
+    mxfp4: bool = False
     pad: str = ""
     inputs: dict = field(default_factory=dict)
     decoder: int = 0
@@ -407,6 +409,7 @@ CASES |= {
     "gguf_llama_q4_0_biases": Case(
         "LlamaForCausalLM", {**GGUF, "attention_bias": True}, gguf="Q4_0"
     ),
+    "gguf_llama_mxfp4": Case("LlamaForCausalLM", GGUF, gguf="MXFP4"),
     "gguf_qwen2_q8_0": Case("Qwen2ForCausalLM", GGUF, gguf="Q8_0"),
     "gguf_qwen3_bf16": Case(
         "Qwen3ForCausalLM", {**GGUF, "head_dim": 32}, gguf="BF16"

@@ -213,6 +213,21 @@ DECODER_CASES = {
         },
         pad="left",
     ),
+    "gpt_oss_mxfp4": Case(
+        "GptOssForCausalLM",
+        case_config(
+            head_dim=12,
+            hidden_size=96,
+            intermediate_size=160,
+            sliding_window=9,
+            attention_bias=True,
+            num_local_experts=5,
+            num_experts_per_tok=2,
+            rope_parameters=dict(rope_type="default", rope_theta=700.0),
+        ),
+        dtype="bfloat16",
+        mxfp4=True,
+    ),
     "phi3_partial_window": decoder(
         "Phi3ForCausalLM",
         sliding_window=11,

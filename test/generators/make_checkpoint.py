@@ -36,6 +36,7 @@ from encoder_cases import ENCODER_CASES
 from hybrid_cases import HYBRID_CASES
 from mixture_cases import MIXTURE_CASES
 from sparse_cases import SPARSE_CASES
+from store_mxfp4 import store_mxfp4
 from write_gguf import write_gguf
 
 NEW_TOKENS = 24
@@ -150,6 +151,8 @@ def make(name, case, folder):
     options = {"max_shard_size": case.shards} if case.shards else {}
     options["save_original_format"] = not case.fused
     model.to(getattr(torch, case.dtype)).save_pretrained(folder, **options)
+    if case.mxfp4:
+        store_mxfp4(folder)
     path = folder / "config.json"
     spelt = json.loads(path.read_text())
     if case.spell:
@@ -157,9 +160,12 @@ def make(name, case, folder):
         path.write_text(json.dumps(spelt, indent=2))
     # What is stored is what is computed with, and transformers understands how
     # it is spelt.
+    reading = {}
+    if case.mxfp4:
+        reading["quantization_config"] = transformers.Mxfp4Config(dequantize=True)
     with initialising(cls, case.init):
         model = cls.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation=case.attention
+            folder, dtype=torch.float32, attn_implementation=case.attention, **reading
         ).eval()
 
     if case.gguf:
@@ -267,6 +273,7 @@ def main():
             "hybrid_cases.py",
             "mixture_cases.py",
             "sparse_cases.py",
+            "store_mxfp4.py",
             "write_gguf.py",
         )
     )

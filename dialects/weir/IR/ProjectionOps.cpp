@@ -152,7 +152,20 @@ LogicalResult PackedLinearOp::verify() {
         ArrayRef<int64_t>(expected))
       return emitOpError("has scales or mins of type ")
              << part.getType() << ", expected [panels, K/group, panel]";
+    Type element = getElementTypeOrSelf(part);
+    if (!isa<FloatType>(element) &&
+        !(part == getScales() && element.isInteger(8)))
+      return emitOpError("has ")
+             << (part == getScales() ? "scales" : "mins") << " of " << element
+             << ", expected floats"
+             << (part == getScales() ? " or exponents of i8" : "");
   }
+  // packed_linear_c8
+  if (getCode() == PackCode::E2M1 &&
+      (!quantized || getBits() != 4 || getMins()))
+    return emitOpError("has the code e2m1 with ")
+           << getBits() << " bits" << (getMins() ? " and mins" : "")
+           << ", expected quants of 4 bits without mins";
   // packed_linear_c3
   int64_t features = result.getRank() ? result.getShape().back() : 0;
   if (!ShapedType::isDynamic(features) && !values.isDynamicDim(0)) {

@@ -106,6 +106,47 @@ static Value buildReadQuant(OpBuilder &builder, Location loc, PackedLinearOp op,
   return arith::AndIOp::create(builder, loc, quant, nibble);
 }
 
+/// What e2m1 number the four bits `bits` are, doubled: a whole number.
+static Value buildDoubledE2M1(OpBuilder &builder, Location loc, Value bits) {
+  auto integer = [&](int64_t value) -> Value {
+    return arith::ConstantIntOp::create(builder, loc, value, 32);
+  };
+  auto take = [&](int64_t mask) -> Value {
+    return arith::AndIOp::create(builder, loc, bits, integer(mask));
+  };
+  Value fraction = take(1);
+  Value exponent = arith::ShRUIOp::create(builder, loc, take(6), integer(1));
+  // Without an exponent there is no leading one, and the least exponent counts.
+  Value isSubnormal = arith::CmpIOp::create(
+      builder, loc, arith::CmpIPredicate::eq, exponent, integer(0));
+  Value significand = arith::OrIOp::create(builder, loc, fraction, integer(2));
+  Value scaled = arith::ShRUIOp::create(
+      builder, loc, arith::ShLIOp::create(builder, loc, significand, exponent),
+      integer(1));
+  Value size =
+      arith::SelectOp::create(builder, loc, isSubnormal, fraction, scaled);
+  Value isNegative = arith::CmpIOp::create(
+      builder, loc, arith::CmpIPredicate::ne, take(8), integer(0));
+  return arith::SelectOp::create(
+      builder, loc, isNegative,
+      arith::SubIOp::create(builder, loc, integer(0), size), size);
+}
+
+/// The scale `scale`, a float or an exponent, as a `type`.
+static Value buildScale(OpBuilder &builder, Location loc, Value scale,
+                        FloatType type) {
+  if (!scale.getType().isInteger(8))
+    return convertFloat(builder, loc, scale, type);
+  Value exponent =
+      arith::ExtUIOp::create(builder, loc, builder.getI32Type(), scale);
+  Value bits =
+      arith::ShLIOp::create(builder, loc, exponent,
+                            arith::ConstantIntOp::create(builder, loc, 23, 32));
+  Value power =
+      arith::BitcastOp::create(builder, loc, builder.getF32Type(), bits);
+  return convertFloat(builder, loc, power, type);
+}
+
 /// The weight of output feature `n` and input feature `k`.
 static Value buildReadPacked(OpBuilder &builder, Location loc,
                              PackedLinearOp op, FloatType type, Value n,
@@ -128,15 +169,22 @@ static Value buildReadPacked(OpBuilder &builder, Location loc,
                         tensor::ExtractOp::create(builder, loc, op.getValues(),
                                                   ValueRange{panel, k, lane}),
                         type);
-  Value quant = arith::UIToFPOp::create(
-      builder, loc, type, buildReadQuant(builder, loc, op, panel, lane, k));
+  Value bits = buildReadQuant(builder, loc, op, panel, lane, k);
   Value group = arith::DivUIOp::create(builder, loc, k,
                                        buildIndex(builder, loc, op.getGroup()));
   Value scale =
-      convertFloat(builder, loc,
-                   tensor::ExtractOp::create(builder, loc, op.getScales(),
-                                             ValueRange{panel, group, lane}),
-                   type);
+      buildScale(builder, loc,
+                 tensor::ExtractOp::create(builder, loc, op.getScales(),
+                                           ValueRange{panel, group, lane}),
+                 type);
+  if (op.getCode() == PackCode::E2M1) {
+    Value doubled = arith::SIToFPOp::create(
+        builder, loc, type, buildDoubledE2M1(builder, loc, bits));
+    Value number = arith::MulFOp::create(builder, loc, doubled,
+                                         buildFloat(builder, loc, type, 0.5));
+    return arith::MulFOp::create(builder, loc, number, scale);
+  }
+  Value quant = arith::UIToFPOp::create(builder, loc, type, bits);
   if (!op.getMins()) {
     double middle = int64_t(1) << (op.getBits() - 1);
     quant = arith::SubFOp::create(builder, loc, quant,
@@ -170,9 +218,8 @@ static Value buildReadInput(OpBuilder &builder, Location loc, PackedLinearOp op,
 
 FailureOr<SmallVector<Value>>
 PackedLinearOp::buildReference(OpBuilder &builder) {
-  for (Value operand : {getScales(), getMins(), getBias()})
-    if (operand && !isFloatTensor(operand))
-      return failure();
+  if (getBias() && !isFloatTensor(getBias()))
+    return failure();
   Location loc = getLoc();
   auto resultType = cast<RankedTensorType>(getResult().getType());
   Type element = resultType.getElementType();

@@ -133,9 +133,10 @@ PackedLinearOp::getTiledImplementation(OpBuilder &builder,
   Value init =
       getInit() ? slice(builder, loc, getInit(), offsets, sizes)
                 : Value(tensor::EmptyOp::create(builder, loc, sizes, element));
-  auto tiled = PackedLinearOp::create(
-      builder, loc, init.getType(), input, values, scales, mins, bias,
-      inputScales, inputSums, init, getBits(), getGroup(), ScheduleAttr());
+  auto tiled =
+      PackedLinearOp::create(builder, loc, init.getType(), input, values,
+                             scales, mins, bias, inputScales, inputSums, init,
+                             getBits(), getGroup(), getCode(), ScheduleAttr());
   return makeTilingResult(tiled, {input, inputScales, inputSums});
 }
 

@@ -92,6 +92,17 @@ def Weir_PackPart : I32EnumAttr<"PackPart", "one tensor of a packed weight", [
   let cppNamespace = "::weir";
 }
 
+def Weir_PackCode : I32EnumAttr<"PackCode", "what the bits of quants mean", [
+    I32EnumAttrCase<"Affine", 0, "affine">,
+    I32EnumAttrCase<"E2M1", 1, "e2m1">
+  ]> {
+  let cppNamespace = "::weir";
+}
+
+def Weir_PackCodeParameter : EnumParameter<Weir_PackCode> {
+  let defaultValue = "::weir::PackCode::Affine";
+}
+
 def Weir_PackAttr : Weir_Attr<"Pack", "pack"> {
   let summary = "one tensor of a matrix packed for a micro-kernel";
   let description = [{
@@ -111,6 +122,12 @@ def Weir_PackAttr : Weir_Attr<"Pack", "pack"> {
       mins an element is `quant * scale + min`; without, the zero point is in
       the middle: `(quant - 2^(bits-1)) * scale`.
 
+    With the code `e2m1`, quants of 4 bits are floats of OCP Microscaling's
+    MXFP4 (arXiv:2310.10537): a sign, two bits of exponent and one of fraction,
+    `0, 0.5, 1, 1.5, 2, 3, 4, 6` and the same with the sign. An element is that
+    number times its scale, and there are no mins. Scales are of i8: exponents
+    e8m0, each for `2^(scale - 127)` as an unsigned byte.
+
     Quants are unsigned because the dot-product instructions of x86 multiply
     unsigned by signed bytes, and activations are the signed ones.
 
@@ -118,9 +135,9 @@ def Weir_PackAttr : Weir_Attr<"Pack", "pack"> {
   }];
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$source,
     EnumParameter<Weir_PackPart>:$part, "int64_t":$panel, "int64_t":$bits,
-    "int64_t":$group);
+    "int64_t":$group, Weir_PackCodeParameter:$code);
   let assemblyFormat = "`<` $source `,` $part `,` `panel` `=` $panel `,` "
-    "`bits` `=` $bits `,` `group` `=` $group `>`";
+    "`bits` `=` $bits `,` `group` `=` $group (`,` `code` `=` $code^)? `>`";
 }
 
 //===----------------------------------------------------------------------===//

@@ -109,8 +109,9 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
     the layouts. `values` alone is a float weight; `values` of integers with
     `scales` (and `mins`) is a blockwise-affine one, with `bits` and `group`.
     The input is of floats, or of quants that `weir.quantize` made, with their
-    scales and sums. `init` is a tensor whose contents do not matter and in
-    whose place the result is written.
+    scales and sums. `code` says what quants mean; see `#weir.pack`. `init` is a
+    tensor whose contents do not matter and in whose place the result is
+    written.
 
     Tiles are cut along all axes of the result; on the last one at multiples of
     the panel.
@@ -120,6 +121,8 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
       N/panel may be dynamic.
     - (C2) `scales` and `mins`, where given, are `[N/panel, K/group, panel]`
       of f32 or f16; without `mins` quants have their zero point in the middle.
+      Scales of i8 are exponents, for `2^(scale - 127)` as an unsigned byte; 0
+      stands for 0.
     - (C3) The last axis of `result` is at most `N/panel * panel` and above
       `(N/panel - 1) * panel`: the padding is not part of the result.
     - (C4) `bias`, where given, is `[N]`.
@@ -130,12 +133,15 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
       holds quants.
     - (C7) Pairs of bf16 go with an input of bf16, and no other values do. Their
       products are summed in f32, and `result` is of f32.
+    - (C8) The code `e2m1` goes with quants of 4 bits and without `mins`.
   }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$values,
     Optional<AnyRankedTensor>:$scales, Optional<AnyRankedTensor>:$mins,
     Optional<AnyRankedTensor>:$bias, Optional<AnyRankedTensor>:$input_scales,
     Optional<AnyRankedTensor>:$input_sums, Optional<AnyRankedTensor>:$init,
-    I64Attr:$bits, I64Attr:$group, OptionalAttr<Weir_ScheduleAttr>:$schedule);
+    I64Attr:$bits, I64Attr:$group, DefaultValuedAttr<Weir_PackCode,
+      "::weir::PackCode::Affine">:$code,
+    OptionalAttr<Weir_ScheduleAttr>:$schedule);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $input `,` $values oilist(
@@ -145,7 +151,7 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
       | `input_scales` `(` $input_scales `:` type($input_scales) `)`
       | `input_sums` `(` $input_sums `:` type($input_sums) `)`
       | `outs` `(` $init `:` type($init) `)`)
-    `bits` `(` $bits `)` `group` `(` $group `)`
+    `bits` `(` $bits `)` `group` `(` $group `)` (`code` `(` $code^ `)`)?
     (`schedule` `(` $schedule^ `)`)? attr-dict
     `:` type($input) `,` type($values) `->` type($result)
   }];

@@ -634,7 +634,8 @@ def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
     where the parameter is declared or stored so; `bf16`, `int8` and `int4` are
     what they say; `stored` follows the parameter's attribute `stored`, the
     lower-case name of the type it has in the checkpoint: `q4_0` and `q4_1` give
-    4 bits and `q8_0` 8 bits without requantising, other block types give 8
+    4 bits and `q8_0` 8 bits without requantising, and so does `mxfp4`, whose
+    4 bits are e2m1 and whose scales stay exponents; other block types give 8
     bits, `bf16` and `f16` keep theirs, the rest is f32. A matrix whose input
     features are no multiple of `group` is not quantised, with a missed remark.
 
@@ -704,6 +705,8 @@ def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
     Quantised weights are turned into f32 in registers for a single row, and
     panel by panel into a buffer for several. Where the input is quantised too,
     both are multiplied by integer dot products, which the target must have.
+    Quants with the code `e2m1` are looked up, 16 or more at once, as whole
+    numbers that are twice theirs; with `byte-shuffle=false` they are computed.
 
     ```mlir
     // old:
@@ -728,6 +731,8 @@ def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
            "Whether the target has integer dot products of bytes">,
     Option<"bf16", "bf16", "bool", "true",
            "Whether the target has dot products of bf16">,
+    Option<"byteShuffle", "byte-shuffle", "bool", "true",
+           "Whether the target looks bytes up in a vector of 16 of them">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect",

@@ -37,6 +37,10 @@ struct TensorInfo {
   llvm::SmallVector<int64_t, 4> shape;
   /// Exactly the bytes of the tensor; not necessarily aligned.
   llvm::ArrayRef<uint8_t> bytes;
+  /// Exponents (F8_E8M0) that blocks of 32 neighbours of the innermost axis are
+  /// scaled by, one after the other, where they are stored apart: F4_E2M1 with
+  /// these is what MXFP4 is. Empty where `type` says it all.
+  llvm::ArrayRef<uint8_t> scales;
 
   /// The product of the extents; checked for overflow when the file was read.
   int64_t getNumElements() const;

@@ -42,6 +42,8 @@ enum class StorageType : uint8_t {
   Bool,
   F8_E4M3, ///< the "fn" kind: no infinities, one NaN per sign
   F8_E5M2,
+  F8_E8M0, ///< an exponent alone: 2^(byte - 127), and 255 is NaN
+  F4_E2M1, ///< two to a byte, the first in the low half
   // GGUF block types.
   Q4_0,
   Q4_1,
@@ -106,12 +108,13 @@ llvm::Error decodeToF32(StorageType type, llvm::ArrayRef<uint8_t> bytes,
                         llvm::MutableArrayRef<float> out);
 
 /// Blocks of 32 with one scale and perhaps one offset, taken apart: element `i`
-/// of a block is `scale * quant[i] + min`.
+/// of a block is `scale * quant[i] + min`; of MXFP4, `scale` times the e2m1
+/// number whose bits are `quant[i]`.
 struct QuantizedRows {
   /// Elements that share a scale, along the innermost axis.
   static constexpr int64_t blockSize = 32;
 
-  /// Q8_0 (quants in [-128, 127]), Q4_0 ([-8, 7]) or Q4_1 ([0, 15]).
+  /// Q8_0 (quants in [-128, 127]), Q4_0 ([-8, 7]), Q4_1 or MXFP4 ([0, 15]).
   StorageType type = StorageType::Q8_0;
   int64_t numRows = 0;
   /// A multiple of `blockSize`.
@@ -124,13 +127,19 @@ struct QuantizedRows {
 /// Whether `QuantizedRows` can hold this type without requantising.
 bool isRepackable(StorageType type);
 
-/// Takes the blocks of Q8_0, Q4_0 or Q4_1 apart. `bytes` holds whole blocks;
-/// `quants` gets 32 entries per block, `scales` one, and so does `mins` for
-/// Q4_1 (it may be empty for the others).
+/// Takes the blocks of Q8_0, Q4_0, Q4_1 or MXFP4 apart. `bytes` holds whole
+/// blocks; `quants` gets 32 entries per block, `scales` one, and so does `mins`
+/// for Q4_1 (it may be empty for the others).
 llvm::Error unpackBlocks(StorageType type, llvm::ArrayRef<uint8_t> bytes,
                          llvm::MutableArrayRef<int8_t> quants,
                          llvm::MutableArrayRef<float> scales,
                          llvm::MutableArrayRef<float> mins);
+
+/// The number of MXFP4 (OCP Microscaling, e2m1) whose four bits are `bits`.
+float decodeE2M1(uint8_t bits);
+
+/// The scale of MXFP4 whose exponent is `byte`.
+float decodeE8M0(uint8_t byte);
 
 /// Quantises rows of `numCols` to int8, symmetric: scale = max|x| / 127. Fails
 /// when blocks do not divide the rows or a value is not finite.

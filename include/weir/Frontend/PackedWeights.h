@@ -21,6 +21,9 @@ namespace weir {
 /// The tensors a packed matrix is made of, numbered as in the dialect.
 enum class PackedPart : uint8_t { Values, Quants, Scales, Mins, Pairs };
 
+/// What the bits of quants mean, numbered as in the dialect.
+enum class PackedCode : uint8_t { Affine, E2M1 };
+
 /// How matrices are packed, and which part of the result is meant. Layouts are
 /// those of `#weir.pack`. All parts of one matrix are packed with the same
 /// numbers here, or they do not fit each other.
@@ -36,8 +39,10 @@ struct PackedLayout {
   /// Whether quants have a min beside their scale; without, their zero point is
   /// in the middle.
   bool hasMins = false;
+  /// E2M1 goes with 4 bits and without mins.
+  PackedCode code = PackedCode::Affine;
   /// The type of `Values` (F32, F16, BF16), of `Pairs` (BF16), or of scales and
-  /// mins (F32, F16).
+  /// mins (F32, F16; of E2M1 F8_E8M0).
   /// Quants depend on it too, as they make up for rounding of the scales.
   StorageType floats = StorageType::F32;
 };
@@ -49,7 +54,8 @@ llvm::Expected<int64_t> getPackedBytes(const PackedLayout &layout,
 
 /// Packs all matrices of `source`, in several threads. `out` has exactly
 /// `getPackedBytes` bytes. Besides what that function and reading fail on,
-/// fails when values to quantise are not finite or scales overflow F16.
+/// fails when values to quantise or stored scales are not finite, or scales
+/// overflow F16.
 llvm::Error packWeights(const WeightRef &source, const PackedLayout &layout,
                         llvm::MutableArrayRef<uint8_t> out);
 

@@ -58,13 +58,9 @@ Value PackedLinearEmitter::emitIntegerRows(OpBuilder &builder, Panel panel,
         continue;
       }
       Value words = vector::BitCastOp::create(b, loc, integers, packed);
-      Value mask = splatInt(b, 0x0f0f0f0f);
-      Value shifted = arith::ShRUIOp::create(b, loc, words, splatInt(b, 4));
-      for (auto [half, into] :
-           {std::pair<Value, Vectors *>(words, &low), {shifted, &high}}) {
-        Value quants = arith::AndIOp::create(b, loc, half, mask);
-        into->push_back(vector::BitCastOp::create(b, loc, bytes, quants));
-      }
+      auto [first, second] = splitHalves(b, words);
+      low.push_back(vector::BitCastOp::create(b, loc, bytes, first));
+      high.push_back(vector::BitCastOp::create(b, loc, bytes, second));
     }
   };
 
@@ -107,7 +103,7 @@ Value PackedLinearEmitter::emitIntegerRows(OpBuilder &builder, Panel panel,
     Vectors next, steps, offsets;
     for (int64_t v = 0; v != vectors; ++v) {
       SmallVector<Value> place = {panel.index, g, index(b, v * lanes)};
-      steps.push_back(readFloats(b, scales, place));
+      steps.push_back(readScales(b, place));
       if (mins)
         offsets.push_back(readFloats(b, mins, place));
     }

@@ -206,6 +206,7 @@ struct LowerPackedLinearPass
     target.hasFMA = fma;
     target.hasVNNI = vnni;
     target.hasBF16 = bf16;
+    target.hasByteShuffle = byteShuffle;
 
     SmallVector<PackedLinearOp> ops;
     getOperation()->walk([&](PackedLinearOp op) { ops.push_back(op); });

@@ -38,7 +38,9 @@ PackedLinearEmitter::PackedLinearEmitter(PackedLinearOp op,
   Builder builder(op.getContext());
   floats = VectorType::get({lanes}, builder.getF32Type());
   integers = VectorType::get({lanes}, builder.getI32Type());
-  zeroPoint = int64_t(1) << (bits - 1 < 32 ? bits - 1 : 0);
+  zeroPoint = op.getCode() == PackCode::E2M1
+                  ? LargestDoubledE2M1
+                  : int64_t(1) << (bits - 1 < 32 ? bits - 1 : 0);
 }
 
 LogicalResult PackedLinearEmitter::check(PackedLinearOp op,
@@ -68,9 +70,9 @@ LogicalResult PackedLinearEmitter::check(PackedLinearOp op,
     if (!part)
       continue;
     Type scale = cast<RankedTensorType>(part.getType()).getElementType();
-    if (!scale.isF32() && !scale.isF16())
+    if (!scale.isF32() && !scale.isF16() && !scale.isInteger(8))
       return op.emitOpError("has scales or mins of ")
-             << scale << ", expected f32 or f16";
+             << scale << ", expected f32, f16 or exponents of i8";
   }
   if (op.getPanel() % target.getLanes() != 0)
     return op.emitOpError("has panels of ")

@@ -16,6 +16,10 @@
 
 namespace weir {
 
+/// Magnitudes of e2m1 numbers, doubled, by their three bits.
+inline constexpr int8_t DoubledE2M1[] = {0, 1, 2, 3, 4, 6, 8, 12};
+inline constexpr int64_t LargestDoubledE2M1 = 12;
+
 /// What the micro-kernels need to know of the machine and the caller's plan.
 struct MicroKernelTarget {
   /// Width of a vector register.
@@ -30,6 +34,8 @@ struct MicroKernelTarget {
   bool hasVNNI = true;
   /// Whether pairs of bf16 multiply and add in one instruction (AVX512-BF16).
   bool hasBF16 = true;
+  /// Whether bytes of a vector are looked up among 16 in one instruction.
+  bool hasByteShuffle = true;
 
   /// f32 elements of a register.
   int64_t getLanes() const { return vectorBits / 32; }
@@ -80,6 +86,19 @@ private:
                          llvm::ArrayRef<mlir::Value> row, mlir::Value step);
   mlir::Value multiplyStep(mlir::OpBuilder &builder, mlir::Value spread,
                            mlir::Value weights, mlir::Value sum);
+
+  // What quants are (QuantCodes.cpp).
+  /// Words of a byte for each quant, of words of halves of a byte: those of the
+  /// first four, and of the next.
+  std::pair<mlir::Value, mlir::Value> splitHalves(mlir::OpBuilder &builder,
+                                                  mlir::Value words);
+  /// Each byte of `words`, an e2m1 number, as twice it plus `zeroPoint`.
+  mlir::Value decodeE2M1(mlir::OpBuilder &builder, mlir::Value words);
+  /// The quants of `words`, one vector of integers for each step of the
+  /// reduction.
+  Vectors unpackQuants(mlir::OpBuilder &builder, mlir::Value words);
+  /// What the quants at `at` are multiplied by.
+  mlir::Value readScales(mlir::OpBuilder &builder, mlir::ValueRange at);
 
   // Quantised weights and float inputs (QuantKernel.cpp).
   void emitGroupSums(mlir::OpBuilder &builder);
@@ -135,7 +154,8 @@ private:
   mlir::Value input;
   /// Weights; quants with their last two axes joined.
   mlir::Value values, scales, mins;
-  /// Without mins, the quant that stands for zero.
+  /// Without mins, the quant that stands for zero; of e2m1, the number that
+  /// makes all of them, doubled, no negative ones.
   int64_t zeroPoint;
   /// Sums of a single row's groups, `[K/group]` of f32.
   mlir::Value groupSums;

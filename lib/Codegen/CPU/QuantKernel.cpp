@@ -68,24 +68,6 @@ void PackedLinearEmitter::emitGroupSums(OpBuilder &builder) {
   groupSums = loop.getResult(0);
 }
 
-/// The lanes of `packed` for quant `j` of each, as integers.
-static Value unpackQuant(OpBuilder &builder, Location loc, Value packed,
-                         int64_t bits, int64_t j) {
-  auto type = cast<VectorType>(packed.getType());
-  auto constant = [&](int32_t value) -> Value {
-    return arith::ConstantOp::create(
-        builder, loc,
-        DenseElementsAttr::get(type, builder.getI32IntegerAttr(value)));
-  };
-  // Byte j % 4; with 4 bits its low half belongs to the first four.
-  int64_t shift = j % 4 * 8 + j / 4 * 4;
-  if (shift != 0)
-    packed = arith::ShRUIOp::create(builder, loc, packed, constant(shift));
-  if (shift + bits == 32)
-    return packed;
-  return arith::AndIOp::create(builder, loc, packed, constant((1 << bits) - 1));
-}
-
 /// A panel's weights as f32 `[K, panel]`.
 Value PackedLinearEmitter::emitDequantizedPanel(OpBuilder &builder,
                                                 Panel panel) {
@@ -100,7 +82,7 @@ Value PackedLinearEmitter::emitDequantizedPanel(OpBuilder &builder,
         Vectors steps, offsets;
         for (int64_t v = 0; v != vectors; ++v) {
           SmallVector<Value> place = {panel.index, g, index(b, v * lanes)};
-          steps.push_back(readFloats(b, scales, place));
+          steps.push_back(readScales(b, place));
           offsets.push_back(
               mins ? readFloats(b, mins, place)
                    : Value(arith::MulFOp::create(b, loc, steps.back(),
@@ -118,11 +100,10 @@ Value PackedLinearEmitter::emitDequantizedPanel(OpBuilder &builder,
                     c, values,
                     ValueRange{panel.index, word, index(c, v * lanes * 4)},
                     lanes * 4);
-                Value packed =
-                    vector::BitCastOp::create(c, loc, integers, bytes);
-                for (int64_t j = 0; j != perLane; ++j) {
-                  Value quant = arith::SIToFPOp::create(
-                      c, loc, floats, unpackQuant(c, loc, packed, bits, j));
+                Vectors quants = unpackQuants(
+                    c, vector::BitCastOp::create(c, loc, integers, bytes));
+                for (auto [j, number] : llvm::enumerate(quants)) {
+                  Value quant = arith::SIToFPOp::create(c, loc, floats, number);
                   Value weight = multiplyAdd(c, quant, steps[v], offsets[v]);
                   dest = writeVector(
                       c, weight, dest,
@@ -154,21 +135,21 @@ Value PackedLinearEmitter::emitQuantRow(OpBuilder &builder, Panel panel,
         std::fill_n(partial.begin(), vectors, start);
         for (int64_t i = 0; i != group / perLane; ++i) {
           Value word = add(b, scale(b, g, group / perLane), i);
-          Vectors packed;
+          SmallVector<Vectors, 2> quants;
           for (int64_t v = 0; v != vectors; ++v) {
             Value bytes = readVector(
                 b, values,
                 ValueRange{panel.index, word, index(b, v * lanes * 4)},
                 lanes * 4);
-            packed.push_back(
-                vector::BitCastOp::create(b, loc, integers, bytes));
+            quants.push_back(unpackQuants(
+                b, vector::BitCastOp::create(b, loc, integers, bytes)));
           }
           for (int64_t j = 0; j != perLane; ++j) {
             Value k = add(b, scale(b, g, group), i * perLane + j);
             Value element = broadcast(b, extract(b, input, rows.front(), k));
             for (int64_t v = 0; v != vectors; ++v) {
-              Value quant = arith::SIToFPOp::create(
-                  b, loc, floats, unpackQuant(b, loc, packed[v], bits, j));
+              Value quant =
+                  arith::SIToFPOp::create(b, loc, floats, quants[v][j]);
               Value &acc = partial[j % chains * vectors + v];
               acc = multiplyAdd(b, element, quant, acc);
             }
@@ -183,8 +164,7 @@ Value PackedLinearEmitter::emitQuantRow(OpBuilder &builder, Panel panel,
             return arith::AddFOp::create(b, loc, lhs, rhs);
           });
           SmallVector<Value> place = {panel.index, g, index(b, v * lanes)};
-          Value acc =
-              multiplyAdd(b, dot, readFloats(b, scales, place), carried[v]);
+          Value acc = multiplyAdd(b, dot, readScales(b, place), carried[v]);
           if (mins)
             acc = multiplyAdd(b, sum, readFloats(b, mins, place), acc);
           next.push_back(acc);

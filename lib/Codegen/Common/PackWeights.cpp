@@ -39,6 +39,7 @@ struct Storage {
   Type element;
   /// Whether quants have a min beside their scale.
   bool hasMins = false;
+  PackCode code = PackCode::Affine;
 };
 
 /// The packed parameters of one matrix.
@@ -73,19 +74,22 @@ Storage PackWeightsPass::chooseStorage(ParamOp param) {
   if (auto attr = param->getAttrOfType<StringAttr>("stored"))
     stored = attr.getValue();
 
+  // Blocks of 32 and no others are kept as they are.
+  bool isE2M1 = stored == "mxfp4" && group == 32;
+  Storage e2m1 = {4, {}, /*hasMins=*/false, PackCode::E2M1};
   Storage storage = asFloat(declared);
   if (quantize == "bf16") {
     storage = asFloat(builder.getBF16Type());
   } else if (quantize == "int8") {
     storage = {8, {}};
   } else if (quantize == "int4") {
-    storage = {4, {}, /*hasMins=*/stored != "q4_0"};
+    storage = isE2M1 ? e2m1 : Storage{4, {}, /*hasMins=*/stored != "q4_0"};
   } else if (quantize == "stored" && !stored.empty()) {
     bool plain = llvm::StringSwitch<bool>(stored)
                      .Cases({"f64", "f32", "f16", "bf16"}, true)
                      .Cases({"i64", "i32", "i16", "i8"}, true)
                      .Cases({"u64", "u32", "u16", "u8", "bool"}, true)
-                     .Cases({"f8_e4m3", "f8_e5m2"}, true)
+                     .Cases({"f8_e4m3", "f8_e5m2", "f8_e8m0"}, true)
                      .Default(false);
     if (stored == "bf16")
       storage = asFloat(builder.getBF16Type());
@@ -93,6 +97,8 @@ Storage PackWeightsPass::chooseStorage(ParamOp param) {
       storage = asFloat(builder.getF16Type());
     else if (stored == "q4_0" || stored == "q4_1")
       storage = {4, {}, /*hasMins=*/stored == "q4_1"};
+    else if (isE2M1)
+      storage = e2m1;
     else if (!plain)
       storage = {8, {}};
   }
@@ -127,7 +133,7 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
     extents.append(trailing.begin(), trailing.end());
     auto init = PackAttr::get(builder.getContext(),
                               FlatSymbolRefAttr::get(param.getSymNameAttr()),
-                              part, panel, bits, group);
+                              part, panel, bits, group, result.storage.code);
     auto part_ = ParamOp::create(builder, param.getLoc(),
                                  (param.getSymName() + "_" + suffix).str(),
                                  RankedTensorType::get(extents, element), init,
@@ -157,7 +163,9 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
   int64_t perLane = 32 / bits;
   result.values = create(PackPart::Quants, "quants",
                          {reduction / perLane, panel, 4}, builder.getI8Type());
-  Type scale = halfScales ? Type(builder.getF16Type()) : builder.getF32Type();
+  Type scale = result.storage.code == PackCode::E2M1 ? builder.getI8Type()
+               : halfScales ? Type(builder.getF16Type())
+                            : builder.getF32Type();
   result.scales =
       create(PackPart::Scales, "scales", {reduction / group, panel}, scale);
   if (result.storage.hasMins)
@@ -232,7 +240,7 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
       builder, loc, linear.getResult().getType(), input, values, scales, mins,
       linear.getBias(), /*input_scales=*/Value(),
       /*input_sums=*/Value(), /*init=*/Value(), parts.storage.bits, group,
-      linear.getScheduleAttr());
+      parts.storage.code, linear.getScheduleAttr());
   linear.replaceAllUsesWith(result.getResult());
   linear.erase();
   if (experts)

@@ -56,6 +56,8 @@ static constexpr TypeInfo typeTable[] = {
     {StorageType::Bool, "BOOL", 1, 1, "BOOL", -1},
     {StorageType::F8_E4M3, "F8_E4M3", 1, 1, "F8_E4M3", -1},
     {StorageType::F8_E5M2, "F8_E5M2", 1, 1, "F8_E5M2", -1},
+    {StorageType::F8_E8M0, "F8_E8M0", 1, 1, "F8_E8M0", -1},
+    {StorageType::F4_E2M1, "F4_E2M1", 2, 1, "", -1},
     {StorageType::Q4_0, "Q4_0", 32, 18, "", 2},
     {StorageType::Q4_1, "Q4_1", 32, 20, "", 3},
     {StorageType::Q5_0, "Q5_0", 32, 22, "", 6},
@@ -238,6 +240,30 @@ static void decodeE5M2(const uint8_t *in, MutableArrayRef<float> out) {
     out[i] = halfToFloat(static_cast<uint16_t>(in[i] << 8));
 }
 
+float weir::decodeE2M1(uint8_t bits) {
+  static constexpr float magnitudes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+  float magnitude = magnitudes[bits & 7];
+  return bits & 8 ? -magnitude : magnitude;
+}
+
+float weir::decodeE8M0(uint8_t byte) {
+  if (byte == 255)
+    return bitsToFloat(0x7fc00000u);
+  // The least is a subnormal f32.
+  return bitsToFloat(byte == 0 ? 0x00400000u
+                               : static_cast<uint32_t>(byte) << 23);
+}
+
+static void decodeExponents(const uint8_t *in, MutableArrayRef<float> out) {
+  for (size_t i = 0, e = out.size(); i != e; ++i)
+    out[i] = decodeE8M0(in[i]);
+}
+
+static void decodeF4(const uint8_t *in, MutableArrayRef<float> out) {
+  for (size_t i = 0, e = out.size(); i != e; ++i)
+    out[i] = decodeE2M1(in[i / 2] >> (i % 2 * 4));
+}
+
 //===----------------------------------------------------------------------===//
 // Blocks of 32: f16 scale (and f16 offset), then the quants. Four-bit quants of
 // elements i and i + 16 share byte i, the first in the low half.
@@ -301,6 +327,18 @@ static void decodeQ5_1(const uint8_t *in, MutableArrayRef<float> out) {
       int upper = (in[8 + i] >> 4) | ((high >> (i + 16)) & 1) << 4;
       y[i] = d * low + m;
       y[i + 16] = d * upper + m;
+    }
+  }
+}
+
+/// An exponent in place of the f16 scale.
+static void decodeMXFP4(const uint8_t *in, MutableArrayRef<float> out) {
+  for (size_t b = 0, e = out.size() / 32; b != e; ++b, in += 17) {
+    float *y = out.data() + b * 32;
+    float scale = decodeE8M0(in[0]);
+    for (int i = 0; i < 16; ++i) {
+      y[i] = scale * decodeE2M1(in[1 + i] & 15);
+      y[i + 16] = scale * decodeE2M1(in[1 + i] >> 4);
     }
   }
 }
@@ -428,6 +466,10 @@ static Decoder getDecoder(StorageType type) {
     return decodeE4M3;
   case StorageType::F8_E5M2:
     return decodeE5M2;
+  case StorageType::F8_E8M0:
+    return decodeExponents;
+  case StorageType::F4_E2M1:
+    return decodeF4;
   case StorageType::Q4_0:
     return decodeQ4_0;
   case StorageType::Q4_1:
@@ -438,6 +480,8 @@ static Decoder getDecoder(StorageType type) {
     return decodeQ5_1;
   case StorageType::Q8_0:
     return decodeQ8_0;
+  case StorageType::MXFP4:
+    return decodeMXFP4;
   case StorageType::Q4_K:
     return decodeQ4_K;
   case StorageType::Q5_K:
@@ -455,11 +499,11 @@ Error weir::decodeToF32(StorageType type, ArrayRef<uint8_t> bytes,
                         MutableArrayRef<float> out) {
   Decoder decoder = getDecoder(type);
   if (!decoder)
-    return createStringError(
-        formatv("cannot decode weights stored as {0}, expected one of F64, "
-                "F32, F16, BF16, F8, an integer type, Q4_0, Q4_1, Q5_0, Q5_1, "
-                "Q8_0, Q4_K, Q5_K, Q6_K; convert the file to one of these",
-                getStorageTypeName(type)));
+    return createStringError(formatv(
+        "cannot decode weights stored as {0}, expected one of F64, "
+        "F32, F16, BF16, F8, an integer type, Q4_0, Q4_1, Q5_0, "
+        "Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, MXFP4; convert the file to one of these",
+        getStorageTypeName(type)));
   const TypeInfo &info = getInfo(type);
   if (out.size() % info.elements != 0 || bytes.size() % info.bytes != 0 ||
       out.size() / info.elements != bytes.size() / info.bytes)
@@ -472,7 +516,7 @@ Error weir::decodeToF32(StorageType type, ArrayRef<uint8_t> bytes,
 
 bool weir::isRepackable(StorageType type) {
   return type == StorageType::Q8_0 || type == StorageType::Q4_0 ||
-         type == StorageType::Q4_1;
+         type == StorageType::Q4_1 || type == StorageType::MXFP4;
 }
 
 Error weir::unpackBlocks(StorageType type, ArrayRef<uint8_t> bytes,
@@ -481,7 +525,8 @@ Error weir::unpackBlocks(StorageType type, ArrayRef<uint8_t> bytes,
                          MutableArrayRef<float> mins) {
   if (!isRepackable(type))
     return createStringError(
-        formatv("cannot take blocks of {0} apart, expected Q8_0, Q4_0 or Q4_1",
+        formatv("cannot take blocks of {0} apart, expected Q8_0, Q4_0, Q4_1 or "
+                "MXFP4",
                 getStorageTypeName(type)));
   size_t stride = getBytesPerBlock(type);
   size_t count = bytes.size() / stride;
@@ -494,13 +539,19 @@ Error weir::unpackBlocks(StorageType type, ArrayRef<uint8_t> bytes,
   const uint8_t *in = bytes.data();
   for (size_t b = 0; b != count; ++b, in += stride) {
     int8_t *q = quants.data() + b * 32;
-    scales[b] = halfToFloat(load<uint16_t>(in));
+    int bias = 8;
+    const uint8_t *packed = in + 2;
+    if (type == StorageType::MXFP4) {
+      scales[b] = decodeE8M0(in[0]);
+      bias = 0;
+      packed = in + 1;
+    } else {
+      scales[b] = halfToFloat(load<uint16_t>(in));
+    }
     if (type == StorageType::Q8_0) {
       std::memcpy(q, in + 2, 32);
       continue;
     }
-    int bias = 8;
-    const uint8_t *packed = in + 2;
     if (hasMins) {
       mins[b] = halfToFloat(load<uint16_t>(in + 2));
       bias = 0;

@@ -47,6 +47,11 @@ private:
   Error loadWeights(StringRef name);
   /// Adds all tensors of the shards that an index lists.
   Error loadIndex(StringRef name);
+  /// Adds all weights there are.
+  Error loadAllWeights(ArrayRef<std::string> files);
+  /// Adds a tensor `X` for each pair of `X_blocks` and `X_scales`, if the
+  /// configuration says that these are MXFP4.
+  Error joinScales();
 
   /// Mapped weights, kept as tensors refer to them.
   std::vector<std::unique_ptr<MemoryBuffer>> shards;
@@ -174,16 +179,67 @@ Error HuggingFaceCheckpoint::loadIndex(StringRef name) {
   return Error::success();
 }
 
+Error HuggingFaceCheckpoint::joinScales() {
+  const json::Object *quantization =
+      configuration.getObject("quantization_config");
+  if (!quantization || quantization->getString("quant_method") != "mxfp4")
+    return Error::success();
+  std::vector<TensorInfo> joined;
+  for (const TensorInfo &blocks : tensors()) {
+    StringRef name = blocks.name;
+    if (!name.consume_back("_blocks"))
+      continue;
+    std::string scalesName = (name + "_scales").str();
+    const TensorInfo *scales = lookup(scalesName);
+    if (!scales)
+      return fileError(path(), "tensor {0} has no {1} beside it",
+                       quoted(blocks.name), quoted(scalesName));
+    ArrayRef<int64_t> shape = blocks.shape;
+    constexpr int64_t pairs = QuantizedRows::blockSize / 2;
+    if (blocks.type != StorageType::U8 || scales->type != StorageType::U8 ||
+        shape.size() < 2 || shape.back() != pairs ||
+        shape.drop_back() != ArrayRef<int64_t>(scales->shape))
+      return fileError(
+          path(),
+          "tensors {0} and {1} are {2} {3} and {4} {5}, expected U8 [..., "
+          "blocks, {6}] and U8 [..., blocks]",
+          quoted(blocks.name), quoted(scalesName),
+          getStorageTypeName(blocks.type), formatShape(shape),
+          getStorageTypeName(scales->type), formatShape(scales->shape), pairs);
+    TensorInfo tensor;
+    tensor.name = name.str();
+    tensor.type = StorageType::F4_E2M1;
+    tensor.shape.assign(shape.begin(), shape.end() - 1);
+    tensor.shape.back() *= QuantizedRows::blockSize;
+    tensor.bytes = blocks.bytes;
+    tensor.scales = scales->bytes;
+    joined.push_back(std::move(tensor));
+  }
+  for (TensorInfo &tensor : joined) {
+    markUsed(tensor.name + "_blocks");
+    markUsed(tensor.name + "_scales");
+    if (Error error = addTensor(std::move(tensor), path()))
+      return error;
+  }
+  return Error::success();
+}
+
 Error HuggingFaceCheckpoint::load() {
   Expected<std::vector<std::string>> files = listFiles();
   if (!files)
     return files.takeError();
+  if (Error error = loadAllWeights(*files))
+    return error;
+  return joinScales();
+}
+
+Error HuggingFaceCheckpoint::loadAllWeights(ArrayRef<std::string> files) {
   auto has = [&](StringRef name) {
-    return std::binary_search(files->begin(), files->end(), name);
+    return std::binary_search(files.begin(), files.end(), name);
   };
   auto withSuffix = [&](ArrayRef<StringRef> suffixes) {
     std::vector<StringRef> found;
-    for (StringRef name : *files)
+    for (StringRef name : files)
       if (llvm::any_of(suffixes, [&](StringRef suffix) {
             return name.ends_with(suffix);
           }))

@@ -134,6 +134,11 @@ std::vector<float> weir::dequantize(const QuantizedRows &quantized) {
     float scale = quantized.scales[b];
     float min = quantized.mins.empty() ? 0.0f : quantized.mins[b];
     const int8_t *q = quantized.quants.data() + b * block;
+    if (quantized.type == StorageType::MXFP4) {
+      for (int64_t i = 0; i < block; ++i)
+        values[b * block + i] = scale * decodeE2M1(q[i]);
+      continue;
+    }
     for (int64_t i = 0; i < block; ++i)
       values[b * block + i] = scale * q[i] + min;
   }

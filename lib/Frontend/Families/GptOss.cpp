@@ -28,11 +28,6 @@ static ModelFacts buildGptOss(ModelBuilder &builder, ConfigReader &reader,
   config.trainedLength = 131072;
   config.eps = 1e-5;
   config.rotaryOptions.defaultBase = 150000;
-  if (reader.has("quantization_config"))
-    reader.emitError("quantization_config")
-        << "experts in blocks of 4 bits (mxfp4) are not supported, expected a "
-           "checkpoint with plain numbers";
-  reader.ignore({"quantization_config"});
   readDecoder(reader, builder, request, config);
   config.setAttentionBias(reader.getBool("attention_bias", true));
   readLayerTypes(reader, config, 128,
@@ -50,7 +45,9 @@ static ModelFacts buildGptOss(ModelBuilder &builder, ConfigReader &reader,
   experts.router.weighting = RouteWeighting::Softmax;
   experts.inner = config.inner;
   experts.keys.prefix = keys.layer + "mlp.experts.";
-  experts.keys.inputFirst = true;
+  // Blocks of four bits lie along the input features, which come last then.
+  experts.keys.inputFirst = !hasLayerTensor(
+      builder.getCheckpoint(), experts.keys.prefix + "gate_up_proj_blocks");
   experts.keys.alternating = true;
   experts.keys.biased = true;
   experts.boundedGate = BoundedGate{reader.getFloat("swiglu_alpha", 1.702),

@@ -260,6 +260,21 @@ static int64_t getUsualLength(ModuleOp module, const ModelFacts &facts) {
   return walk.wasInterrupted() ? facts.maxLength : least;
 }
 
+/// Complains of weights quantised in a way that cannot be read.
+static void checkQuantization(ConfigReader &reader) {
+  if (reader.isGGUF())
+    return;
+  const json::Value *value = reader.get("quantization_config");
+  const json::Object *object = value ? value->getAsObject() : nullptr;
+  // The checkpoint has joined blocks and scales; which weights have them shows
+  // in their names.
+  if (object && object->getString("quant_method") == "mxfp4")
+    return;
+  reader.expect("quantization_config", nullptr,
+                "of quantised checkpoints those with quant_method 'mxfp4' can "
+                "be read; convert this one to GGUF or to floating point");
+}
+
 FailureOr<OwningOpRef<ModuleOp>>
 weir::importModel(MLIRContext &context, Checkpoint &checkpoint,
                   const ImportOptions &options) {
@@ -272,10 +287,7 @@ weir::importModel(MLIRContext &context, Checkpoint &checkpoint,
   const Family *family = selectFamily(table, reader, request);
   if (!family)
     return failure();
-  if (!reader.isGGUF())
-    reader.expect("quantization_config", nullptr,
-                  "weights quantised in this way cannot be read; convert the "
-                  "checkpoint to GGUF or to floating point");
+  checkQuantization(reader);
   if (options.maxLength && *options.maxLength <= 0) {
     reader.emitError("max_position_embeddings")
         << "a longest sequence of " << *options.maxLength

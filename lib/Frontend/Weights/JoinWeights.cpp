@@ -38,15 +38,28 @@ public:
   explicit Leaf(const TensorInfo &tensor)
       : WeightSource(tensor.shape), tensor(tensor) {}
 
-  std::optional<StorageType> storedType() const override { return tensor.type; }
+  std::optional<StorageType> storedType() const override {
+    return tensor.scales.empty() ? tensor.type : StorageType::MXFP4;
+  }
 
 protected:
-  Error readRange(int64_t begin, MutableArrayRef<float> out) const override;
+  Error readRange(int64_t begin, MutableArrayRef<float> out) const override {
+    if (Error error = readElements(begin, out))
+      return error;
+    if (!tensor.scales.empty())
+      for (size_t i = 0, e = out.size(); i != e; ++i)
+        out[i] *=
+            decodeE8M0(tensor.scales[(begin + i) / QuantizedRows::blockSize]);
+    return Error::success();
+  }
   bool hasStoredRows() const override { return !tensor.shape.empty(); }
   RowLocation locateRow(int64_t row) const override { return {&tensor, row}; }
   int64_t readUnit() const override { return 1; }
 
 private:
+  /// Reads elements as they are without scales that are stored apart.
+  Error readElements(int64_t begin, MutableArrayRef<float> out) const;
+
   const TensorInfo &tensor;
 };
 
@@ -136,7 +149,7 @@ private:
 // Leaf
 //===----------------------------------------------------------------------===//
 
-Error Leaf::readRange(int64_t begin, MutableArrayRef<float> out) const {
+Error Leaf::readElements(int64_t begin, MutableArrayRef<float> out) const {
   int64_t elements = getElementsPerBlock(tensor.type);
   int64_t bytes = getBytesPerBlock(tensor.type);
   auto decode = [&](int64_t block, int64_t count, MutableArrayRef<float> to) {

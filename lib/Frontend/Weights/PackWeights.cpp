@@ -49,6 +49,15 @@ static Error checkLayout(const PackedLayout &layout) {
     return createStringError(formatv(
         "weights packed in panels of {0}, expected at least 1", layout.panel));
   StorageType floats = layout.floats;
+  if (!isValues && layout.code == PackedCode::E2M1) {
+    if (layout.bits == 4 && !layout.hasMins && floats == StorageType::F8_E8M0)
+      return Error::success();
+    return createStringError(
+        formatv("e2m1 of {0} bits with scales of {1}{2}, expected 4 bits, "
+                "scales of F8_E8M0 and no mins",
+                layout.bits, getStorageTypeName(floats),
+                layout.hasMins ? " and mins" : ""));
+  }
   if (floats != StorageType::F32 && floats != StorageType::F16 &&
       !(isValues && floats == StorageType::BF16))
     return createStringError(formatv(
@@ -156,6 +165,12 @@ static bool measureGroup(const PackedLayout &layout, ArrayRef<float> values,
         key ^
         static_cast<int32_t>(static_cast<uint32_t>(key >> 31) & 0x7fffffffu));
   };
+  if (layout.code == PackedCode::E2M1) {
+    // The largest magnitude gets the largest exponent of e2m1, which is 2.
+    uint32_t exponent = std::max(largest >> 23, uint32_t(3)) - 2;
+    result.scale = llvm::bit_cast<float>(exponent << 23);
+    return true;
+  }
   int64_t levels = int64_t(1) << layout.bits;
   if (!layout.hasMins) {
     result.scale = round(llvm::bit_cast<float>(largest) /
@@ -168,10 +183,23 @@ static bool measureGroup(const PackedLayout &layout, ArrayRef<float> values,
   return std::isfinite(toFloat(high) - toFloat(low));
 }
 
+/// The e2m1 number nearest to `value`, ties to even, the largest beyond it.
+static uint8_t roundToE2M1(float value) {
+  float size = std::fabs(value);
+  int bits = (size > 0.25f) + (size >= 0.75f) + (size > 1.25f) +
+             (size >= 1.75f) + (size > 2.5f) + (size >= 3.5f) + (size > 5.0f);
+  return static_cast<uint8_t>(bits | (value < 0 ? 8 : 0));
+}
+
 /// The unsigned quants of a group.
 static void quantizeGroup(const PackedLayout &layout, GroupScale group,
                           ArrayRef<float> values, uint8_t *quants) {
   float inverse = invert(group.scale);
+  if (layout.code == PackedCode::E2M1) {
+    for (size_t i = 0, e = values.size(); i != e; ++i)
+      quants[i] = roundToE2M1(values[i] * inverse);
+    return;
+  }
   float middle = layout.hasMins ? 0.0f : float(1 << (layout.bits - 1));
   // Without mins the range is symmetric and the lowest quant stays free.
   float low = layout.hasMins ? 0.0f : 1.0f - middle;
@@ -252,6 +280,16 @@ static void packQuants(const PackedLayout &layout, ArrayRef<uint8_t> quants,
 /// Scales or mins of a panel, `[lanes, numCols / group]`.
 static Error packScales(const PackedLayout &layout, ArrayRef<float> scales,
                         int64_t numGroups, uint8_t *out) {
+  if (layout.floats == StorageType::F8_E8M0) {
+    // Powers of two; zero stands for padding.
+    if (llvm::any_of(scales, [](float scale) { return std::isnan(scale); }))
+      return createStringError("the scale of a block of MXFP4 is no number");
+    transposeInto<uint8_t>(
+        scales, numGroups, layout.panel, out, [](float scale) {
+          return static_cast<uint8_t>(llvm::bit_cast<uint32_t>(scale) >> 23);
+        });
+    return Error::success();
+  }
   if (layout.floats == StorageType::F16)
     for (float scale : scales)
       if (std::isfinite(scale) && std::fabs(scale) >= 65520.0f)
@@ -316,6 +354,9 @@ static bool keepsBlocks(const PackedLayout &layout,
                         std::optional<StorageType> type) {
   if (!type || holdsFloats(layout) || layout.group != QuantizedRows::blockSize)
     return false;
+  bool isE2M1 = *type == StorageType::MXFP4;
+  if (isE2M1 || layout.code == PackedCode::E2M1)
+    return isE2M1 && layout.code == PackedCode::E2M1;
   bool hasMins = *type == StorageType::Q4_1;
   int64_t bits = *type == StorageType::Q8_0 ? 8 : 4;
   return bits <= layout.bits && (layout.hasMins || !hasMins);
@@ -326,7 +367,7 @@ static Error packBlocks(const PackedLayout &layout, QuantizedRows rows,
                         uint8_t *out) {
   int64_t numGroups = rows.numCols / layout.group;
   // Signed quants are shifted, to where the middle is or by a min.
-  int middle = rows.type == StorageType::Q4_1
+  int middle = rows.type == StorageType::Q4_1 || rows.type == StorageType::MXFP4
                    ? 0
                    : 1 << ((layout.hasMins && rows.type == StorageType::Q4_0
                                 ? 4

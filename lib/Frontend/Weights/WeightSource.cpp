@@ -130,6 +130,19 @@ WeightSource::blocks(int64_t index) const {
   return blockRows(index * rows, (index + 1) * rows);
 }
 
+/// Takes a row of pairs (F4_E2M1) and scales apart, as `unpackBlocks` does with
+/// blocks that have both.
+static void unpackPairs(const TensorInfo &tensor, int64_t row,
+                        MutableArrayRef<int8_t> quants,
+                        MutableArrayRef<float> scales) {
+  ArrayRef<uint8_t> pairs = tensor.bytes.slice(row * quants.size() / 2);
+  ArrayRef<uint8_t> exponents = tensor.scales.slice(row * scales.size());
+  for (size_t i = 0, e = quants.size(); i != e; ++i)
+    quants[i] = static_cast<int8_t>(pairs[i / 2] >> (i % 2 * 4) & 15);
+  for (size_t i = 0, e = scales.size(); i != e; ++i)
+    scales[i] = decodeE8M0(exponents[i]);
+}
+
 Expected<std::optional<QuantizedRows>>
 WeightSource::blockRows(int64_t rowBegin, int64_t rowEnd) const {
   std::optional<StorageType> type = blockType();
@@ -161,9 +174,15 @@ WeightSource::blockRows(int64_t rowBegin, int64_t rowEnd) const {
   auto unpack = [&](int64_t begin, int64_t end) -> Error {
     for (int64_t i = begin; i != end; ++i) {
       RowLocation location = locateRow(rowBegin + i);
+      size_t first = i * blocksPerRow;
+      if (!location.tensor->scales.empty()) {
+        unpackPairs(*location.tensor, location.row,
+                    quants.slice(i * cols, cols),
+                    scales.slice(first, blocksPerRow));
+        continue;
+      }
       ArrayRef<uint8_t> bytes =
           location.tensor->bytes.slice(location.row * bytesPerRow, bytesPerRow);
-      size_t first = i * blocksPerRow;
       if (Error error = unpackBlocks(
               *type, bytes, quants.slice(i * cols, cols),
               scales.slice(first, blocksPerRow),

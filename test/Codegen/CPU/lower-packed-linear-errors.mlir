@@ -43,7 +43,7 @@ func.func @weights_of_f64(%x: tensor<1x8xf32>, %w: tensor<1x8x32xf64>)
 
 func.func @scales_of_f64(%x: tensor<1x32xf32>, %w: tensor<1x4x32x4xi8>,
                          %s: tensor<1x1x32xf64>) -> tensor<1x32xf32> {
-  // expected-error @below {{has scales or mins of 'f64', expected f32 or f16}}
+  // expected-error @below {{has scales or mins of 'f64', expected f32, f16 or exponents of i8}}
   %y = weir.packed_linear %x, %w scales(%s : tensor<1x1x32xf64>)
       bits(4) group(32)
       : tensor<1x32xf32>, tensor<1x4x32x4xi8> -> tensor<1x32xf32>

@@ -101,3 +101,33 @@ func.func @pairs_of_bf16(%x: tensor<1x8xbf16>, %w: tensor<1x4x16x2xbf16>)
       : tensor<1x8xbf16>, tensor<1x4x16x2xbf16> -> tensor<1x16xf32>
   return %y : tensor<1x16xf32>
 }
+
+// Numbers of e2m1 are looked up, and half an exponent's power is their scale.
+// CHECK-LABEL: func.func @e2m1_row
+// CHECK: %[[LOW:.*]] = arith.andi %{{.*}} : vector<8xi32>
+// CHECK: %[[AT:.*]] = vector.bitcast %[[LOW]] : vector<8xi32> to vector<32xi8>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"(%{{.*}}, %[[AT]])
+// CHECK: %[[WIDE:.*]] = arith.extui %{{.*}} : vector<8xi8> to vector<8xi32>
+// CHECK: %[[BITS:.*]] = arith.shli %[[WIDE]]
+// CHECK: %[[POWER:.*]] = vector.bitcast %[[BITS]] : vector<8xi32> to vector<8xf32>
+// CHECK: arith.mulf %[[POWER]]
+func.func @e2m1_row(%x: tensor<1x32xf32>, %w: tensor<1x4x16x4xi8>,
+                    %s: tensor<1x1x16xi8>) -> tensor<1x16xf32> {
+  %y = weir.packed_linear %x, %w scales(%s : tensor<1x1x16xi8>)
+      bits(4) group(32) code(e2m1)
+      : tensor<1x32xf32>, tensor<1x4x16x4xi8> -> tensor<1x16xf32>
+  return %y : tensor<1x16xf32>
+}
+
+// CHECK-LABEL: func.func @e2m1_by_bytes
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.256"
+func.func @e2m1_by_bytes(
+    %x: tensor<1x32xi8>, %xs: tensor<1x1xf32>, %xsum: tensor<1x1xi32>,
+    %w: tensor<1x4x16x4xi8>, %s: tensor<1x1x16xi8>) -> tensor<1x16xf32> {
+  %y = weir.packed_linear %x, %w scales(%s : tensor<1x1x16xi8>)
+      input_scales(%xs : tensor<1x1xf32>) input_sums(%xsum : tensor<1x1xi32>)
+      bits(4) group(32) code(e2m1)
+      : tensor<1x32xi8>, tensor<1x4x16x4xi8> -> tensor<1x16xf32>
+  return %y : tensor<1x16xf32>
+}

@@ -5,6 +5,12 @@
 // REQUIRES: runner
 // RUN: weir-opt %s --weir-lower-to-reference %lower_plainly | %run_main \
 // RUN:   | FileCheck %s
+// RUN: weir-opt %s \
+// RUN:     --weir-lower-packed-linear='vector-bits=128 byte-shuffle=false' \
+// RUN:     -one-shot-bufferize=bufferize-function-boundaries \
+// RUN:     -scf-forall-to-for -convert-vector-to-scf -lower-affine \
+// RUN:     -convert-vector-to-llvm -convert-ub-to-llvm %lower_plainly \
+// RUN:   | %run_main | FileCheck %s
 // RUN: weir-opt %s --weir-lower-packed-linear=vector-bits=128 \
 // RUN:     -one-shot-bufferize=bufferize-function-boundaries \
 // RUN:     -scf-forall-to-for -convert-vector-to-scf -lower-affine \
@@ -75,6 +81,24 @@ func.func private @bits8_three_rows(
   return %y : tensor<3x6xf32>
 }
 
+func.func private @e2m1_one_row(
+    %x: tensor<1x8xf32>, %w: tensor<2x1x4x4xi8>, %scales: tensor<2x1x4xi8>)
+    -> tensor<1x6xf32> {
+  %y = weir.packed_linear %x, %w scales(%scales : tensor<2x1x4xi8>)
+      bits(4) group(8) code(e2m1)
+      : tensor<1x8xf32>, tensor<2x1x4x4xi8> -> tensor<1x6xf32>
+  return %y : tensor<1x6xf32>
+}
+
+func.func private @e2m1_three_rows(
+    %x: tensor<3x8xf32>, %w: tensor<2x1x4x4xi8>, %scales: tensor<2x1x4xi8>)
+    -> tensor<3x6xf32> {
+  %y = weir.packed_linear %x, %w scales(%scales : tensor<2x1x4xi8>)
+      bits(4) group(8) code(e2m1)
+      : tensor<3x8xf32>, tensor<2x1x4x4xi8> -> tensor<3x6xf32>
+  return %y : tensor<3x6xf32>
+}
+
 func.func @main() {
   %x1 = arith.constant dense<[[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]>
       : tensor<1x8xf32>
@@ -117,6 +141,14 @@ func.func @main() {
       : tensor<2x2x4x4xi8>
   %scales = arith.constant dense<1.0> : tensor<2x1x4xf16>
   %mins = arith.constant dense<0.5> : tensor<2x1x4xf16>
+  // All numbers of e2m1, of either sign, times 1, 2, 1/2, 0, 4 and 1/128.
+  %codes = arith.constant dense<[
+      [[[0x40, 0x51, 0x62, 0x73], [0xc8, 0xd9, 0xea, 0xfb],
+        [0x40, 0x51, 0x62, 0x73], [0x40, 0x51, 0x62, 0x73]]],
+      [[[0xc8, 0xd9, 0xea, 0xfb], [0x40, 0x51, 0x62, 0x73],
+        [0, 0, 0, 0], [0, 0, 0, 0]]]]> : tensor<2x1x4x4xi8>
+  %exponents = arith.constant dense<[[[127, 128, 126, 0]],
+                                     [[129, 120, 0, 0]]]> : tensor<2x1x4xi8>
 
   // CHECK: sizes = [1, 6]
   // CHECK-NEXT: {{\[}}1, 12, 23, 34, 45, 56]
@@ -173,6 +205,24 @@ func.func @main() {
         -> tensor<3x6xf32>
   %u5 = tensor.cast %y5 : tensor<3x6xf32> to tensor<*xf32>
   call @printMemrefF32(%u5) : (tensor<*xf32>) -> ()
+
+  // CHECK: sizes = [1, 6]
+  // CHECK-NEXT: {{\[}}114, -228, 57, 0, -456, 0.890625]
+  %y6 = call @e2m1_one_row(%x1, %codes, %exponents)
+      : (tensor<1x8xf32>, tensor<2x1x4x4xi8>, tensor<2x1x4xi8>)
+        -> tensor<1x6xf32>
+  %u6 = tensor.cast %y6 : tensor<1x6xf32> to tensor<*xf32>
+  call @printMemrefF32(%u6) : (tensor<*xf32>) -> ()
+
+  // CHECK: sizes = [3, 6]
+  // CHECK-NEXT: {{\[}}114, -228, 57, 0, -456, 0.890625]
+  // CHECK-NEXT: {{\[}}12, -24, 6, 0, -48, 0.09375]
+  // CHECK-NEXT: {{\[}}4, -8, 2, 0, -16, 0.03125]
+  %y7 = call @e2m1_three_rows(%x3, %codes, %exponents)
+      : (tensor<3x8xf32>, tensor<2x1x4x4xi8>, tensor<2x1x4xi8>)
+        -> tensor<3x6xf32>
+  %u7 = tensor.cast %y7 : tensor<3x6xf32> to tensor<*xf32>
+  call @printMemrefF32(%u7) : (tensor<*xf32>) -> ()
 
   return
 }

@@ -20,6 +20,7 @@ func.func private @schedules() attributes {
 // CHECK-SAME: a1e = #weir.checkpoint<"layers.*.experts.*.up", [0, 2], experts = 3>
 // CHECK-SAME: a2 = #weir.concat<[@a, @b], axis = 1>
 // CHECK-SAME: a3 = #weir.pack<@a, scales, panel = 32, bits = 4, group = 64>
+// CHECK-SAME: a3e = #weir.pack<@a, quants, panel = 32, bits = 4, group = 32, code = e2m1>
 // CHECK-SAME: a4 = #weir.reshape<@a>
 // CHECK-SAME: a5 = #weir.slice<@a, axis = 0, offset = 8, size = 4>
 // CHECK-SAME: a6 = #weir.transpose<@a, [1, 0]>
@@ -29,6 +30,7 @@ func.func private @sources() attributes {
   a1e = #weir.checkpoint<"layers.*.experts.*.up", [0, 2], experts = 3>,
   a2 = #weir.concat<[@a, @b], axis = 1>,
   a3 = #weir.pack<@a, scales, panel = 32, bits = 4, group = 64>,
+  a3e = #weir.pack<@a, quants, panel = 32, bits = 4, group = 32, code = e2m1>,
   a4 = #weir.reshape<@a>,
   a5 = #weir.slice<@a, axis = 0, offset = 8, size = 4>,
   a6 = #weir.transpose<@a, [1, 0]>

@@ -247,3 +247,46 @@ func.func @packed_linear_c7_input_of_f32(%x: tensor<?x8xf32>,
       : tensor<?x8xf32>, tensor<2x4x4x2xbf16> -> tensor<?x5xf32>
   return
 }
+
+// -----
+
+func.func @packed_linear_c2_integer_scales(%x: tensor<?x8xf32>,
+    %w: tensor<2x2x4x4xi8>, %s: tensor<2x1x4xi16>) {
+  // expected-error @below {{has scales of 'i16', expected floats or exponents of i8}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xi16>) bits(8) group(8)
+      : tensor<?x8xf32>, tensor<2x2x4x4xi8> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c2_integer_mins(%x: tensor<?x8xf32>,
+    %w: tensor<2x2x4x4xi8>, %s: tensor<2x1x4xf32>, %m: tensor<2x1x4xi8>) {
+  // expected-error @below {{has mins of 'i8', expected floats}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xf32>)
+      mins(%m : tensor<2x1x4xi8>) bits(8) group(8)
+      : tensor<?x8xf32>, tensor<2x2x4x4xi8> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c8_bits(%x: tensor<?x8xf32>,
+    %w: tensor<2x2x4x4xi8>, %s: tensor<2x1x4xi8>) {
+  // expected-error @below {{has the code e2m1 with 8 bits, expected quants of 4 bits without mins}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xi8>)
+      bits(8) group(8) code(e2m1)
+      : tensor<?x8xf32>, tensor<2x2x4x4xi8> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c8_mins(%x: tensor<?x8xf32>,
+    %w: tensor<2x1x4x4xi8>, %s: tensor<2x1x4xi8>, %m: tensor<2x1x4xf32>) {
+  // expected-error @below {{has the code e2m1 with 4 bits and mins, expected quants}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xi8>)
+      mins(%m : tensor<2x1x4xf32>) bits(4) group(8) code(e2m1)
+      : tensor<?x8xf32>, tensor<2x1x4x4xi8> -> tensor<?x6xf32>
+  return
+}

@@ -32,6 +32,16 @@ func.func @packed_linear_quantized(%x: tensor<?x16xf32>, %w: tensor<2x2x4x4xi8>,
   return %0 : tensor<?x5xf32>
 }
 
+// CHECK-LABEL: func.func @packed_linear_of_e2m1
+// CHECK: weir.packed_linear %{{.*}}, %{{.*}} scales(%{{.*}} : tensor<2x1x4xi8>) bits(4) group(32) code(e2m1) : tensor<?x32xf32>, tensor<2x4x4x4xi8> -> tensor<?x5xf32>
+func.func @packed_linear_of_e2m1(%x: tensor<?x32xf32>, %w: tensor<2x4x4x4xi8>,
+                                 %s: tensor<2x1x4xi8>) -> tensor<?x5xf32> {
+  %0 = weir.packed_linear %x, %w scales(%s : tensor<2x1x4xi8>)
+      bits(4) group(32) code(e2m1)
+      : tensor<?x32xf32>, tensor<2x4x4x4xi8> -> tensor<?x5xf32>
+  return %0 : tensor<?x5xf32>
+}
+
 // CHECK-LABEL: func.func @embedding
 // CHECK: weir.embedding %{{.*}}, %{{.*}} : tensor<?x?xi32>, tensor<7x4xbf16> -> tensor<?x?x4xf32>
 func.func @embedding(%ids: tensor<?x?xi32>, %table: tensor<7x4xbf16>)

@@ -121,6 +121,28 @@ TEST(ElementTypes, blocksMatchReference) {
   }
 }
 
+TEST(ElementTypes, microscaling) {
+  const float numbers[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+  std::vector<uint8_t> block = {128}; // a scale of 2
+  for (int i = 0; i != 16; ++i)
+    block.push_back(static_cast<uint8_t>(i | (15 - i) << 4));
+  std::vector<float> values = decode(StorageType::MXFP4, block);
+  for (int i = 0; i != 16; ++i) {
+    float expected = 2 * numbers[i % 8] * (i < 8 ? 1 : -1);
+    EXPECT_EQ(values[i], expected) << i;
+    EXPECT_EQ(values[31 - i], expected) << i;
+  }
+  // Neighbours share a byte where scales are stored apart.
+  EXPECT_EQ(decode(StorageType::F4_E2M1, {0x7a, 0x01}),
+            std::vector<float>({-1, 6, 0.5f, 0}));
+  values = decode(StorageType::F8_E8M0, {0, 1, 127, 254, 255});
+  EXPECT_EQ(values[0], 0x1p-127f);
+  EXPECT_EQ(values[1], 0x1p-126f);
+  EXPECT_EQ(values[2], 1);
+  EXPECT_EQ(values[3], 0x1p127f);
+  EXPECT_TRUE(std::isnan(values[4]));
+}
+
 TEST(ElementTypes, allHalves) {
   std::vector<uint16_t> halves(65536);
   for (size_t i = 0; i != halves.size(); ++i)
@@ -212,7 +234,7 @@ TEST(ElementTypes, refusals) {
   EXPECT_TRUE(errorToBool(decodeToF32(StorageType::F32, bytes, out)));
   EXPECT_TRUE(errorToBool(decodeToF32(StorageType::Q4_0, bytes, out)));
   EXPECT_FALSE(isDecodable(StorageType::IQ2_XS));
-  EXPECT_FALSE(getStorageTypeFromSafetensors("F8_E8M0"));
+  EXPECT_FALSE(getStorageTypeFromSafetensors("F6_E2M3"));
   EXPECT_FALSE(getStorageTypeFromSafetensors(""));
   EXPECT_FALSE(getStorageTypeFromGGUF(4));
 }

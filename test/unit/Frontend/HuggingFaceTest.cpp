@@ -245,3 +245,41 @@ TEST(Safetensors, refusals) {
              R"(,"u":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
          "12345678", "overlap");
 }
+
+TEST(HuggingFace, microscaling) {
+  TempDir dir;
+  auto write = [&](StringRef blocks, StringRef scales, StringRef name) {
+    dir.write("model.safetensors",
+              makeSafetensors(("{\"w_blocks\":{\"dtype\":\"U8\",\"shape\":" +
+                               blocks + ",\"data_offsets\":[0,32]},\"" + name +
+                               "\":{\"dtype\":\"U8\",\"shape\":" + scales +
+                               ",\"data_offsets\":[32,34]}}")
+                                  .str(),
+                              std::string(16, '\x21') +
+                                  std::string(16, '\xf0') + "\x80\x7e"));
+  };
+  dir.write("config.json",
+            R"({"quantization_config":{"quant_method":"mxfp4"}})");
+  write("[2,1,16]", "[2,1]", "w_scales");
+  std::unique_ptr<Checkpoint> checkpoint = openOrFail(dir.path());
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->unusedTensors(), std::vector<StringRef>({"w"}));
+  const TensorInfo *w = checkpoint->lookup("w");
+  ASSERT_TRUE(w);
+  EXPECT_EQ(ArrayRef<int64_t>(w->shape), ArrayRef<int64_t>({2, 32}));
+  EXPECT_EQ(ArrayRef(w->scales), ArrayRef<uint8_t>({0x80, 0x7e}));
+
+  write("[1,2,16]", "[2,1]", "w_scales");
+  expectOpenError(dir.path(),
+                  {"'w_blocks' and 'w_scales' are U8 [1, 2, 16] and U8 [2, 1], "
+                   "expected U8 [..., blocks, 16] and U8 [..., blocks]"});
+  write("[2,2,8]", "[2]", "w_scales");
+  expectOpenError(dir.path(), {"are U8 [2, 2, 8] and U8 [2]"});
+  write("[2,1,16]", "[2,1]", "w_scale");
+  expectOpenError(dir.path(), {"'w_blocks' has no 'w_scales' beside it"});
+  // Names alone mean nothing.
+  dir.write("config.json", "{}");
+  checkpoint = openOrFail(dir.path());
+  ASSERT_TRUE(checkpoint);
+  EXPECT_FALSE(checkpoint->lookup("w"));
+}

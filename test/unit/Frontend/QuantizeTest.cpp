@@ -102,14 +102,18 @@ TEST(Quantize, rangeBeyondF32) {
 }
 
 TEST(Quantize, unpackAgreesWithDecode) {
-  for (StorageType type :
-       {StorageType::Q8_0, StorageType::Q4_0, StorageType::Q4_1}) {
+  for (StorageType type : {StorageType::Q8_0, StorageType::Q4_0,
+                           StorageType::Q4_1, StorageType::MXFP4}) {
     std::vector<uint8_t> bytes(getBytesPerBlock(type) * 6);
     std::mt19937 random(3);
     for (uint8_t &byte : bytes)
       byte = static_cast<uint8_t>(random());
     // Keep scales finite: clear the top bit of their exponents.
     for (size_t b = 0; b != 6; ++b) {
+      if (type == StorageType::MXFP4) {
+        bytes[b * 17] &= 0x7f;
+        continue;
+      }
       bytes[b * getBytesPerBlock(type) + 1] &= 0xbf;
       bytes[b * getBytesPerBlock(type) + 3] &= 0xbf;
     }

@@ -187,11 +187,12 @@ struct Blocks : testing::TestWithParam<StorageType> {
       for (char &byte : bytes)
         byte = static_cast<char>(random());
       for (size_t at = 0; at != bytes.size(); at += stride)
-        for (size_t high : {1, 3})
-          bytes[at + high] &= static_cast<char>(0xbf); // finite scales
-      uint32_t type = GetParam() == StorageType::Q8_0   ? 8
-                      : GetParam() == StorageType::Q4_0 ? 2
-                                                        : 3;
+        for (size_t high : {0, 1, 3}) // finite scales
+          bytes[at + high] &= static_cast<char>(high ? 0xbf : 0x7f);
+      uint32_t type = GetParam() == StorageType::Q8_0    ? 8
+                      : GetParam() == StorageType::Q4_0  ? 2
+                      : GetParam() == StorageType::MXFP4 ? 39
+                                                         : 3;
       builder.addTensor(std::string(1, static_cast<char>('a' + i)), {64, 6},
                         type, bytes);
     }
@@ -258,7 +259,7 @@ TEST_P(Blocks, throughRowRearrangements) {
 
 INSTANTIATE_TEST_SUITE_P(Types, Blocks,
                          testing::Values(StorageType::Q8_0, StorageType::Q4_0,
-                                         StorageType::Q4_1),
+                                         StorageType::Q4_1, StorageType::MXFP4),
                          [](const auto &info) {
                            return getStorageTypeName(info.param).str();
                          });
