@@ -380,6 +380,9 @@ void weir::attachCostModels(MLIRContext *context) {
   SelectBlocksOp::attachInterface<SelectBlocksCost>(*context);
   AppendOp::attachInterface<AppendCost>(*context);
   RouteOp::attachInterface<RouteCost>(*context);
+  // A comparison and a sum for each bit of scores and of positions.
+  ChooseTokensOp::attachInterface<ElementwiseCost<ChooseTokensOp, 128>>(
+      *context);
   ExpertsOp::attachInterface<ExpertsCost>(*context);
   RecurrenceOp::attachInterface<RecurrenceCost>(*context);
   CausalConvOp::attachInterface<CausalConvCost>(*context);

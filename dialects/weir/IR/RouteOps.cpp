@@ -68,5 +68,53 @@ LogicalResult RouteOp::verify() {
   if (!(getEps().convertToDouble() >= 0))
     return emitOpError("has eps ")
            << getEps().convertToDouble() << ", expected no negative number";
+  // route_c8
+  if (std::optional<APFloat> threshold = getThreshold()) {
+    if (threshold->isNaN())
+      return emitOpError("has a threshold that is no number");
+    if (getWeighting() != RouteWeighting::Scores)
+      return emitOpError("has a threshold and the weighting ")
+             << stringifyRouteWeighting(getWeighting())
+             << ", expected scores: what is left out would change the others";
+  }
   return verifyGroups(*this, experts);
+}
+
+LogicalResult ChooseTokensOp::verify() {
+  auto logits = cast<RankedTensorType>(getLogits().getType());
+  // choose_tokens_c1
+  if (logits.getRank() != 3 || logits.isDynamicDim(2) ||
+      !isa<FloatType>(logits.getElementType()))
+    return emitOpError("has logits of type ")
+           << logits << ", expected floats [B, T, E] with a static E";
+  // choose_tokens_c2
+  Builder builder(getContext());
+  for (auto [value, element] :
+       {std::pair<Value, Type>(getIndices(), builder.getI32Type()),
+        {getWeights(), logits.getElementType()}})
+    if (value.getType() != logits.clone(element))
+      return emitOpError("has a result of type ")
+             << value.getType() << ", expected " << logits.clone(element);
+  // choose_tokens_c3
+  if (failed(expectTensor(*this, getLengths(), "lengths",
+                          logits.getShape().take_front(),
+                          builder.getI32Type())))
+    return failure();
+  // choose_tokens_c4
+  int64_t taken = getTaken(), of = getOf();
+  if (taken < 1 || taken > of)
+    return emitOpError("takes ")
+           << taken << " of " << of << " tokens, expected 1 to " << of;
+  return success();
+}
+
+HistoryNeed ChooseTokensOp::getHistoryNeed(OpOperand &) {
+  return HistoryNeed::refused(
+      "experts choose among all tokens of a sequence, later ones included; to "
+      "decode, route each token by itself (weir.route with a threshold)");
+}
+
+FailureOr<SmallVector<Value>> ChooseTokensOp::buildStep(OpBuilder &,
+                                                        StreamingContext &) {
+  return failure();
 }

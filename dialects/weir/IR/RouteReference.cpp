@@ -17,7 +17,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "weir/IR/ReferenceBuilders.h"
-#include "weir/IR/Weir.h"
+#include "weir/IR/RouteScores.h"
 #include <limits>
 
 using namespace mlir;
@@ -219,10 +219,31 @@ static Value limitToGroups(OpBuilder &builder, Location loc, Value keys,
   return tensor::CollapseShapeOp::create(builder, loc, type, limited, split);
 }
 
-/// The scores of all experts.
-static Value buildScores(OpBuilder &builder, RouteOp op, Value logits) {
-  Rows rows(builder, op.getLoc(), logits);
-  switch (op.getScore()) {
+/// `values` as floats of type `to`.
+static Value convertRows(OpBuilder &builder, Location loc, Value values,
+                         Type to) {
+  if (cast<RankedTensorType>(values.getType()).getElementType() == to)
+    return values;
+  return Rows(builder, loc, values)
+      .map([&](OpBuilder &b, Location l,
+               ValueRange in) { return convertFloat(b, l, in[0], to); },
+           to);
+}
+
+Value weir::buildRankable(OpBuilder &builder, Location loc, Value score) {
+  Value unknown = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO,
+                                        score, score);
+  Value least = buildFloat(builder, loc, score.getType(),
+                           -std::numeric_limits<double>::infinity());
+  return arith::SelectOp::create(builder, loc, unknown, least, score);
+}
+
+Value weir::buildRouteScores(OpBuilder &builder, Location loc, RouteScore score,
+                             Value logits) {
+  Type element = cast<RankedTensorType>(logits.getType()).getElementType();
+  logits = convertRows(builder, loc, logits, getAccumulatorType(element));
+  Rows rows(builder, loc, logits);
+  switch (score) {
   case RouteScore::Raw:
     return logits;
   case RouteScore::Softmax:
@@ -261,15 +282,7 @@ FailureOr<SmallVector<Value>> RouteOp::buildReference(OpBuilder &builder) {
   Location loc = getLoc();
   Type element = cast<RankedTensorType>(getLogits().getType()).getElementType();
   FloatType type = getAccumulatorType(element);
-  auto convert = [&](Value values, Type to) -> Value {
-    if (cast<RankedTensorType>(values.getType()).getElementType() == to)
-      return values;
-    return Rows(builder, loc, values)
-        .map([&](OpBuilder &b, Location l,
-                 ValueRange in) { return convertFloat(b, l, in[0], to); },
-             to);
-  };
-  Value scores = buildScores(builder, *this, convert(getLogits(), type));
+  Value scores = buildRouteScores(builder, loc, getScore(), getLogits());
 
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(builder, loc, getLogits());
@@ -281,22 +294,19 @@ FailureOr<SmallVector<Value>> RouteOp::buildReference(OpBuilder &builder) {
     inputs.push_back(getBias());
     maps.push_back(getAxesMap(builder, rank, {rank - 1}));
   }
-  Value keys = buildElementwise(
-      builder, loc, sizes, type, inputs, maps,
-      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-        Value key = in[0];
-        if (getBias())
-          key =
-              arith::AddFOp::create(b, l, key, convertFloat(b, l, in[1], type));
-        Value unknown =
-            arith::CmpFOp::create(b, l, arith::CmpFPredicate::UNO, key, key);
-        Value least =
-            buildFloat(b, l, type, -std::numeric_limits<double>::infinity());
-        return arith::SelectOp::create(b, l, unknown, least, key);
-      });
+  Value keys =
+      buildElementwise(builder, loc, sizes, type, inputs, maps,
+                       [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+                         Value key = in[0];
+                         if (getBias())
+                           key = arith::AddFOp::create(
+                               b, l, key, convertFloat(b, l, in[1], type));
+                         return buildRankable(b, l, key);
+                       });
   if (RouteGroupsAttr groups = getGroupsAttr())
     keys = limitToGroups(builder, loc, keys, groups);
-  Value indices = Rows(builder, loc, keys).best(getTopK()).first;
+  std::pair<Value, Value> best = Rows(builder, loc, keys).best(getTopK());
+  Value indices = best.first, chosenKeys = best.second;
 
   sizes.back() = builder.getIndexAttr(getTopK());
   Value chosen =
@@ -317,5 +327,21 @@ FailureOr<SmallVector<Value>> RouteOp::buildReference(OpBuilder &builder) {
                     return arith::MulFOp::create(b, l, in[0],
                                                  buildFloat(b, l, type, scale));
                   });
-  return SmallVector<Value>{indices, convert(weights, element)};
+  if (std::optional<APFloat> threshold = getThreshold()) {
+    double least = threshold->convertToDouble();
+    auto keep = [&](Value values, Value other) -> Value {
+      return buildElementwise(
+          builder, loc, sizes, other.getType(), {values, chosenKeys},
+          {full, full}, [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+            Value reaches =
+                arith::CmpFOp::create(b, l, arith::CmpFPredicate::OGE, in[1],
+                                      buildFloat(b, l, type, least));
+            return arith::SelectOp::create(b, l, reaches, in[0], other);
+          });
+    };
+    indices = keep(indices, arith::ConstantIntOp::create(builder, loc, -1, 32));
+    weights = keep(weights, buildFloat(builder, loc, type, 0));
+  }
+  return SmallVector<Value>{indices,
+                            convertRows(builder, loc, weights, element)};
 }

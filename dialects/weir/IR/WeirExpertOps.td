@@ -72,9 +72,15 @@ def Weir_RouteOp : Weir_PointwiseOp<"route"> {
     `score(raw) weighting(softmax)`; over all of them, renormalised,
     `score(softmax) weighting(normalized)` gives the same numbers.
 
-    Each token is routed by itself. What looks across tokens (experts that
-    choose tokens, capacities) is no option of this op, since it cannot stream;
-    a token dropped by such a rule has an index that is no expert's, which
+    With `threshold`, an expert whose key is below it is left out: its index is
+    -1 and its weight 0. One expert with a threshold is a layer that a token may
+    skip, as a mixture of depths decides it when decoding (arXiv:2404.02258).
+
+    Each token is routed by itself. What looks across tokens is no option of
+    this op. Experts that choose tokens are `weir.choose_tokens`. A capacity
+    that lets an expert take the first tokens of a sequence (arXiv:2101.03961)
+    is a `weir.scan` of the indices, which counts them and streams. A token
+    dropped by such a rule has an index that is no expert's, which
     `weir.experts` leaves out.
 
     - (C1) `logits` is `[..., E]` of floats with a static E and one axis or more
@@ -89,6 +95,8 @@ def Weir_RouteOp : Weir_PointwiseOp<"route"> {
       the chosen groups. The indices of a token are top_k different experts.
     - (C6) Sums are accumulated in the logits' type, f32 at least.
     - (C7) `eps` is not negative.
+    - (C8) `threshold` is a number, and goes with the weighting `scores`. A key
+      that is not a number is below it.
   }];
   let arguments = (ins AnyRankedTensor:$logits, Optional<AnyRankedTensor>:$bias,
     I64Attr:$top_k, DefaultValuedAttr<Weir_RouteScore,
@@ -97,13 +105,65 @@ def Weir_RouteOp : Weir_PointwiseOp<"route"> {
       "::weir::RouteWeighting::Scores">:$weighting,
     OptionalAttr<Weir_RouteGroupsAttr>:$groups,
     DefaultValuedAttr<F64Attr, "0.0">:$eps,
-    DefaultValuedAttr<F64Attr, "1.0">:$scale);
+    DefaultValuedAttr<F64Attr, "1.0">:$scale,
+    OptionalAttr<F64Attr>:$threshold);
   let results = (outs AnyRankedTensor:$indices, AnyRankedTensor:$weights);
   let assemblyFormat = [{
     $logits (`bias` `(` $bias^ `:` type($bias) `)`)? `top_k` `(` $top_k `)`
     `score` `(` $score `)` `weighting` `(` $weighting `)`
     (`groups` `(` $groups^ `)`)? (`eps` `(` $eps^ `)`)?
-    (`scale` `(` $scale^ `)`)? attr-dict
+    (`scale` `(` $scale^ `)`)? (`threshold` `(` $threshold^ `)`)? attr-dict
+    `:` type($logits) `->` type($indices) `,` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
+def Weir_ChooseTokensOp : Weir_Op<"choose_tokens", [Pure,
+    DeclareOpInterfaceMethods<Weir_ReferenceInterface,
+                              ["buildLowering", "hasOwnLowering"]>,
+    DeclareOpInterfaceMethods<Weir_StreamingInterface>]> {
+  let summary = "the tokens of a sequence that each expert takes";
+  let description = [{
+    Expert choice (arXiv:2202.09368). For each batch row b of n tokens, with
+    their logits over E experts:
+
+    ```
+    score[t, e] = logits[t, e], softmax_e(logits[t])[e] or sigmoid(logits[t, e])
+    chosen[e]   = the ceil(n * taken / of) tokens t with the largest score[t, e]
+    indices     = e where t is in chosen[e], else -1
+    weights     = score[t, e] there, else 0
+    ```
+
+    Slot e of a token is for expert e, so that the results are what
+    `weir.experts` reads; a token may go to no expert, or to all. All experts
+    take equally many tokens. The paper's capacity factor c is `take(c of E)`.
+
+    With one expert, and the token itself added to the result, it is the choice
+    of a mixture of depths (arXiv:2404.02258): `take(1 of 8)` lets one token of
+    eight through a layer and the others past it.
+
+    Tokens of a sequence are counted, not those of a batch: other rows change
+    nothing. The choice needs all tokens of the sequence, so that no streaming
+    step can be derived.
+
+    - (C1) `logits` is `[B, T, E]` of floats with a static E.
+    - (C2) `indices` has the shape of `logits`, of i32; `weights` its type.
+    - (C3) `lengths`, where given, is `[B]` of i32: how many tokens a row has,
+      the first ones, 0 to T; what is beyond these counts as the nearer one.
+      Others are never chosen. Without it all are there.
+    - (C4) 0 < taken <= of.
+    - (C5) Equal scores are ranked by position, the earliest first. A score that
+      is not a number counts as minus infinity.
+    - (C6) Sums are accumulated in the logits' type, f32 at least.
+  }];
+  let arguments = (ins AnyRankedTensor:$logits,
+    Optional<AnyRankedTensor>:$lengths, I64Attr:$taken, I64Attr:$of,
+    DefaultValuedAttr<Weir_RouteScore,
+      "::weir::RouteScore::Softmax">:$score);
+  let results = (outs AnyRankedTensor:$indices, AnyRankedTensor:$weights);
+  let assemblyFormat = [{
+    $logits (`lengths` `(` $lengths^ `:` type($lengths) `)`)?
+    `take` `(` $taken `of` $of `)` `score` `(` $score `)` attr-dict
     `:` type($logits) `->` type($indices) `,` type($weights)
   }];
   let hasVerifier = 1;

@@ -313,7 +313,7 @@ Routing weir::buildRoutingOf(ModelBuilder &b, Value logits,
       builder, b.getLoc(), type.clone(shape, builder.getI32Type()),
       type.clone(shape), logits, bias, spec.perToken, spec.score,
       spec.weighting, spec.groups, llvm::APFloat(spec.eps),
-      llvm::APFloat(spec.scale));
+      llvm::APFloat(spec.scale), /*threshold=*/FloatAttr());
   Routing routing = {route.getIndices(), route.getWeights()};
   if (spec.capacity != 0)
     routing.indices =

@@ -55,6 +55,16 @@ func.func private @softmax(%l: tensor<?x4xf32>) {
   return
 }
 
+func.func private @threshold(%l: tensor<?x3xf32>) {
+  %i, %w = weir.route %l top_k(2) score(raw) weighting(scores) scale(2.0)
+      threshold(0.5) : tensor<?x3xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
+  %iu = tensor.cast %i : tensor<?x2xi32> to tensor<*xi32>
+  call @printMemrefI32(%iu) : (tensor<*xi32>) -> ()
+  %wu = tensor.cast %w : tensor<?x2xf32> to tensor<*xf32>
+  call @printMemrefF32(%wu) : (tensor<*xf32>) -> ()
+  return
+}
+
 func.func @main() {
   // Four tokens: all alike, some alike, one key that is no number, and nothing
   // but such and minus infinity.
@@ -95,5 +105,17 @@ func.func @main() {
   %s = arith.constant dense<[[0.0, 1.0986123, 0.0, 1.0986123]]> : tensor<1x4xf32>
   %sd = tensor.cast %s : tensor<1x4xf32> to tensor<?x4xf32>
   call @softmax(%sd) : (tensor<?x4xf32>) -> ()
+
+  // Keys at the threshold stay; what is below, or no number, has no expert.
+  // CHECK: {{\[}}1, 2],
+  // CHECK-NEXT: [0, -1],
+  // CHECK-NEXT: [-1, -1]]
+  // CHECK: {{\[}}1.5, 1],
+  // CHECK-NEXT: [2, 0],
+  // CHECK-NEXT: [0, 0]]
+  %h = arith.constant dense<[[0.25, 0.75, 0.5], [1.0, 0.25, 0x7FC00000],
+    [0x7FC00000, 0.25, 0xFF800000]]> : tensor<3x3xf32>
+  %hd = tensor.cast %h : tensor<3x3xf32> to tensor<?x3xf32>
+  call @threshold(%hd) : (tensor<?x3xf32>) -> ()
   return
 }

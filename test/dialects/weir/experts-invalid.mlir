@@ -285,3 +285,87 @@ func.func @experts_c3_none(%x: tensor<?x4xf32>, %i: tensor<?x2xi32>,
   }) : (tensor<?x4xf32>, tensor<?x2xi32>, tensor<?x2xf32>) -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+func.func @route_c8_weighting(%l: tensor<?x?x8xf32>) {
+  // expected-error @below {{has a threshold and the weighting normalized, expected scores}}
+  %i, %w = weir.route %l top_k(2) score(softmax) weighting(normalized)
+      threshold(0.5)
+      : tensor<?x?x8xf32> -> tensor<?x?x2xi32>, tensor<?x?x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c8_number(%l: tensor<?x?x8xf32>) {
+  // expected-error @below {{has a threshold that is no number}}
+  %i, %w = weir.route %l top_k(2) score(softmax) weighting(scores)
+      threshold(0x7FF8000000000000)
+      : tensor<?x?x8xf32> -> tensor<?x?x2xi32>, tensor<?x?x2xf32>
+  return
+}
+
+// -----
+
+func.func @choose_tokens_c1_rank(%l: tensor<?x8xf32>) {
+  // expected-error @below {{has logits of type 'tensor<?x8xf32>', expected floats [B, T, E] with a static E}}
+  %i, %w = weir.choose_tokens %l take(1 of 2) score(raw)
+      : tensor<?x8xf32> -> tensor<?x8xi32>, tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @choose_tokens_c1_extent(%l: tensor<?x8x?xf32>) {
+  // expected-error @below {{has logits of type 'tensor<?x8x?xf32>'}}
+  %i, %w = weir.choose_tokens %l take(1 of 2) score(raw)
+      : tensor<?x8x?xf32> -> tensor<?x8x?xi32>, tensor<?x8x?xf32>
+  return
+}
+
+// -----
+
+func.func @choose_tokens_c2_indices(%l: tensor<?x?x8xf32>) {
+  // expected-error @below {{has a result of type 'tensor<?x?x1xi32>', expected 'tensor<?x?x8xi32>'}}
+  %i, %w = weir.choose_tokens %l take(1 of 2) score(raw)
+      : tensor<?x?x8xf32> -> tensor<?x?x1xi32>, tensor<?x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @choose_tokens_c2_weights(%l: tensor<?x?x8xf32>) {
+  // expected-error @below {{has a result of type 'tensor<?x?x8xf16>', expected 'tensor<?x?x8xf32>'}}
+  %i, %w = weir.choose_tokens %l take(1 of 2) score(raw)
+      : tensor<?x?x8xf32> -> tensor<?x?x8xi32>, tensor<?x?x8xf16>
+  return
+}
+
+// -----
+
+func.func @choose_tokens_c3_lengths(%l: tensor<?x?x8xf32>, %n: tensor<?xf32>) {
+  // expected-error @below {{has lengths of type 'tensor<?xf32>'}}
+  %i, %w = weir.choose_tokens %l lengths(%n : tensor<?xf32>)
+      take(1 of 2) score(raw)
+      : tensor<?x?x8xf32> -> tensor<?x?x8xi32>, tensor<?x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @choose_tokens_c4_none(%l: tensor<?x?x8xf32>) {
+  // expected-error @below {{takes 0 of 2 tokens, expected 1 to 2}}
+  %i, %w = weir.choose_tokens %l take(0 of 2) score(raw)
+      : tensor<?x?x8xf32> -> tensor<?x?x8xi32>, tensor<?x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @choose_tokens_c4_more(%l: tensor<?x?x8xf32>) {
+  // expected-error @below {{takes 3 of 2 tokens, expected 1 to 2}}
+  %i, %w = weir.choose_tokens %l take(3 of 2) score(raw)
+      : tensor<?x?x8xf32> -> tensor<?x?x8xi32>, tensor<?x?x8xf32>
+  return
+}

@@ -20,6 +20,32 @@ func.func @route_all_parts(%l: tensor<?x8xf32>, %b: tensor<8xf32>)
   return %w : tensor<?x3xf32>
 }
 
+// CHECK-LABEL: func.func @route_threshold
+// CHECK: weir.route %{{.*}} top_k(1) score(sigmoid) weighting(scores) threshold(5.000000e-01) :
+func.func @route_threshold(%l: tensor<?x?x1xf32>) -> tensor<?x?x1xi32> {
+  %i, %w = weir.route %l top_k(1) score(sigmoid) weighting(scores)
+      threshold(0.5)
+      : tensor<?x?x1xf32> -> tensor<?x?x1xi32>, tensor<?x?x1xf32>
+  return %i : tensor<?x?x1xi32>
+}
+
+// CHECK-LABEL: func.func @choose_tokens_plain
+// CHECK: weir.choose_tokens %{{.*}} take(2 of 8) score(softmax) : tensor<?x?x8xf32> -> tensor<?x?x8xi32>, tensor<?x?x8xf32>
+func.func @choose_tokens_plain(%l: tensor<?x?x8xf32>) -> tensor<?x?x8xi32> {
+  %i, %w = weir.choose_tokens %l take(2 of 8) score(softmax)
+      : tensor<?x?x8xf32> -> tensor<?x?x8xi32>, tensor<?x?x8xf32>
+  return %i : tensor<?x?x8xi32>
+}
+
+// CHECK-LABEL: func.func @choose_tokens_of_lengths
+// CHECK: weir.choose_tokens %{{.*}} lengths(%{{.*}} : tensor<3xi32>) take(1 of 1) score(raw)
+func.func @choose_tokens_of_lengths(%l: tensor<3x7x1xf16>, %n: tensor<3xi32>)
+    -> tensor<3x7x1xf16> {
+  %i, %w = weir.choose_tokens %l lengths(%n : tensor<3xi32>) take(1 of 1)
+      score(raw) : tensor<3x7x1xf16> -> tensor<3x7x1xi32>, tensor<3x7x1xf16>
+  return %w : tensor<3x7x1xf16>
+}
+
 // CHECK-LABEL: func.func @experts_plain
 // CHECK: weir.experts %{{.*}}, %{{.*}}, %{{.*}} params(%{{.*}} : tensor<8x6x4xf32>) : tensor<?x?x4xf32>, tensor<?x?x2xi32>, tensor<?x?x2xf32> -> tensor<?x?x6xf32> {
 // CHECK-NEXT: ^bb0(%[[ROWS:.*]]: tensor<?x4xf32>, %[[W:.*]]: tensor<6x4xf32>):

@@ -247,3 +247,17 @@ func.func @scan_with_lengths(
   }
   return %y : tensor<?x?x4xf32>
 }
+
+// -----
+
+func.func @experts_choose_tokens(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{cannot derive a streaming step: experts choose among all tokens of a sequence, later ones included; to decode, route each token by itself (weir.route with a threshold)}}
+  %i, %y = weir.choose_tokens %x lengths(%n : tensor<?xi32>) take(1 of 4)
+      score(softmax)
+      : tensor<?x?x4xf32> -> tensor<?x?x4xi32>, tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
