@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /// Changes with every incompatible change of the structures below.
-#define WEIR_ABI_VERSION 3
+#define WEIR_ABI_VERSION 4
 
 /// The extent of a dimension known only at run time.
 #define WEIR_DYNAMIC INT64_MIN
@@ -46,8 +46,9 @@ enum weir_axis {
   WEIR_AXIS_NONE = 0,
   WEIR_AXIS_BATCH = 1,
   WEIR_AXIS_TIME = 2,
-  WEIR_AXIS_LAYER = 3,   ///< slots: one entry per layer of a kind
-  WEIR_AXIS_CAPACITY = 4 ///< slots: remembered positions
+  WEIR_AXIS_LAYER = 3,    ///< slots: one entry per layer of a kind
+  WEIR_AXIS_CAPACITY = 4, ///< slots: remembered positions
+  WEIR_AXIS_SOURCE = 5    ///< slots: positions of what an encoder reads
 };
 
 /// Who provides an argument.
@@ -68,7 +69,8 @@ enum weir_role {
 enum weir_slot_kind {
   WEIR_SLOT_POSITION = 0, ///< i32[batch]: tokens seen by each row
   WEIR_SLOT_HISTORY = 1,  ///< one entry per position, a ring when full
-  WEIR_SLOT_CARRY = 2     ///< overwritten by every step
+  WEIR_SLOT_CARRY = 2,    ///< overwritten by every step
+  WEIR_SLOT_MEMORY = 3    ///< given by ENCODE, and read by every step
 };
 
 /// What a function computes.
@@ -77,7 +79,9 @@ enum weir_method {
   WEIR_METHOD_EXTEND = 1,
   WEIR_METHOD_EXTEND_LAST = 2,
   /// A public function of a `.mlir` file with no sequence semantics.
-  WEIR_METHOD_PLAIN = 3
+  WEIR_METHOD_PLAIN = 3,
+  /// Computes the memories of the state; docs/adr/014.
+  WEIR_METHOD_ENCODE = 4
 };
 
 /// One argument or result.
@@ -131,13 +135,19 @@ typedef struct weir_slot_desc {
   int64_t lookback;
 } weir_slot_desc;
 
-/// Special tokens; -1 where the model has none.
+/// Special tokens; -1 where the model has none. Those from `decoder_start` on
+/// are of models with an encoder.
 typedef struct weir_special_tokens {
   int32_t bos;
   int32_t pad;
   const int32_t *eos; ///< any of these ends generation
   int32_t num_eos;
-  int32_t add_bos; ///< 1: prompts given as text start with `bos`
+  int32_t add_bos;       ///< 1: prompts given as text start with `bos`
+  int32_t decoder_start; ///< begins what is written where nothing else does
+  int32_t forced_bos;    ///< comes behind a single first token
+  int32_t forced_eos;    ///< the last of all tokens that were asked for
+  int32_t num_suppressed;
+  const int32_t *suppressed; ///< are never chosen
 } weir_special_tokens;
 
 /// What runs the kernels of a model.

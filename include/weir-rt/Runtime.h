@@ -122,6 +122,24 @@ int64_t weir_position(const weir_session *session, int64_t row);
 const int32_t *weir_pending(const weir_session *session, int64_t row,
                             int64_t *count);
 
+/// A named tensor: dense, row major.
+typedef struct weir_tensor {
+  const char *name;
+  const int64_t *shape;
+  const void *data;
+  size_t bytes;
+  int32_t dtype; ///< weir_dtype
+  int32_t rank;
+} weir_tensor;
+
+/// Has the encoder of a model that has one read `inputs`, which are named and
+/// checked as by weir_forward and have a row for each of the session's. All
+/// rows begin anew at position 0. Such a model appends nothing before. What was
+/// encoded is kept by weir_reset, and saved, loaded, forked and reordered with
+/// the rest. On an error the session is as it was.
+int weir_encode(weir_session *session, const weir_tensor *inputs,
+                size_t num_inputs, weir_error **error);
+
 /// Writes the state to `path`, in one step; only what is in use is written.
 int weir_save(const weir_session *session, const char *path,
               weir_error **error);
@@ -143,16 +161,6 @@ int weir_rollback(weir_session *session, int64_t row, int64_t position,
 
 /// Puts all rows back to position 0.
 void weir_reset(weir_session *session);
-
-/// A named tensor: dense, row major.
-typedef struct weir_tensor {
-  const char *name;
-  const int64_t *shape;
-  const void *data;
-  size_t bytes;
-  int32_t dtype; ///< weir_dtype
-  int32_t rank;
-} weir_tensor;
 
 /// A runner with its own scratch memory; `threads` is 0 for one per core.
 weir_runner *weir_runner_open(weir_program *program, int32_t threads,
@@ -183,13 +191,15 @@ typedef struct weir_generate_options {
   int64_t top_k;      ///< 0: off
   uint64_t seed;      ///< of std::mt19937_64
   int32_t ignore_eos;
-  int32_t reserved; ///< 0
+  int32_t unconstrained; ///< 1: of a model with an encoder, force and suppress
+                         ///< no tokens
 } weir_generate_options;
 
 /// Receives each token; a return value of 0 ends generation.
 typedef int (*weir_token_fn)(void *user, int32_t token);
 
-/// Continues the one row of `session` after its pending tokens and `prompt`.
+/// Continues the one row of `session` after its pending tokens and `prompt`;
+/// where there are none, a model with an encoder begins with its own token.
 /// Ends after a token that ends sequences, unless told otherwise. The last
 /// token is left pending.
 int weir_generate(weir_session *session, const int32_t *prompt,

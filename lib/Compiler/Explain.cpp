@@ -474,24 +474,31 @@ void Explainer::printState() {
     os << "state      none\n";
     return;
   }
-  double perToken = 0, fixed = 0;
+  double perToken = 0, perSource = 0, fixed = 0;
   TextTable table({"slot", "kind", "type", "bytes"});
   for (SlotOp slot : slots) {
     // Batch and capacity count once: they are what the bytes are per.
     double bytes = getBytes(slot.getType(), {});
     bool isHistory = slot.getKind() == SlotKind::History;
-    (isHistory ? perToken : fixed) += bytes;
+    bool isMemory = slot.getKind() == SlotKind::Memory &&
+                    cast<RankedTensorType>(slot.getType()).getRank() > 1;
+    (isHistory ? perToken : isMemory ? perSource : fixed) += bytes;
     std::string type;
     llvm::raw_string_ostream(type) << slot.getType();
     std::string text =
-        formatQuantity(bytes, "B") + (isHistory ? " a token" : " a row");
+        formatQuantity(bytes, "B") + (isHistory  ? " a token"
+                                      : isMemory ? " a position encoded"
+                                                 : " a row");
     if (slot.getLookback())
       text += ", of the last " + std::to_string(*slot.getLookback());
     table.addRow({slot.getSymName().str(),
                   stringifySlotKind(slot.getKind()).str(), type, text});
   }
   os << "state      " << formatQuantity(perToken, "B") << " a token and "
-     << formatQuantity(fixed, "B") << " a row\n";
+     << formatQuantity(fixed, "B") << " a row";
+  if (perSource > 0)
+    os << ", and " << formatQuantity(perSource, "B") << " a position encoded";
+  os << '\n';
   table.print(os, "  ");
 }
 

@@ -20,6 +20,7 @@ namespace {
 enum Option {
   kPromptFile = 256,
   kTokens,
+  kDecoderTokens,
   kTemperature,
   kTopK,
   kTopP,
@@ -34,6 +35,7 @@ enum Option {
   kLoadState,
   kMaxLength,
   kIgnoreEos,
+  kUnconstrained,
   kWeights,
   kRandomWeights,
   kSimt,
@@ -47,6 +49,7 @@ static const option kOptions[] = {
     {"prompt", required_argument, nullptr, 'p'},
     {"prompt-file", required_argument, nullptr, kPromptFile},
     {"tokens", required_argument, nullptr, kTokens},
+    {"decoder-tokens", required_argument, nullptr, kDecoderTokens},
     {"max-new-tokens", required_argument, nullptr, 'n'},
     {"temperature", required_argument, nullptr, kTemperature},
     {"top-k", required_argument, nullptr, kTopK},
@@ -62,6 +65,7 @@ static const option kOptions[] = {
     {"load-state", required_argument, nullptr, kLoadState},
     {"max-length", required_argument, nullptr, kMaxLength},
     {"ignore-eos", no_argument, nullptr, kIgnoreEos},
+    {"unconstrained", no_argument, nullptr, kUnconstrained},
     {"weights", required_argument, nullptr, kWeights},
     {"random-weights", required_argument, nullptr, kRandomWeights},
     {"simt", required_argument, nullptr, kSimt},
@@ -123,8 +127,8 @@ static bool readSimt(const std::string &text, SimtOptions &options) {
   }
 }
 
-bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
-                              std::string &error) {
+bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
+                              Arguments &arguments, std::string &error) {
   // Restarts the parser completely, and keeps it from printing messages.
   optind = 0;
   opterr = 0;
@@ -151,6 +155,15 @@ bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
         return bad("tokens", "token ids like 1,2,3");
       arguments.hasTokens = true;
       arguments.tokens.assign(list.begin(), list.end());
+      break;
+    }
+    case kDecoderTokens: {
+      std::vector<int64_t> list;
+      if (!readList(optarg, 0, INT32_MAX, list))
+        return bad("decoder-tokens", "token ids like 1,2,3");
+      arguments.hasDecoderTokens = true;
+      arguments.decoderTokens.assign(list.begin(), list.end());
+      arguments.generationOption = "decoder-tokens";
       break;
     }
     case 'n':
@@ -223,6 +236,10 @@ bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
       arguments.generate.ignoreEos = true;
       arguments.generationOption = "ignore-eos";
       break;
+    case kUnconstrained:
+      arguments.generate.unconstrained = true;
+      arguments.generationOption = "unconstrained";
+      break;
     case kWeights:
       arguments.weights = optarg;
       break;
@@ -279,12 +296,30 @@ bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
     error = "only one of --prompt, --prompt-file and --tokens can be given";
     return false;
   }
-  if (arguments.inputs.empty() != arguments.outputs.empty()) {
+  if (arguments.hasDecoderTokens && !hasEncoder) {
+    error =
+        "--decoder-tokens is for models with an encoder: give the prompt as "
+        "--tokens";
+    return false;
+  }
+  // An encoder reads what is named there in place of a prompt.
+  bool encodes =
+      hasEncoder && !arguments.inputs.empty() && arguments.outputs.empty();
+  if (!encodes && arguments.inputs.empty() != arguments.outputs.empty()) {
     error = "--inputs and --outputs go together";
     return false;
   }
-  bool generates = sources || !arguments.loadState.empty();
-  if (!arguments.inputs.empty() + generates + arguments.bench > 1) {
+  if (encodes && sources) {
+    error = "only one of a prompt and --inputs can be given";
+    return false;
+  }
+  bool loads = !arguments.loadState.empty();
+  if (hasEncoder && loads && (encodes || sources)) {
+    error = "a saved state has what was encoded: go on with --decoder-tokens";
+    return false;
+  }
+  bool generates = sources || loads || encodes;
+  if (!arguments.outputs.empty() + generates + arguments.bench > 1) {
     error = "generation, --inputs and --bench are different things to do: "
             "choose one";
     return false;
@@ -293,7 +328,7 @@ bool weir::rt::parseArguments(int argc, char **argv, Arguments &arguments,
     error = "--weights and --random-weights are different weights: choose one";
     return false;
   }
-  if (!arguments.function.empty() && arguments.inputs.empty()) {
+  if (!arguments.function.empty() && arguments.outputs.empty()) {
     error = "--function goes with --inputs";
     return false;
   }
@@ -323,7 +358,14 @@ std::string weir::rt::helpText(const std::string &name,
          "      --prompt-file FILE    continue the contents of FILE\n"
          "      --tokens ID,ID,...    continue a prompt given as token ids\n"
          "  -n, --max-new-tokens N    generate at most N tokens (default 128)\n"
+         "      --decoder-tokens IDS  what a model with an encoder begins to "
+         "write with;\n"
+         "                            the prompt is what it reads, or named "
+         "tensors are,\n"
+         "                            given as --inputs\n"
          "      --ignore-eos          do not stop at an end-of-sequence token\n"
+         "      --unconstrained       of such a model, force and suppress no "
+         "tokens\n"
          "      --print-tokens        print the generated ids, not their text\n"
          "\n"
          "Choose tokens:\n"

@@ -28,6 +28,9 @@ struct Arguments {
   StatsFormat stats = StatsFormat::None;
   std::string prompt, promptFile;
   std::vector<int32_t> tokens;
+  /// What a decoder begins with that reads an encoder.
+  bool hasDecoderTokens = false;
+  std::vector<int32_t> decoderTokens;
   GenerateOptions generate;
   std::string inputs, outputs, function;
   std::string saveState, loadState, weights;
@@ -44,8 +47,9 @@ struct Arguments {
 };
 
 /// Reads the arguments; false when they are wrong, with the reason in `error`.
-bool parseArguments(int argc, char **argv, Arguments &arguments,
-                    std::string &error);
+/// `hasEncoder` says whether the model has one, whose input may be named.
+bool parseArguments(int argc, char **argv, bool hasEncoder,
+                    Arguments &arguments, std::string &error);
 
 /// The help text; `name` is how the program is called.
 std::string helpText(const std::string &name, const std::string &model);

@@ -65,6 +65,9 @@ private:
   int bench();
   bool loadTokenizer();
   bool readPrompt(bool atStart, std::vector<int32_t> &tokens);
+  bool checkTokens(const std::vector<int32_t> &tokens);
+  bool encodeTokens(Session &session, const std::vector<int32_t> &tokens);
+  bool encodeFile(Session &session);
   /// A session with room for `needed` positions, or for as many as there may
   /// be where that is 0.
   std::unique_ptr<Session> openSession(int64_t needed = 0);
@@ -103,7 +106,7 @@ static std::string formatted(const char *format, ...) {
 
 static const char *methodName(int32_t method) {
   static const char *const kNames[] = {"forward", "extend", "extend-last",
-                                       "plain"};
+                                       "plain", "encode"};
   return kNames[method];
 }
 
@@ -170,7 +173,8 @@ int CommandLine::info() {
     return fail(error);
   text += "state of one sequence of up to " + std::to_string(shape.maxLength) +
           " positions: " + std::to_string(state.bytes()) + " bytes\n";
-  static const char *const kKinds[] = {"position", "history", "carry"};
+  static const char *const kKinds[] = {"position", "history", "carry",
+                                       "memory"};
   for (const SlotMemory &slot : state.slots())
     text += std::string("  ") + slot.desc->name + " (" +
             kKinds[slot.desc->kind] + "): " + dtypeName(slot.desc->dtype) +
@@ -221,17 +225,21 @@ bool CommandLine::loadTokenizer() {
   return tokenizer != nullptr;
 }
 
+bool CommandLine::checkTokens(const std::vector<int32_t> &tokens) {
+  for (int32_t token : tokens)
+    if (model.vocab_size > 0 && token >= model.vocab_size) {
+      error = "token id " + std::to_string(token) +
+              " is outside the vocabulary of " +
+              std::to_string(model.vocab_size);
+      return false;
+    }
+  return true;
+}
+
 bool CommandLine::readPrompt(bool atStart, std::vector<int32_t> &tokens) {
   if (arguments.hasTokens) {
     tokens = arguments.tokens;
-    for (size_t i = 0; i < tokens.size(); ++i)
-      if (model.vocab_size > 0 && tokens[i] >= model.vocab_size) {
-        error = "token id " + std::to_string(tokens[i]) +
-                " is outside the vocabulary of " +
-                std::to_string(model.vocab_size);
-        return false;
-      }
-    return true;
+    return checkTokens(tokens);
   }
   std::string text = arguments.prompt;
   if (!arguments.promptFile.empty()) {
@@ -265,14 +273,57 @@ std::unique_ptr<Session> CommandLine::openSession(int64_t needed) {
   return Session::open(program, options, error);
 }
 
+/// Has the encoder read `tokens`.
+bool CommandLine::encodeTokens(Session &session,
+                               const std::vector<int32_t> &tokens) {
+  const weir_function_desc &encoder = *program->encoder();
+  const weir_value_desc *ids = nullptr;
+  for (int32_t i = 0; i < encoder.num_args && !ids; ++i)
+    if (encoder.args[i].role == WEIR_ROLE_DATA)
+      ids = &encoder.args[i];
+  if (!ids || ids->rank != 2 ||
+      (ids->dtype != WEIR_I32 && ids->dtype != WEIR_I64)) {
+    error =
+        std::string("the encoder of model '") + model.name +
+        "' does not read tokens: give " +
+        (ids ? std::string("'") + ids->name + "', " + dtypeName(ids->dtype) +
+                   " " + shapeToString(ids->shape, ids->rank) + ","
+             : std::string("its inputs")) +
+        " as --inputs";
+    return false;
+  }
+  TensorView view;
+  view.name = ids->name;
+  view.dtype = WEIR_I32;
+  view.shape = {1, static_cast<int64_t>(tokens.size())};
+  view.data = tokens.data();
+  view.bytes = tokens.size() * 4;
+  return session.encode({view}, error);
+}
+
+/// Has the encoder read the file of inputs.
+bool CommandLine::encodeFile(Session &session) {
+  std::unique_ptr<SafetensorsFile> inputs =
+      SafetensorsFile::open(arguments.inputs, error);
+  return inputs && session.encode(inputs->tensors(), error);
+}
+
 int CommandLine::generateText() {
   bool loads = !arguments.loadState.empty();
-  std::vector<int32_t> prompt;
+  std::vector<int32_t> prompt, source;
   if (!loadTokenizer() || !readPrompt(/*atStart=*/!loads, prompt))
     return fail(error);
+  bool reads = program->encoder() != nullptr;
+  if (reads) {
+    source = std::move(prompt);
+    prompt = arguments.decoderTokens;
+    if (!checkTokens(prompt))
+      return fail(error);
+  }
   // A conversation that goes on needs as much room as there may be.
   bool isWhole = !loads && arguments.saveState.empty();
-  auto length = static_cast<int64_t>(prompt.size());
+  // What is written begins with a token in any case.
+  auto length = std::max<int64_t>(static_cast<int64_t>(prompt.size()), reads);
   std::unique_ptr<Session> session = openSession(
       isWhole ? length + std::min<int64_t>(arguments.generate.maxNewTokens,
                                            INT32_MAX)
@@ -281,6 +332,10 @@ int CommandLine::generateText() {
     return fail(error);
   loadSeconds = now() - start;
   if (loads && !session->load(arguments.loadState, error))
+    return fail(error);
+  if (reads && !loads &&
+      !(arguments.inputs.empty() ? encodeTokens(*session, source)
+                                 : encodeFile(*session)))
     return fail(error);
   if (!tokenizer && !arguments.printTokens &&
       arguments.generate.maxNewTokens > 0)
@@ -399,9 +454,16 @@ int CommandLine::bench() {
   // One run before, not counted, touches weights and memory.
   for (int64_t repeat = -1; repeat < arguments.benchRepeats; ++repeat) {
     session->reset();
-    double seconds;
-    if (!prefill(*session, prompt, seconds))
+    double seconds, encoding = now();
+    bool reads = program->encoder() != nullptr;
+    if (reads && !encodeTokens(*session, prompt))
       return fail(error);
+    encoding = now() - encoding;
+    if (!prefill(*session, reads ? std::vector<int32_t>{draw()} : prompt,
+                 seconds))
+      return fail(error);
+    if (reads)
+      seconds += encoding;
     double decode = 0;
     for (int64_t i = 0; i < arguments.benchDecode; ++i) {
       double step;
@@ -452,7 +514,8 @@ int CommandLine::run(int argc, char **argv) {
   start = now();
   name = argc > 0 ? argv[0] : "weir";
   name = name.substr(name.rfind('/') + 1);
-  if (!parseArguments(argc, argv, arguments, error)) {
+  if (!parseArguments(argc, argv, findEncoder(model) != nullptr, arguments,
+                      error)) {
     std::fprintf(err, "%s: error: %s\n", name.c_str(), error.c_str());
     std::fprintf(err, "try '%s --help'\n", name.c_str());
     return 2;
@@ -468,7 +531,7 @@ int CommandLine::run(int argc, char **argv) {
   if (!program)
     return fail(error);
   loadSeconds = now() - start;
-  if (!arguments.inputs.empty())
+  if (!arguments.outputs.empty())
     return forward();
   if (!program->streams())
     return fail(std::string("model '") + model.name +

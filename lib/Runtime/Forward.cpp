@@ -331,12 +331,12 @@ bool ForwardRunner::bind(const weir_function_desc &function,
     if (!bindMask(*mask, binding.batch, binding.sequences[lengths->sequence],
                   error))
       return false;
-  // Sessions check their own.
+  // Sessions check their own. What an encoder reads has limits of its own.
   const weir_model_desc &model = program->model();
+  const Sequence &last = binding.sequences.back();
   if (function.method == WEIR_METHOD_FORWARD &&
-      model.max_length != WEIR_DYNAMIC &&
-      binding.sequences.front().time != WEIR_DYNAMIC &&
-      !checkLengths(binding.sequences.front().lengths, model.max_length, error))
+      model.max_length != WEIR_DYNAMIC && last.time != WEIR_DYNAMIC &&
+      !checkLengths(last.lengths, model.max_length, error))
     return false;
   for (int32_t i = 0; i < function.num_args; ++i)
     if (const weir_value_desc &arg = function.args[i];

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 using namespace weir::rt;
 
@@ -38,6 +39,29 @@ bool LogitsCollector::check(std::string &error) const {
   return false;
 }
 
+/// Leaves `token` alone possible, if it is one.
+static void force(std::vector<float> &logits, int32_t token) {
+  if (token < 0 || static_cast<size_t>(token) >= logits.size())
+    return;
+  std::fill(logits.begin(), logits.end(), -INFINITY);
+  logits[static_cast<size_t>(token)] = 0;
+}
+
+/// Changes logits as `tokens` of a model with an encoder say; `position` is
+/// that of the token to be chosen.
+static void constrain(std::vector<float> &logits,
+                      const weir_special_tokens &tokens, int64_t position,
+                      bool isLast) {
+  for (int32_t i = 0; i < tokens.num_suppressed; ++i)
+    if (int32_t token = tokens.suppressed[i];
+        token >= 0 && static_cast<size_t>(token) < logits.size())
+      logits[static_cast<size_t>(token)] = -INFINITY;
+  if (position == 1)
+    force(logits, tokens.forced_bos);
+  if (isLast)
+    force(logits, tokens.forced_eos);
+}
+
 bool weir::rt::generate(Session &session, std::vector<int32_t> prompt,
                         const GenerateOptions &options, const TokenFn &onToken,
                         GenerateResult &result, std::string &error) {
@@ -57,6 +81,15 @@ bool weir::rt::generate(Session &session, std::vector<int32_t> prompt,
   }
   prompt.insert(prompt.begin(), session.pending(0).begin(),
                 session.pending(0).end());
+  bool reads = session.program().encoder() != nullptr;
+  if (prompt.empty() && reads && session.position(0) == 0) {
+    if (model.tokens.decoder_start < 0) {
+      error = "the model does not say which token what it writes begins with: "
+              "give it as the decoder's prompt";
+      return false;
+    }
+    prompt.push_back(model.tokens.decoder_start);
+  }
   if (prompt.empty()) {
     error = "the prompt is empty: generation needs at least one token";
     return false;
@@ -90,8 +123,13 @@ bool weir::rt::generate(Session &session, std::vector<int32_t> prompt,
   int32_t token;
   while (true) {
     if (!session.extend(&next, &count, Outputs::Last, collect, error) ||
-        !collector.check(error) ||
-        !sampler.sample(collector.logits().data(), collector.logits().size(),
+        !collector.check(error))
+      return false;
+    if (reads && !options.unconstrained)
+      constrain(collector.logits(), model.tokens, session.position(0),
+                !options.ignoreEos &&
+                    result.generatedTokens + 1 == options.maxNewTokens);
+    if (!sampler.sample(collector.logits().data(), collector.logits().size(),
                         token, error))
       return false;
     double time = now() - start;

@@ -21,6 +21,9 @@ namespace weir::rt {
 struct GenerateOptions {
   int64_t maxNewTokens = 128;
   bool ignoreEos = false;
+  /// Takes logits as they are, though the model, one with an encoder, says of
+  /// tokens that they must or must not come.
+  bool unconstrained = false;
   SamplingOptions sampling;
 };
 
@@ -40,9 +43,10 @@ struct GenerateResult {
 using TokenFn = std::function<bool(int32_t token)>;
 
 /// Takes `prompt` in, after any pending tokens of the session, and continues
-/// it. The session must have a batch of 1. The last token, not needed to choose
-/// another, is left pending. With no tokens to generate, all of the prompt but
-/// its last token is taken in, and that is left pending.
+/// it. The session must have a batch of 1. What a model with an encoder writes
+/// begins with its token for that where nothing else does. The last token, not
+/// needed to choose another, is left pending. With no tokens to generate, all
+/// of the prompt but its last token is taken in, and that is left pending.
 bool generate(Session &session, std::vector<int32_t> prompt,
               const GenerateOptions &options, const TokenFn &onToken,
               GenerateResult &result, std::string &error);
@@ -56,6 +60,7 @@ public:
   /// False when the model gave no such result.
   bool check(std::string &error) const;
   const std::vector<float> &logits() const { return values; }
+  std::vector<float> &logits() { return values; }
 
 private:
   int64_t vocabSize;

@@ -8,6 +8,8 @@
 #include "Program.h"
 #include "DType.h"
 
+#include <cstring>
+
 using namespace weir::rt;
 
 int32_t weir::rt::findAxis(const weir_value_desc &value, int32_t axis) {
@@ -22,6 +24,13 @@ int32_t weir::rt::findRole(const weir_function_desc &function, int32_t role) {
     if (function.args[i].role == role)
       return i;
   return -1;
+}
+
+const weir_function_desc *weir::rt::findEncoder(const weir_model_desc &model) {
+  for (uint32_t i = 0; i < model.num_functions; ++i)
+    if (model.functions[i].method == WEIR_METHOD_ENCODE)
+      return &model.functions[i];
+  return nullptr;
 }
 
 size_t weir::rt::countSequences(const weir_function_desc &function) {
@@ -55,7 +64,7 @@ static bool checkShape(const std::string &what, const char *name,
       error = where + " has extent " + std::to_string(shape[i]);
       return false;
     }
-    if (axes[i] < WEIR_AXIS_NONE || axes[i] > WEIR_AXIS_CAPACITY) {
+    if (axes[i] < WEIR_AXIS_NONE || axes[i] > WEIR_AXIS_SOURCE) {
       error = where + " has axis kind " + std::to_string(axes[i]);
       return false;
     }
@@ -79,8 +88,13 @@ static bool checkSlot(const weir_slot_desc &slot, std::string &error) {
   for (int32_t i = 0; i < slot.rank; ++i) {
     batch += slot.axes[i] == WEIR_AXIS_BATCH;
     capacity += slot.axes[i] == WEIR_AXIS_CAPACITY;
+    if (slot.axes[i] == WEIR_AXIS_SOURCE && slot.kind != WEIR_SLOT_MEMORY) {
+      error = where + " has positions of an encoder and is no memory";
+      return false;
+    }
     if (slot.shape[i] == WEIR_DYNAMIC && slot.axes[i] != WEIR_AXIS_BATCH &&
-        slot.axes[i] != WEIR_AXIS_CAPACITY) {
+        slot.axes[i] != WEIR_AXIS_CAPACITY &&
+        slot.axes[i] != WEIR_AXIS_SOURCE) {
       error = where + " has a dynamic extent on axis " + std::to_string(i) +
               ", which is neither batch nor capacity";
       return false;
@@ -106,6 +120,11 @@ static bool checkSlot(const weir_slot_desc &slot, std::string &error) {
     if (capacity == 0)
       return true;
     error = where + " is a carry and cannot have a capacity axis";
+    return false;
+  case WEIR_SLOT_MEMORY:
+    if (capacity == 0)
+      return true;
+    error = where + " is a memory and cannot have a capacity axis";
     return false;
   default:
     error = where + " has kind " + std::to_string(slot.kind) +
@@ -182,7 +201,7 @@ static bool checkFunction(const weir_model_desc &model,
   }
   std::string where = std::string("function '") + function.name + "'";
   if (function.method < WEIR_METHOD_FORWARD ||
-      function.method > WEIR_METHOD_PLAIN) {
+      function.method > WEIR_METHOD_ENCODE) {
     error = where + " has method " + std::to_string(function.method) +
             ", which is not known";
     return false;
@@ -260,6 +279,36 @@ static bool checkFunction(const weir_model_desc &model,
   return !isExtend(function) || checkExtend(function, error);
 }
 
+/// Checks that each memory is given by one result of an encoder.
+static bool checkMemories(const weir_model_desc &model, std::string &error) {
+  const weir_function_desc *encoder = findEncoder(model);
+  for (uint32_t s = 0; s < model.num_slots; ++s) {
+    const weir_slot_desc &slot = model.slots[s];
+    if (slot.kind != WEIR_SLOT_MEMORY)
+      continue;
+    std::string where = std::string("slot '") + slot.name + "'";
+    int32_t given = 0;
+    for (int32_t i = 0; encoder && i < encoder->num_results; ++i) {
+      const weir_value_desc &result = encoder->results[i];
+      if (result.role != WEIR_ROLE_SLOT ||
+          result.slot != static_cast<int32_t>(s))
+        continue;
+      ++given;
+      if (result.rank != slot.rank || result.dtype != slot.dtype ||
+          std::strcmp(result.name, slot.name) != 0) {
+        error = where + " is given by a result of another type or name";
+        return false;
+      }
+    }
+    if (given == 1)
+      continue;
+    error = where + " is a memory, and " + std::to_string(given) +
+            " results of an encoder give it, expected 1";
+    return false;
+  }
+  return true;
+}
+
 bool weir::rt::checkModel(const weir_model_desc &model, std::string &error) {
   // First: the rest of the table may look different in another version.
   if (model.abi_version != WEIR_ABI_VERSION) {
@@ -287,7 +336,7 @@ bool weir::rt::checkModel(const weir_model_desc &model, std::string &error) {
   for (uint32_t i = 0; i < model.num_functions; ++i)
     if (!checkFunction(model, model.functions[i], error))
       return false;
-  return true;
+  return checkMemories(model, error);
 }
 
 std::shared_ptr<const Program> Program::open(const weir_model_desc &model,

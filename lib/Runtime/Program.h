@@ -18,6 +18,9 @@
 
 namespace weir::rt {
 
+/// The function of `model` that computes the memories of its state, or null.
+const weir_function_desc *findEncoder(const weir_model_desc &model);
+
 /// A compiled model ready to run. Immutable: any number of sessions in any
 /// number of threads share one.
 class Program {
@@ -44,6 +47,9 @@ public:
 
   /// Whether the model has functions that append to a state.
   bool streams() const;
+
+  /// The function that computes the memories of the state, or null.
+  const weir_function_desc *encoder() const { return findEncoder(*desc); }
 
   /// Whether some slot cannot be truncated.
   bool hasCarry() const;

@@ -153,7 +153,9 @@ std::unique_ptr<Session> Session::fork(std::string &error) const {
   if (!copy)
     return nullptr;
   copy->constants = constants;
-  if (!copy->sizeArena(error))
+  copy->encoded = encoded;
+  if (!copy->state.makeMemories(state.sources(), owner->device(), error) ||
+      !copy->sizeArena(error))
     return nullptr;
   copy->state.copyFrom(state);
   copy->logs = logs;

@@ -204,12 +204,10 @@ weir_runner *weir_runner_open(weir_program *program, int32_t threads,
 
 void weir_runner_close(weir_runner *runner) { delete runner; }
 
-weir_tensor_list *weir_forward(weir_runner *runner, const char *function,
-                               const weir_tensor *inputs, size_t num_inputs,
-                               weir_error **error) {
-  std::vector<TensorView> views;
-  std::string message;
-  for (size_t i = 0; i < num_inputs; ++i) {
+/// Checks that the tensors' sizes are those of their shapes.
+static bool viewTensors(const weir_tensor *inputs, size_t count,
+                        std::vector<TensorView> &views, std::string &error) {
+  for (size_t i = 0; i < count; ++i) {
     const weir_tensor &input = inputs[i];
     TensorView &view = views.emplace_back();
     view.name = input.name;
@@ -218,16 +216,34 @@ weir_tensor_list *weir_forward(weir_runner *runner, const char *function,
     view.data = input.data;
     view.bytes = input.bytes;
     int64_t bytes;
-    bool good = dtypeSize(input.dtype) != 0 &&
-                byteSize(view.shape, dtypeSize(input.dtype), bytes) &&
-                static_cast<size_t>(bytes) == input.bytes;
-    if (report(good,
-               "input '" + view.name + "' has " + std::to_string(input.bytes) +
-                   " bytes, which " + dtypeName(input.dtype) + " " +
-                   shapeToString(view.shape) + " does not account for",
-               error))
-      return nullptr;
+    if (dtypeSize(input.dtype) != 0 &&
+        byteSize(view.shape, dtypeSize(input.dtype), bytes) &&
+        static_cast<size_t>(bytes) == input.bytes)
+      continue;
+    error = "input '" + view.name + "' has " + std::to_string(input.bytes) +
+            " bytes, which " + dtypeName(input.dtype) + " " +
+            shapeToString(view.shape) + " does not account for";
+    return false;
   }
+  return true;
+}
+
+int weir_encode(weir_session *session, const weir_tensor *inputs,
+                size_t num_inputs, weir_error **error) {
+  std::vector<TensorView> views;
+  std::string message;
+  bool good = viewTensors(inputs, num_inputs, views, message) &&
+              session->session->encode(views, message);
+  return report(good, message, error);
+}
+
+weir_tensor_list *weir_forward(weir_runner *runner, const char *function,
+                               const weir_tensor *inputs, size_t num_inputs,
+                               weir_error **error) {
+  std::vector<TensorView> views;
+  std::string message;
+  if (report(viewTensors(inputs, num_inputs, views, message), message, error))
+    return nullptr;
   auto list = std::make_unique<weir_tensor_list>();
   bool good = runner->runner.run(views, function ? function : "", list->tensors,
                                  message);
@@ -258,6 +274,7 @@ int weir_generate(weir_session *session, const int32_t *prompt,
   GenerateOptions opts;
   opts.maxNewTokens = options->max_new_tokens;
   opts.ignoreEos = options->ignore_eos != 0;
+  opts.unconstrained = options->unconstrained != 0;
   opts.sampling.temperature = options->temperature;
   opts.sampling.topK = options->top_k;
   opts.sampling.topP = options->top_p;

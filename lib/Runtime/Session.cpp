@@ -459,6 +459,11 @@ bool Session::extendInputs(const std::vector<const void *const *> &inputs,
               "' has no time axis and must be given before extending";
       return false;
     }
+  if (!isEncoded()) {
+    error = std::string("model '") + owner->model().name +
+            "' reads what its encoder gives: encode its input before extending";
+    return false;
+  }
   if (wanted == Outputs::All && !hasAllOutputs()) {
     error = std::string("model '") + owner->model().name +
             "' was compiled for the outputs of last tokens only";

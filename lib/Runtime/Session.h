@@ -10,6 +10,7 @@
 
 #include "CallFrame.h"
 #include "Program.h"
+#include "Safetensors.h"
 #include "State.h"
 
 #include <functional>
@@ -80,6 +81,15 @@ public:
   bool setConstant(const std::string &name, const void *data,
                    const std::vector<int64_t> &shape, std::string &error);
 
+  /// Computes what steps read of an encoder's `inputs`, which are named as
+  /// those of a whole-sequence run (Forward.h) and have a row for each of the
+  /// batch. All rows begin anew at position 0. On an error the session is as it
+  /// was.
+  bool encode(const std::vector<TensorView> &inputs, std::string &error);
+
+  /// Whether steps have what they read of an encoder, or need none.
+  bool isEncoded() const { return encoded || !owner->encoder(); }
+
   /// Whether some result of extending can be had for all tokens.
   bool hasAllOutputs() const;
 
@@ -94,7 +104,7 @@ public:
   size_t arenaBytes() const { return arena.size(); }
   const State &memory() const { return state; }
 
-  /// Puts every row back to position 0.
+  /// Puts every row back to position 0; what was encoded stays.
   void reset();
 
   /// Puts one row back to an earlier position. Histories are cut. A model with
@@ -186,6 +196,7 @@ private:
   std::vector<int64_t> taken, inBlock; ///< steps done, steps in the block
   std::vector<uint8_t> scratch;        ///< densified outputs
   std::vector<int64_t> shapeScratch;   ///< a shape being put together
+  bool encoded = false;
   bool keepLog = false;
   std::vector<RowLog> logs;
   std::vector<std::vector<int32_t>> pendingTokens;

@@ -53,6 +53,10 @@ bool State::create(const weir_model_desc &model, const StateShape &shape,
                   std::to_string(shape.batch);
           return false;
         }
+      } else if (desc.axes[d] == WEIR_AXIS_SOURCE) {
+        // There are none until something is encoded.
+        slot.sourceAxis = d;
+        extent = 0;
       } else if (desc.axes[d] == WEIR_AXIS_CAPACITY) {
         slot.capacityAxis = d;
         if (extent == WEIR_DYNAMIC)
@@ -89,6 +93,46 @@ bool State::create(const weir_model_desc &model, const StateShape &shape,
   highWater = positions;
   held.assign(slotList.size(), positions);
   return true;
+}
+
+bool State::makeMemories(const std::vector<int64_t> &positions,
+                         const std::shared_ptr<Device> &device,
+                         std::string &error) {
+  std::vector<Buffer> buffers(slotList.size());
+  for (size_t s = 0; s < slotList.size(); ++s) {
+    const SlotMemory &slot = slotList[s];
+    if (slot.desc->kind != WEIR_SLOT_MEMORY)
+      continue;
+    std::vector<int64_t> shape = slot.shape;
+    if (slot.sourceAxis >= 0)
+      shape[slot.sourceAxis] = positions[s];
+    int64_t bytes;
+    std::string reason;
+    if (!byteSize(shape, slot.elementBytes, bytes) ||
+        !buffers[s].allocateOn(device, static_cast<size_t>(bytes), Reach::Both,
+                               reason)) {
+      error = std::string("cannot allocate slot '") + slot.desc->name +
+              "' of shape " + shapeToString(shape) +
+              ": encode a smaller batch or less of it";
+      return false;
+    }
+  }
+  for (size_t s = 0; s < slotList.size(); ++s) {
+    SlotMemory &slot = slotList[s];
+    if (slot.desc->kind != WEIR_SLOT_MEMORY)
+      continue;
+    slot.memory = std::move(buffers[s]);
+    if (slot.sourceAxis >= 0)
+      slot.shape[slot.sourceAxis] = positions[s];
+  }
+  return true;
+}
+
+std::vector<int64_t> State::sources() const {
+  std::vector<int64_t> positions;
+  for (const SlotMemory &slot : slotList)
+    positions.push_back(slot.sourceAxis < 0 ? 0 : slot.shape[slot.sourceAxis]);
+  return positions;
 }
 
 size_t State::bytes() const {

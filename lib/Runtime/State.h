@@ -32,6 +32,7 @@ struct SlotMemory {
   std::vector<int64_t> shape; ///< no dynamic extents left
   int32_t batchAxis = -1;
   int32_t capacityAxis = -1; ///< -1 for slots without one
+  int32_t sourceAxis = -1;   ///< likewise
   size_t elementBytes = 0;
   Buffer memory;
 
@@ -59,6 +60,14 @@ public:
   int64_t batch() const { return static_cast<int64_t>(positions.size()); }
   int64_t position(int64_t row) const { return positions[row]; }
   int64_t heldFrom(size_t slot, int64_t row) const { return held[slot][row]; }
+  /// Makes all memories anew, zeroed, for `positions[s]` positions of what an
+  /// encoder reads in slot s. On an error all stay as they are.
+  bool makeMemories(const std::vector<int64_t> &positions,
+                    const std::shared_ptr<Device> &device, std::string &error);
+
+  /// The positions of each slot, as `makeMemories` takes them.
+  std::vector<int64_t> sources() const;
+
   /// All slot memory reserved, in bytes.
   size_t bytes() const;
 
@@ -81,7 +90,8 @@ public:
   void saveCarry(int64_t row, std::vector<uint8_t> &bytes) const;
   void restoreCarry(int64_t row, const std::vector<uint8_t> &bytes);
 
-  /// Copies everything from a state of the same shape.
+  /// Copies everything from a state of the same shape, that of memories
+  /// included.
   void copyFrom(const State &other);
 
   /// Row b becomes what row `from[b]` was.

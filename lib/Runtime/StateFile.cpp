@@ -9,11 +9,12 @@
 //
 //   "WEIRSTA1", u32 format version, u32 batch, u64 weights id,
 //   u32 slots, per slot: string name, u32 dtype, u32 kind, i64 lookback,
-//     u32 rank, i64 extents (WEIR_DYNAMIC for batch and capacity),
+//     u32 rank, i64 extents (WEIR_DYNAMIC for batch, capacity and source), for
+//     MEMORY slots: i64 positions of the source, -1 when none were encoded,
 //   u32 inputs, per input: string name, u64 bytes of one step,
 //   per row: i64 position, u32 pending tokens, i32 tokens,
 //     per HISTORY slot: i64 oldest position held, then its entries up to the
-//       position, per CARRY slot: its contents,
+//       position, per CARRY or MEMORY slot: its contents,
 //     per input: u64 logged steps, their bytes,
 //   u64 FNV-1a hash of all before.
 //
@@ -126,18 +127,19 @@ struct RowParts {
 };
 } // namespace
 
-/// Bytes of a slot per row, and of a history per row and position.
+/// Bytes of a slot per row, and of a history or memory per row and position.
 static size_t entryBytes(const SlotMemory &slot) {
   size_t bytes = slot.elementBytes;
   for (int32_t d = 0; d < slot.desc->rank; ++d)
-    if (d != slot.batchAxis && d != slot.capacityAxis)
+    if (d != slot.batchAxis && d != slot.capacityAxis && d != slot.sourceAxis)
       bytes *= static_cast<size_t>(slot.shape[d]);
   return bytes;
 }
 
 /// The extent as it is compared between sessions.
 static int64_t savedExtent(const SlotMemory &slot, int32_t axis) {
-  return axis == slot.batchAxis || axis == slot.capacityAxis
+  return axis == slot.batchAxis || axis == slot.capacityAxis ||
+                 axis == slot.sourceAxis
              ? WEIR_DYNAMIC
              : slot.shape[static_cast<size_t>(axis)];
 }
@@ -161,6 +163,10 @@ bool Session::save(const std::string &path, std::string &error) const {
     out.number(static_cast<uint32_t>(slot.desc->rank));
     for (int32_t d = 0; d < slot.desc->rank; ++d)
       out.number(savedExtent(slot, d));
+    if (slot.desc->kind == WEIR_SLOT_MEMORY)
+      out.number(!encoded              ? int64_t(-1)
+                 : slot.sourceAxis < 0 ? int64_t(0)
+                                       : slot.shape[slot.sourceAxis]);
   }
   out.number(static_cast<uint32_t>(inputList.size()));
   for (size_t i = 0; i < inputList.size(); ++i) {
@@ -194,8 +200,9 @@ bool Session::save(const std::string &path, std::string &error) const {
 
 /// Reads and checks one row; what is wrong goes to `error`.
 static bool readRow(Reader &in, const State &state, int64_t row,
-                    int64_t maxLength, const std::vector<size_t> &stepBytes,
-                    bool keepLog, RowParts &parts, std::string &error) {
+                    int64_t maxLength, const std::vector<int64_t> &sources,
+                    const std::vector<size_t> &stepBytes, bool keepLog,
+                    RowParts &parts, std::string &error) {
   parts.position = in.number<int64_t>();
   if (in.ok && (parts.position < 0 || parts.position > maxLength)) {
     error = "row " + std::to_string(row) + " stands at position " +
@@ -210,8 +217,11 @@ static bool readRow(Reader &in, const State &state, int64_t row,
     if (pending)
       std::memcpy(parts.pending.data(), at, size_t(pending) * 4);
   }
-  for (const SlotMemory &slot : state.slots()) {
+  for (size_t s = 0; s < state.slots().size(); ++s) {
+    const SlotMemory &slot = state.slots()[s];
     int64_t held = 0, entries = 1;
+    if (slot.sourceAxis >= 0)
+      entries = sources[s];
     if (slot.desc->kind == WEIR_SLOT_POSITION) {
       entries = 0;
     } else if (slot.desc->kind == WEIR_SLOT_HISTORY) {
@@ -250,8 +260,12 @@ static bool readRow(Reader &in, const State &state, int64_t row,
   return true;
 }
 
-/// Checks that the slot table of the file is that of `state`.
-static bool readSlots(Reader &in, const State &state, std::string &error) {
+/// Checks that the slot table of the file is that of `state`, and reads how
+/// many positions its memories have and whether anything was encoded.
+static bool readSlots(Reader &in, const State &state,
+                      std::vector<int64_t> &sources, bool &encoded,
+                      std::string &error) {
+  sources.assign(state.slots().size(), 0);
   uint32_t count = in.number<uint32_t>();
   bool same = count == state.slots().size();
   for (size_t s = 0; same && s < state.slots().size(); ++s) {
@@ -264,6 +278,11 @@ static bool readSlots(Reader &in, const State &state, std::string &error) {
     same &= in.number<uint32_t>() == static_cast<uint32_t>(slot.desc->rank);
     for (int32_t d = 0; same && d < slot.desc->rank; ++d)
       same = in.number<int64_t>() == savedExtent(slot, d);
+    if (same && slot.desc->kind == WEIR_SLOT_MEMORY) {
+      int64_t source = in.number<int64_t>();
+      encoded = source >= 0;
+      sources[s] = std::max<int64_t>(source, 0);
+    }
     if (!same && in.ok)
       error = "its slot '" + name + "' differs from slot '" + slot.desc->name +
               "' of this model";
@@ -301,7 +320,9 @@ bool Session::load(const std::string &path, std::string &error) {
     return fail("it was saved by a model with other weights");
 
   std::string detail;
-  bool good = readSlots(in, state, detail);
+  std::vector<int64_t> sources;
+  bool hasEncoded = false;
+  bool good = readSlots(in, state, sources, hasEncoded, detail);
   good = good && in.number<uint32_t>() == inputList.size();
   for (size_t i = 0; good && i < inputList.size(); ++i) {
     good = in.string() == inputList[i]->name;
@@ -312,13 +333,16 @@ bool Session::load(const std::string &path, std::string &error) {
                                : detail);
   std::vector<RowParts> rows(static_cast<size_t>(opts.batch));
   for (int64_t row = 0; row < opts.batch; ++row)
-    if (!readRow(in, state, row, opts.maxLength, stepBytes, keepLog, rows[row],
-                 detail))
+    if (!readRow(in, state, row, opts.maxLength, sources, stepBytes, keepLog,
+                 rows[row], detail))
       return fail(detail);
   if (!in.ok || in.remaining() != 0)
     return fail("its size does not agree with its contents");
 
-  // Nothing can fail from here on.
+  if (!state.makeMemories(sources, owner->device(), detail))
+    return fail(detail);
+  encoded = hasEncoded;
+  // Nothing but want of scratch memory can fail from here on.
   reset();
   for (int64_t row = 0; row < opts.batch; ++row) {
     RowParts &parts = rows[row];
@@ -363,5 +387,5 @@ bool Session::load(const std::string &path, std::string &error) {
     if (parts.position > 0)
       snapshot(row);
   }
-  return true;
+  return sizeArena(error);
 }

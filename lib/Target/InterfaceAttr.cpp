@@ -70,6 +70,10 @@ static If<T, ModelInterface> visitFields(Visitor &visit, T &model) {
   visit("pad", model.pad);
   visit("add_bos", model.addBos);
   visit("eos", model.eos);
+  visit.optional("decoder_start", model.decoderStart);
+  visit.optional("forced_bos", model.forcedBos);
+  visit.optional("forced_eos", model.forcedEos);
+  visit.optional("suppressed", model.suppressed);
 }
 
 namespace {
@@ -81,6 +85,11 @@ public:
   template <typename T>
   void operator()(StringRef key, const T &field) {
     entries.push_back(builder.getNamedAttr(key, write(field)));
+  }
+  /// One that may be missing.
+  template <typename T>
+  void optional(StringRef key, const T &field) {
+    (*this)(key, field);
   }
   DictionaryAttr finish() { return builder.getDictionaryAttr(entries); }
 
@@ -129,6 +138,12 @@ public:
     Attribute attribute = from ? from.get(key) : Attribute();
     if ((!attribute || !read(attribute, field)) && error.empty())
       error = ("has no proper '" + key + "'").str();
+  }
+  /// One that may be missing.
+  template <typename T>
+  void optional(StringRef key, T &field) {
+    if (from && from.contains(key))
+      (*this)(key, field);
   }
 
 private:

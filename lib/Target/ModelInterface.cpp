@@ -77,6 +77,10 @@ static LogicalResult readSlot(SlotOp slot, SlotInterface &interface) {
   interface.value.axes[axis++] = WEIR_AXIS_BATCH;
   if (slot.getKind() == SlotKind::History)
     interface.value.axes[axis] = WEIR_AXIS_CAPACITY;
+  if (slot.getKind() == SlotKind::Memory &&
+      axis < interface.value.shape.size() &&
+      interface.value.shape[axis] == WEIR_DYNAMIC)
+    interface.value.axes[axis] = WEIR_AXIS_SOURCE;
   interface.kind = static_cast<int32_t>(slot.getKind());
   if (slot.getLookback())
     interface.lookback = *slot.getLookback();
@@ -129,7 +133,7 @@ LogicalResult FunctionReader::readValue(func::FuncOp function, Type type,
     value.limit = limit.getInt();
   if (auto method =
           function->getAttrOfType<StringAttr>(WeirDialect::getMethodAttrName()))
-    labelSequenceAxes(value, method.getValue() != "forward");
+    labelSequenceAxes(value, method.getValue().starts_with("extend"));
   return success();
 }
 
@@ -142,12 +146,15 @@ LogicalResult FunctionReader::read(func::FuncOp function,
       llvm::StringSwitch<int32_t>(method ? method.getValue() : "")
           .Case("", WEIR_METHOD_PLAIN)
           .Case("forward", WEIR_METHOD_FORWARD)
+          .Case("encode", WEIR_METHOD_ENCODE)
           .Case("extend", WEIR_METHOD_EXTEND)
           .Case("extend_last", WEIR_METHOD_EXTEND_LAST)
           .Default(-1);
   if (interface.method < 0)
     return function.emitOpError("has method ")
-           << method << ", expected forward, extend or extend_last";
+           << method << ", expected forward, encode, extend or extend_last";
+  bool extends = interface.method == WEIR_METHOD_EXTEND ||
+                 interface.method == WEIR_METHOD_EXTEND_LAST;
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
     DictionaryAttr attributes = function.getArgAttrDict(i);
     if (!attributes)
@@ -157,8 +164,8 @@ LogicalResult FunctionReader::read(func::FuncOp function,
                          interface.args.emplace_back())))
       return failure();
     const ValueInterface &value = interface.args.back();
-    if (interface.method != WEIR_METHOD_PLAIN && value.role == WEIR_ROLE_DATA &&
-        value.shape.size() >= 2 && value.shape[1] != WEIR_DYNAMIC)
+    if (extends && value.role == WEIR_ROLE_DATA && value.shape.size() >= 2 &&
+        value.shape[1] != WEIR_DYNAMIC)
       interface.time = value.shape[1];
   }
   for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
@@ -169,7 +176,8 @@ LogicalResult FunctionReader::read(func::FuncOp function,
     if (failed(readValue(function, type, attributes,
                          ("result" + llvm::Twine(i)).str(), value)))
       return failure();
-    if (value.role != WEIR_ROLE_SLOT)
+    // Steps update theirs in place.
+    if (value.role != WEIR_ROLE_SLOT || !extends)
       interface.results.push_back(std::move(value));
   }
   return success();
@@ -216,5 +224,11 @@ LogicalResult weir::readModelInterface(ModuleOp module,
     interface.eos.append(eos.asArrayRef().begin(), eos.asArrayRef().end());
   else if (auto eos = model.getAs<DenseI32ArrayAttr>("eos"))
     interface.eos.append(eos.asArrayRef().begin(), eos.asArrayRef().end());
+  readInteger("decoder_start", interface.decoderStart);
+  readInteger("forced_bos", interface.forcedBos);
+  readInteger("forced_eos", interface.forcedEos);
+  if (auto suppressed = model.getAs<ArrayAttr>("suppressed"))
+    for (auto token : suppressed.getAsRange<IntegerAttr>())
+      interface.suppressed.push_back(token.getInt());
   return success();
 }

@@ -219,13 +219,17 @@ void TableEmitter::emitModel(const weir::ModelInterface &model,
       return ConstantPointerNull::get(pointer);
     return place(ConstantDataArray::get(module.getContext(), data));
   };
-  Constant *eos = ConstantPointerNull::get(pointer);
-  if (!model.eos.empty())
-    eos =
-        place(ConstantDataArray::get(module.getContext(), ArrayRef(model.eos)));
+  auto numbers = [&](ArrayRef<int32_t> list) -> Constant * {
+    if (list.empty())
+      return ConstantPointerNull::get(pointer);
+    return place(ConstantDataArray::get(module.getContext(), list));
+  };
   Constant *tokens =
-      structure({number32(model.bos), number32(model.pad), eos,
-                 number32(model.eos.size()), number32(model.addBos)});
+      structure({number32(model.bos), number32(model.pad), numbers(model.eos),
+                 number32(model.eos.size()), number32(model.addBos),
+                 number32(model.decoderStart), number32(model.forcedBos),
+                 number32(model.forcedEos), number32(model.suppressed.size()),
+                 numbers(model.suppressed)});
   Constant *table = structure(
       {number32(WEIR_ABI_VERSION), number32(model.functions.size()),
        number32(model.slots.size()), number32(model.maxBlock), text(model.name),

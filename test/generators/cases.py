@@ -42,6 +42,10 @@ class Case:
     pad: str = ""
     inputs: dict = field(default_factory=dict)
     decoder: int = 0
+    # What generation_config.json says besides.
+    generation: dict = field(default_factory=dict)
+    # What a decoder begins with whose configuration does not say.
+    start: int = 0
     attention: str = "eager"
     init: bool = True
     tolerance: float = 2e-4

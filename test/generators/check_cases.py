@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "Execution" / "Inputs"))
 from checks import Failed, Tally, run
@@ -55,12 +55,29 @@ def check_forward(program, folder, suffix, meta, work):
     )
 
 
-def check_generation(program, folder, meta):
+def write_source(folder, work):
+    """What an encoder reads to generate from: the first row, in a file."""
+    inputs = load_file(folder / "inputs.safetensors")
+    path = work / "source.safetensors"
+    first = {
+        name: np.ascontiguousarray(rows[:1])
+        for name, rows in inputs.items()
+        if not name.startswith("decoder_")
+    }
+    save_file(first, path)
+    return path
+
+
+def check_generation(program, folder, meta, work):
     case = json.loads((folder / "generate.json").read_text())
+    prompt = ",".join(map(str, case["prompt"]))
+    given = ["--tokens", prompt]
+    if "encoder_input" in case:
+        given = ["--inputs", write_source(folder, work), "--unconstrained"]
+        given += ["--decoder-tokens", prompt]
     text = run(
         program,
-        "--tokens",
-        ",".join(map(str, case["prompt"])),
+        *given,
         "-n",
         case["max_new_tokens"],
         "--ignore-eos",
@@ -74,6 +91,25 @@ def check_generation(program, folder, meta):
             if margin < tie:
                 return f"tie at token {i}"
             raise Failed(f"token {i} is {token}, expected {want} (margin {margin:.2e})")
+    return f"{len(tokens)} tokens"
+
+
+def check_search(program, folder, work):
+    """The text that transformers' own greedy search writes."""
+    case = json.loads((folder / "generate.json").read_text())
+    said = json.loads((folder / "generation_config.json").read_text())
+    given = ["--decoder-tokens", case["prompt"][0]]
+    if "decoder_start_token_id" in said:
+        given = []
+    source = write_source(folder, work)
+    text = run(
+        program,
+        *("--inputs", source, "-n", case["max_new_tokens"], "--print-tokens"),
+        *given,
+    )
+    tokens = [int(token) for token in text.split(",")]
+    if tokens != case["search"]:
+        raise Failed(f"{tokens}, expected {case['search']}")
     return f"{len(tokens)} tokens"
 
 
@@ -113,8 +149,13 @@ def main():
                     )
             if (folder / "generate.json").exists():
                 tally.attempt(
-                    f"{name} generate", lambda: check_generation(program, folder, meta)
+                    f"{name} generate",
+                    lambda: check_generation(program, folder, meta, work),
                 )
+                if "search" in (folder / "generate.json").read_text():
+                    tally.attempt(
+                        f"{name} search", lambda: check_search(program, folder, work)
+                    )
     return tally.finish()
 
 

@@ -41,11 +41,15 @@ def t5(model, *, decoder=13, pad="right", **options):
         relative_attention_max_distance=30,
     )
     return Case(
-        model, {**config, **options}, decoder=decoder, pad=pad, generate=False
+        model,
+        {**config, **options},
+        decoder=decoder,
+        pad=pad,
+        generate=decoder > 0,
     )
 
 
-def bart(model, *, inputs=None, spell=None, **options):
+def bart(model, *, inputs=None, spell=None, generation=None, **options):
     """The same in the manner of BART."""
     config = dict(
         vocab_size=151,
@@ -66,8 +70,8 @@ def bart(model, *, inputs=None, spell=None, **options):
         decoder=13,
         pad="right",
         inputs=inputs or {},
-        generate=False,
         spell=spell,
+        generation=generation or {},
     )
 
 
@@ -186,7 +190,17 @@ ENCODER_CASES = {
         decoder_attention_heads=16,
         spell=lambda config: config.pop("decoder_attention_heads"),
     ),
-    "mbart_untied": bart("MBartForConditionalGeneration", tie_word_embeddings=False),
+    # A language is asked for, and two tokens are never written.
+    "mbart_untied": bart(
+        "MBartForConditionalGeneration",
+        tie_word_embeddings=False,
+        generation=dict(
+            decoder_start_token_id=9,
+            forced_bos_token_id=7,
+            bad_words_ids=[[14]],
+            suppress_tokens=[19],
+        ),
+    ),
     "pegasus": bart("PegasusForConditionalGeneration"),
     "blenderbot": bart("BlenderbotForConditionalGeneration"),
     "blenderbot_small": bart("BlenderbotSmallForConditionalGeneration"),

@@ -28,7 +28,7 @@ from unittest import mock
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from cases import CASES
 from decoder_cases import DECODER_CASES
@@ -119,15 +119,32 @@ def write_run(folder, suffix, model, inputs, pad):
     return name, results.std().item()
 
 
-def decode(model, prompt):
-    """Greedy tokens and the margin of each choice over the next best."""
+def decode(model, prompt, source):
+    """Greedy tokens and the margin of each choice over the next best. `source` is
+    what an encoder reads, if there is one."""
     ids, margins = list(prompt), []
+    name = "decoder_input_ids" if source else "input_ids"
     for _ in range(NEW_TOKENS):
-        logits = run(model, {"input_ids": torch.tensor(ids)})[1][-1]
+        logits = run(model, source | {name: torch.tensor(ids)})[1][-1]
         best = torch.topk(logits, 2).values
         margins.append((best[0] - best[1]).item())
         ids.append(int(logits.argmax()))
     return ids[len(prompt) :], margins
+
+
+def search(model, source):
+    """What transformers writes itself by greedy search, with what its
+    configuration forces and suppresses; without the token it begins with."""
+    inputs = {name: tokens[None] for name, tokens in source.items()}
+    with torch.no_grad():
+        ids = model.generate(
+            **inputs,
+            do_sample=False,
+            num_beams=1,
+            max_new_tokens=NEW_TOKENS,
+            use_cache=False,
+        )
+    return ids[0, 1:].tolist()
 
 
 def initialising(cls, enabled):
@@ -148,6 +165,8 @@ def make(name, case, folder):
     with initialising(cls, case.init):
         model = cls(config).eval()
     fill(model, generator)
+    for key, value in case.generation.items():
+        setattr(model.generation_config, key, value)
     options = {"max_shard_size": case.shards} if case.shards else {}
     options["save_original_format"] = not case.fused
     model.to(getattr(torch, case.dtype)).save_pretrained(folder, **options)
@@ -198,8 +217,22 @@ def make(name, case, folder):
         write_run(folder, "_long", model, inputs, "")
     if case.generate:
         # Long enough for what depends on the length (longrope).
-        prompt = inputs["input_ids"][0, :35].tolist()
-        tokens, margins = decode(model, prompt)
+        prompt, source, more = inputs["input_ids"][0, :35].tolist(), {}, {}
+        if case.decoder:
+            start = model.generation_config.decoder_start_token_id
+            prompt = [case.start if start is None else start]
+            model.generation_config.decoder_start_token_id = prompt[0]
+            inputs = load_file(folder / "inputs.safetensors")
+            source = {
+                name: tokens[0]
+                for name, tokens in inputs.items()
+                if not name.startswith("decoder_")
+            }
+            more = dict(
+                encoder_input="row 0 of inputs.safetensors",
+                search=search(model, source),
+            )
+        tokens, margins = decode(model, prompt, source)
         (folder / "generate.json").write_text(
             json.dumps(
                 dict(
@@ -207,6 +240,7 @@ def make(name, case, folder):
                     tokens=tokens,
                     margins=margins,
                     max_new_tokens=NEW_TOKENS,
+                    **more,
                 )
             )
         )

@@ -38,6 +38,21 @@ HistoryNeed AttentionOp::getHistoryNeed(OpOperand &operand) {
   return HistoryNeed::last(std::max<int64_t>(*reach.behind + 1, 1));
 }
 
+bool AttentionOp::isPointwiseInTimeOf(function_ref<bool(Value)> hasTime) {
+  // Queries have positions of their own sequence, of which masks and regions
+  // must not know.
+  if (!isa<FullMaskAttr>(getMask().getExpression()) || getOffset() ||
+      getBlockList() || getPathKey())
+    return false;
+  for (Region *region : {&getWhere(), &getScore()})
+    if (!region->empty() &&
+        !region->front().getArguments().take_back(2).front().use_empty())
+      return false;
+  return llvm::none_of(ValueRange{getKey(), getValue()},
+                       [&](Value value) { return hasTime(value); }) &&
+         (!getKeyBias() || !hasTime(getKeyBias()));
+}
+
 FailureOr<SmallVector<Value>>
 AttentionOp::buildStep(OpBuilder &builder, StreamingContext &context) {
   FailureOr<Value> key =

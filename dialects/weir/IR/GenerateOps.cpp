@@ -190,6 +190,16 @@ static std::optional<std::string> findMismatch(FunctionOpInterface function,
           .str();
     callee.logits = i;
   }
+  for (unsigned argument : callee.slots) {
+    Attribute name = function.getArgAttr(argument, slot);
+    if (llvm::none_of(llvm::seq(function.getNumResults()), [&](unsigned i) {
+          return function.getResultAttr(i, slot) == name;
+        }))
+      return ("argument " + Twine(argument) +
+              " is a slot that no result gives, the memory of an encoder, "
+              "which a decode loop does not have")
+          .str();
+  }
   if (!callee.logits)
     return std::string("it returns no logits");
   return std::nullopt;

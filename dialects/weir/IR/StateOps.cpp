@@ -27,6 +27,15 @@ LogicalResult SlotOp::verify() {
     return emitOpError("has type ")
            << type << ", expected dynamic extents for the batch"
            << (getKind() == SlotKind::History ? " and the capacity" : "");
+  // slot_c4
+  int64_t others = axes + (getKind() == SlotKind::Memory);
+  if (ArrayRef<int64_t> shape = type.getShape();
+      llvm::any_of(shape.drop_front(std::min<int64_t>(others, type.getRank())),
+                   ShapedType::isDynamic) ||
+      (getStacked() && type.isDynamicDim(0)))
+    return emitOpError("has type ")
+           << type << ", expected static extents but for the batch and "
+           << (getKind() == SlotKind::Memory ? "positions" : "the capacity");
   // slot_c3
   if (IntegerAttr lookback = getLookbackAttr();
       lookback && lookback.getInt() <= 0)

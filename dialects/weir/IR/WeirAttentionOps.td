@@ -22,7 +22,7 @@ def Weir_AttentionNormalize : I32EnumAttr<"AttentionNormalize",
 
 def Weir_AttentionOp : Weir_Op<"attention", [Pure, AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<Weir_ReferenceInterface>,
-    DeclareOpInterfaceMethods<Weir_StreamingInterface>,
+    DeclareOpInterfaceMethods<Weir_StreamingInterface, ["isPointwiseInTimeOf"]>,
     DeclareOpInterfaceMethods<Weir_BlockMapInterface, ["getTransferTypes",
       "getCarriedParts", "buildTransferInit", "buildSummary",
       "buildComposition", "buildApplication"]>]> {

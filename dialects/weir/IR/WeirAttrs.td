@@ -248,7 +248,8 @@ def Weir_RotaryLayout : I32EnumAttr<"RotaryLayout",
 def Weir_SlotKind : I32EnumAttr<"SlotKind", "how a state slot remembers", [
     I32EnumAttrCase<"Position", 0, "position">,
     I32EnumAttrCase<"History", 1, "history">,
-    I32EnumAttrCase<"Carry", 2, "carry">
+    I32EnumAttrCase<"Carry", 2, "carry">,
+    I32EnumAttrCase<"Memory", 3, "memory">
   ]> {
   let cppNamespace = "::weir";
 }

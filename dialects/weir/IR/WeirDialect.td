@@ -34,7 +34,8 @@ def Weir_Dialect : Dialect {
     - `weir.limit` on an argument: what its numbers are below, or row lengths at
       most.
     - `weir.slot` on an argument or result: the `weir.slot` it carries.
-    - `weir.method` on a function: `forward`, `extend` or `extend_last`.
+    - `weir.method` on a function: `forward`, `encode`, `extend` or
+      `extend_last`.
     - `weir.reason` on an op: why its schedule is what it is.
     - `weir.model` on a module: name, vocabulary, special tokens.
     - `weir.stage`, `weir.options`, `weir.checkpoint` and `weir.interface` on a

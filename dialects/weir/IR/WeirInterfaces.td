@@ -75,6 +75,14 @@ def Weir_StreamingInterface : OpInterface<"StreamingInterface"> {
         blocks freely.
       }],
       "bool", "isTimePointwise", (ins), "", [{ return false; }]>,
+    InterfaceMethod<[{
+        The same where of the operands only those have time for which `hasTime`
+        holds, and the others are there as a whole, such as the keys and values
+        of another sequence.
+      }],
+      "bool", "isPointwiseInTimeOf",
+      (ins "::llvm::function_ref<bool(::mlir::Value)>":$hasTime), "",
+      [{ return $_op.isTimePointwise(); }]>,
   ];
 }
 

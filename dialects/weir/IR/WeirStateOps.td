@@ -16,12 +16,15 @@ def Weir_SlotOp : Weir_Op<"slot", [Symbol]> {
   let description = [{
     Declares a part of the state that `weir-derive-streaming` derived. Axes of
     `type` are, in order: the layers (when `stacked`), the batch, the capacity
-    (of a `history`), and the rest. Batch and capacity are dynamic.
+    (of a `history`), and the rest. Batch and capacity are dynamic. A `memory` is
+    what `@encode` gives of another sequence, whose positions are its axis behind
+    the batch where that is dynamic; steps read it.
 
     - (C1) `position` slots are `[batch]` of i32 and not stacked.
     - (C2) The batch axis is dynamic, and so is a history's capacity.
     - (C3) `lookback`, where given, is the number of past positions that are
       ever read, the present one included, and positive.
+    - (C4) Other axes are static, but for the positions of a memory.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name,
     TypeAttrOf<AnyRankedTensor>:$type, Weir_SlotKind:$kind,

@@ -64,9 +64,9 @@ public:
 
   void seedArguments(func::FuncOp function, ModuleOp module);
   LogicalResult visitBlock(Block &block);
+  LogicalResult visitOp(Operation *op);
 
 private:
-  LogicalResult visitOp(Operation *op);
   LogicalResult visitStack(StackOp op);
   LogicalResult visitStreaming(StreamingInterface op);
   LogicalResult visitLinalg(linalg::LinalgOp op);
@@ -114,6 +114,20 @@ FailureOr<AxisFlow> AxisFlow::compute(func::FuncOp function, ModuleOp module,
   walker.seedArguments(function, module);
   if (flow.isPresent() && failed(walker.visitBlock(function.front())))
     return failure();
+  return flow;
+}
+
+FailureOr<AxisFlow> AxisFlow::follow(ValueRange seeds,
+                                     ArrayRef<Operation *> ops,
+                                     SequenceAxis axis,
+                                     std::optional<AxisRefusal> &refusal) {
+  AxisFlow flow;
+  Walker walker(flow, axis, AxisTrust::Derived, refusal);
+  for (Value seed : seeds)
+    flow.states[seed] = axis;
+  for (Operation *op : ops)
+    if (failed(walker.visitOp(op)))
+      return failure();
   return flow;
 }
 
@@ -263,6 +277,8 @@ LogicalResult AxisFlow::Walker::visitStack(StackOp op) {
 }
 
 LogicalResult AxisFlow::Walker::visitStreaming(StreamingInterface op) {
+  bool isPointwise = op.isPointwiseInTimeOf(
+      [&](Value value) { return flow.getAxis(value).has_value(); });
   for (OpOperand &operand : op->getOpOperands()) {
     unsigned number = operand.getOperandNumber();
     std::optional<int64_t> at = flow.getAxis(operand.get());
@@ -271,7 +287,7 @@ LogicalResult AxisFlow::Walker::visitStreaming(StreamingInterface op) {
                             " on axis " + Twine(*at) + ", expected axis " +
                             Twine(static_cast<int64_t>(axis)));
     auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-    if (!isWholeSequence() || !type || type.getRank() < 2)
+    if (!isWholeSequence() || isPointwise || !type || type.getRank() < 2)
       continue;
     HistoryNeed need = op.getHistoryNeed(operand);
     if (need.kind == HistoryNeed::Kind::Pointwise)

@@ -52,6 +52,13 @@ public:
                                            SequenceAxis axis, AxisTrust trust,
                                            std::optional<AxisRefusal> &refusal);
 
+  /// The same from `seeds`, which have it, through `ops`, which come in order
+  /// and are taken on trust.
+  static mlir::FailureOr<AxisFlow> follow(mlir::ValueRange seeds,
+                                          llvm::ArrayRef<mlir::Operation *> ops,
+                                          SequenceAxis axis,
+                                          std::optional<AxisRefusal> &refusal);
+
   /// Whether any argument has the axis.
   bool isPresent() const { return origin.has_value(); }
 

@@ -16,6 +16,10 @@
 //   readers. The new block is appended where the value is defined, and readers
 //   get the newest state of the slot. Histories that one op reads look back
 //   equally far.
+// - Of several sequences, the one of the results is streamed; what steps read
+// of
+//   the others is computed in @encode (CutEncoder.cpp), and is arguments of the
+//   function that time is followed through.
 // - Inside a stack, a slot has a leading axis for the layers of the kind. It
 //   is threaded through the stack as one more carried value, which kinds that
 //   do not use it hand through. Nested stacks multiply their layer counts.
@@ -27,6 +31,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "AxisFlow.h"
+#include "CutEncoder.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Iterators.h"
@@ -345,10 +350,12 @@ LogicalResult StepBuilder::buildOp(Operation *op) {
     return buildStack(stack);
   OpBuilder &builder = scopes.back()->builder;
   auto streaming = dyn_cast<StreamingInterface>(op);
-  bool hasTime = llvm::any_of(op->getOperands(), [&](Value operand) {
+  auto hasTime = [&](Value operand) {
     return flow.getAxis(operand).has_value();
-  });
-  if (!streaming || !hasTime) {
+  };
+  if (!streaming || llvm::none_of(op->getOperands(), hasTime) ||
+      (streaming.isPointwiseInTimeOf(hasTime) &&
+       !streaming.isTimePointwise())) {
     builder.clone(*op, mapping);
     return success();
   }
@@ -606,43 +613,68 @@ static void streamDecodeLoops(func::FuncOp forward, func::FuncOp step) {
   });
 }
 
-/// Why @forward cannot stream when it takes several sequences: a state has the
-/// past of one.
-static std::optional<AxisRefusal> checkSequences(func::FuncOp forward) {
-  for (BlockArgument argument : forward.getArguments()) {
-    auto sequence = forward.getArgAttrOfType<IntegerAttr>(
-        argument.getArgNumber(), WeirDialect::getSequenceAttrName());
-    if (sequence && sequence.getInt() != 0)
-      return AxisRefusal{argument.getLoc(),
-                         "this model reads several sequences, such as an "
-                         "encoder's and a decoder's",
-                         std::nullopt};
+/// The sequence that results of `forward` belong to, or a refusal.
+static std::optional<int64_t>
+findDecodedSequence(func::FuncOp forward, std::optional<AxisRefusal> &refusal) {
+  std::optional<int64_t> decoded;
+  for (unsigned i = 0; i < forward.getNumResults(); ++i) {
+    auto attribute = forward.getResultAttrOfType<IntegerAttr>(
+        i, WeirDialect::getSequenceAttrName());
+    int64_t sequence = attribute ? attribute.getInt() : 0;
+    if (decoded && *decoded != sequence) {
+      refusal =
+          AxisRefusal{forward.getLoc(), "results belong to several sequences",
+                      std::nullopt};
+      return std::nullopt;
+    }
+    decoded = sequence;
   }
-  return std::nullopt;
+  return decoded.value_or(0);
 }
 
-/// Derives, or sets `refusal`. Nothing is derived where time does not occur.
-static StreamingFunctions derive(func::FuncOp forward,
-                                 std::optional<AxisRefusal> &refusal) {
-  refusal = checkSequences(forward);
-  if (refusal)
-    return {};
-  FailureOr<AxisFlow> flow =
-      AxisFlow::compute(forward, forward->getParentOfType<ModuleOp>(), TimeAxis,
-                        AxisTrust::WholeSequence, refusal);
+/// Whether `forward` takes any sequence besides `decoded`.
+static bool hasOthers(func::FuncOp forward, int64_t decoded) {
+  return llvm::any_of(forward.getArguments(), [&](BlockArgument argument) {
+    auto attribute = forward.getArgAttrOfType<IntegerAttr>(
+        argument.getArgNumber(), WeirDialect::getSequenceAttrName());
+    return (attribute ? attribute.getInt() : 0) != decoded;
+  });
+}
+
+/// Adds the slots of the memories to the module of `forward`, and names them on
+/// what carries them.
+static void declareMemories(func::FuncOp forward, EncoderCut &cut,
+                            SymbolTable &symbols) {
+  StringRef attrName = WeirDialect::getSlotAttrName();
+  unsigned first = cut.decode.getNumArguments() - cut.memories.size();
+  for (auto [index, memory] : llvm::enumerate(cut.memories)) {
+    symbols.insert(memory, Block::iterator(forward));
+    auto symbol = FlatSymbolRefAttr::get(memory.getSymNameAttr());
+    cut.encode.setResultAttr(index, attrName, symbol);
+    cut.decode.setArgAttr(first + index, attrName, symbol);
+  }
+}
+
+/// Derives the steps of `whole`, which is `forward` or what is left of it
+/// behind the other sequences, or sets `refusal`.
+static StreamingFunctions deriveSteps(func::FuncOp forward, func::FuncOp whole,
+                                      std::optional<AxisRefusal> &refusal) {
+  auto module = forward->getParentOfType<ModuleOp>();
+  FailureOr<AxisFlow> flow = AxisFlow::compute(
+      whole, module, TimeAxis, AxisTrust::WholeSequence, refusal);
   if (failed(flow) || !flow->isPresent())
     return {};
-  refusal = checkArguments(forward, *flow);
+  refusal = checkArguments(whole, *flow);
   if (refusal)
     return {};
-  Value lengths = findLengths(forward);
-  StepBuilder builder(forward, *flow, lengths, refusal);
+  Value lengths = findLengths(whole);
+  StepBuilder builder(whole, *flow, lengths, refusal);
   func::FuncOp extend = builder.build();
   if (!extend)
     return {};
   eraseDead(extend);
 
-  SymbolTable symbols(forward->getParentOfType<ModuleOp>());
+  SymbolTable symbols(module);
   declareSlots(forward, extend, builder.getSlots(), symbols);
   StringRef method = WeirDialect::getMethodAttrName();
   MLIRContext *context = forward.getContext();
@@ -660,7 +692,38 @@ static StreamingFunctions derive(func::FuncOp forward,
     return {};
   eraseDead(last);
   streamDecodeLoops(forward, last);
-  return {extend, last};
+  return {func::FuncOp(), extend, last};
+}
+
+/// Derives, or sets `refusal`. Nothing is derived where time does not occur.
+static StreamingFunctions derive(func::FuncOp forward,
+                                 std::optional<AxisRefusal> &refusal) {
+  std::optional<int64_t> decoded = findDecodedSequence(forward, refusal);
+  if (!decoded)
+    return {};
+  if (!hasOthers(forward, *decoded))
+    return deriveSteps(forward, forward, refusal);
+  FailureOr<EncoderCut> cut = cutEncoder(forward, *decoded, refusal);
+  if (failed(cut))
+    return {};
+  SymbolTable symbols(forward->getParentOfType<ModuleOp>());
+  declareMemories(forward, *cut, symbols);
+  eraseDead(cut->encode);
+  eraseDead(cut->decode);
+  StreamingFunctions functions = deriveSteps(forward, cut->decode, refusal);
+  cut->decode.erase();
+  if (!functions.extend || cut->memories.empty()) {
+    cut->encode.erase();
+    for (SlotOp memory : cut->memories)
+      symbols.erase(memory);
+    return functions;
+  }
+  functions.encode = cut->encode;
+  functions.encode->setAttr(WeirDialect::getMethodAttrName(),
+                            StringAttr::get(forward.getContext(), "encode"));
+  functions.encode.setVisibility(forward.getVisibility());
+  symbols.insert(functions.encode, std::next(Block::iterator(forward)));
+  return functions;
 }
 
 /// Where `loc` is, for people: `file:line:column` where there is one.

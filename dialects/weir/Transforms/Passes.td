@@ -73,6 +73,10 @@ def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
     (`weir.slot`s), `@extend` and `@extend_last` (docs/adr/004), which are
     private when the function is. The time axis
     is followed by dataflow; each value whose past is read gets one history.
+    Of a function of several sequences, such as an encoder's and a decoder's,
+    `@encode` computes what depends on all but that of the results, and steps
+    read the part of it that they need as slots of the kind `memory`
+    (docs/adr/014).
     Each `weir.generate` over the function goes over to `@extend_last`.
     What cannot stream is an error at its location, or with `require=false` a
     missed remark and the module attribute `weir.no_streaming`.

@@ -38,6 +38,8 @@ struct DeriveStreamingOptions {
 
 /// The streaming steps of a function; null where none were derived.
 struct StreamingFunctions {
+  /// Of functions of several sequences alone.
+  mlir::func::FuncOp encode;
   mlir::func::FuncOp extend;
   mlir::func::FuncOp extendLast;
 };

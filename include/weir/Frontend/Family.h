@@ -141,6 +141,10 @@ struct ModelFacts {
   bool lengthIsFixed = false;
   /// Tokens that the family takes when the configuration does not name them.
   std::optional<int64_t> bos, eos;
+  /// Whether a decoder reads what an encoder gives; all else is the decoder's.
+  bool hasEncoder = false;
+  /// Tokens that it begins to write with, and ends with, likewise.
+  std::optional<int64_t> decoderStart, forcedEos;
 };
 
 /// A family of models that share a graph.

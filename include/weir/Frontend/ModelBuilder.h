@@ -209,6 +209,9 @@ public:
   /// Another input like these, of zeros where it is not given; right behind
   /// `beginForward`. Its numbers are below `limit`, or any where that is 0.
   mlir::Value addOptionalInput(llvm::StringRef name, int64_t limit = 0);
+  /// Has rows of the first sequence no longer than `limit`, where the model as
+  /// a whole is told of another one's.
+  void limitLengths(int64_t limit);
   /// Token ids of another sequence, whose rows have lengths of their own, at
   /// most `limit` tokens unless that is 0; `prefix` is in front of the names.
   mlir::Value addSequence(llvm::StringRef prefix, int64_t limit = 0);

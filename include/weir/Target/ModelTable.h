@@ -46,7 +46,7 @@ struct ValueInterface {
 struct FunctionInterface {
   std::string name;
   std::vector<ValueInterface> args;
-  std::vector<ValueInterface> results; ///< without state slots
+  std::vector<ValueInterface> results; ///< without slots updated in place
   int32_t method = 0;                  ///< weir_method
   int64_t time = INT64_MIN;
 };
@@ -95,6 +95,9 @@ struct ModelInterface {
   std::vector<uint8_t> tokenizer;
   int32_t bos = -1, pad = -1, addBos = 0;
   llvm::SmallVector<int32_t> eos;
+  /// Of models with an encoder.
+  int32_t decoderStart = -1, forcedBos = -1, forcedEos = -1;
+  llvm::SmallVector<int32_t> suppressed;
   /// None where the host computes all.
   std::optional<DeviceInterface> device;
   /// Whether entry points, which are code for x86 then, make zeros of results

@@ -307,9 +307,28 @@ static void dropIdleWrites(ModuleOp module) {
   });
 }
 
+/// Keeps bufferisation from writing into slots that `function` only reads, the
+/// memories of an encoder.
+static void protectMemories(func::FuncOp function) {
+  StringRef slotName = WeirDialect::getSlotAttrName();
+  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+    Attribute slot = function.getArgAttr(i, slotName);
+    if (slot && llvm::none_of(
+                    llvm::seq(function.getNumResults()), [&](unsigned result) {
+                      return function.getResultAttr(result, slotName) == slot;
+                    }))
+      function.setArgAttr(
+          i, bufferization::BufferizationDialect::kWritableAttrName,
+          BoolAttr::get(function.getContext(), false));
+  }
+}
+
 namespace {
 struct CarryInPlacePass : weir::impl::CarryInPlaceBase<CarryInPlacePass> {
   void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal())
+        protectMemories(function);
     bufferization::OneShotBufferizationOptions options;
     options.bufferizeFunctionBoundaries = true;
     options.allowReturnAllocsFromLoops = true;

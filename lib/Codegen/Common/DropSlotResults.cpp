@@ -25,7 +25,11 @@ static LogicalResult dropSlots(func::FuncOp function) {
   BitVector dropped(function.getNumResults());
   for (unsigned i = 0; i < function.getNumResults(); ++i) {
     Attribute slot = function.getResultAttr(i, slotName);
-    if (!slot)
+    // What an encoder gives is no state that it took.
+    auto isSlot = [&](unsigned argument) {
+      return function.getArgAttr(argument, slotName) == slot;
+    };
+    if (!slot || llvm::none_of(llvm::seq(function.getNumArguments()), isSlot))
       continue;
     Value returned = terminator->getOperand(i);
     while (auto cast = returned.getDefiningOp<memref::CastOp>())

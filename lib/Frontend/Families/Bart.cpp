@@ -37,7 +37,7 @@ DecoderConfig weir::getBartDefaults() {
   config.activation = "gelu";
   config.tied = true;
   config.bos = 0;
-  config.eos = 2;
+  config.eos = config.decoderStart = config.forcedEos = 2;
   config.rotates = false;
   config.readsKVHeads = false;
   config.readsHeadDim = false;
@@ -164,6 +164,7 @@ static ModelFacts buildPLBart(ModelBuilder &builder, ConfigReader &reader,
                               const FamilyRequest &request) {
   DecoderConfig defaults = getBartDefaults();
   defaults.vocabSize = 50005;
+  defaults.decoderStart = std::nullopt;
   defaults.hidden = 768;
   defaults.inner = 3072;
   defaults.layers = 6;
@@ -178,10 +179,12 @@ static ModelFacts buildPLBart(ModelBuilder &builder, ConfigReader &reader,
 
 static ModelFacts buildMBart(ModelBuilder &builder, ConfigReader &reader,
                              const FamilyRequest &request) {
+  DecoderConfig defaults = getBartDefaults();
+  defaults.decoderStart = std::nullopt;
   BartOptions options;
   options.preNorm = true;
   BartModel model;
-  readBart(reader, builder, request, getBartDefaults(), options, model);
+  readBart(reader, builder, request, defaults, options, model);
   return build(builder, reader, request, model);
 }
 
@@ -190,7 +193,8 @@ static ModelFacts buildPegasus(ModelBuilder &builder, ConfigReader &reader,
   DecoderConfig defaults = getBartDefaults();
   defaults.sinusoids = true;
   defaults.bos = std::nullopt;
-  defaults.eos = 1;
+  defaults.eos = defaults.forcedEos = 1;
+  defaults.decoderStart = 0;
   BartOptions options;
   options.preNorm = true;
   options.embedNorm = false;
@@ -209,7 +213,7 @@ static ModelFacts buildBlenderbot(ModelBuilder &builder, ConfigReader &reader,
   defaults.layers = 2;
   defaults.heads = 32;
   defaults.trainedLength = 128;
-  defaults.bos = 1;
+  defaults.bos = defaults.decoderStart = 1;
   BartOptions options;
   options.decoderLayers = 24;
   options.preNorm = true;
@@ -228,7 +232,7 @@ static ModelFacts buildBlenderbotSmall(ModelBuilder &builder,
   defaults.inner = 2048;
   defaults.layers = 8;
   defaults.trainedLength = 512;
-  defaults.bos = 1;
+  defaults.bos = defaults.decoderStart = 1;
   BartOptions options;
   options.positionOffset = 0;
   BartModel model;
@@ -243,7 +247,8 @@ static ModelFacts buildMarian(ModelBuilder &builder, ConfigReader &reader,
   defaults.vocabSize = 58101;
   defaults.sinusoids = true;
   defaults.bos = std::nullopt;
-  defaults.eos = 0;
+  defaults.eos = defaults.forcedEos = 0;
+  defaults.decoderStart = 58100;
   BartOptions options;
   options.embedNorm = false;
   options.positionOffset = 0;

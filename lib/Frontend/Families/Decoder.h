@@ -167,7 +167,7 @@ struct DecoderConfig {
   std::string activation = "silu";
   bool tied = false;
   /// Tokens that `ModelFacts` speaks of.
-  std::optional<int64_t> bos, eos;
+  std::optional<int64_t> bos, eos, decoderStart, forcedEos;
 
   bool queryBias = false, keyBias = false, valueBias = false;
   bool outputBias = false, mlpBias = false, headBias = false;
@@ -222,7 +222,7 @@ struct DecoderConfig {
   /// for padding and is not counted.
   int64_t positionOffset = 0;
   /// Adds to embeddings of tokens what tells their positions, `[batch, time]`,
-  /// where that is no table.
+  /// or their numbers where padding is not counted, where that is no table.
   std::function<mlir::Value(mlir::Value tokens, mlir::Value positions)>
       addPositions;
   bool skipsPadding = false;

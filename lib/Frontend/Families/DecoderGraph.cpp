@@ -615,7 +615,9 @@ Value DecoderGraph::buildEmbedding(Value ids, const std::string &table) {
     x = buildNorm(x, keys.embedNorm);
   positions = b.positions(ids);
   if (config.addPositions)
-    x = config.addPositions(x, positions);
+    x = config.addPositions(
+        x, config.skipsPadding ? countTokens(b, ids, config.positionOffset - 1)
+                               : positions);
   if (!keys.positions.empty())
     x = b.add(x, buildPositions(ids));
   for (auto [table, numbers] : llvm::zip(config.tokenTables, tokenNumbers))
@@ -693,12 +695,19 @@ ModelFacts weir::buildEncoderDecoder(ModelBuilder &b, ConfigReader &reader,
                                      const FamilyRequest &request,
                                      DecoderSpec &encoder,
                                      DecoderSpec &decoder) {
-  ModelFacts facts = getFacts(encoder.config, encoder.keys);
+  // Where there is a decoder, lengths and tokens are its own.
+  const DecoderSpec &last = request.encoderOnly ? encoder : decoder;
+  ModelFacts facts = getFacts(last.config, last.keys);
+  facts.hasEncoder = !request.encoderOnly;
+  facts.decoderStart = last.config.decoderStart;
+  facts.forcedEos = last.config.forcedEos;
   reader.finish(/*hasEncoder=*/true);
   if (reader.hasFailed())
     return facts;
   DecoderGraph reading(b, encoder.config, encoder.keys);
   Value ids = b.beginForward();
+  if (!request.encoderOnly && !encoder.keys.positions.empty())
+    b.limitLengths(encoder.config.trainedLength);
   reading.addInputs();
   Value x = reading.buildEmbedding(ids, encoder.keys.embed + ".weight");
   x = reading.buildHead(reading.buildLayers(x), "");
@@ -706,9 +715,7 @@ ModelFacts weir::buildEncoderDecoder(ModelBuilder &b, ConfigReader &reader,
     b.endForward("last_hidden_state", x);
     return facts;
   }
-  bool isFixed = !decoder.keys.positions.empty();
-  Value written =
-      b.addSequence("decoder_", isFixed ? decoder.config.trainedLength : 0);
+  Value written = b.addSequence("decoder_", /*limit=*/0);
   DecoderGraph writing(b, decoder.config, decoder.keys, /*memory=*/x);
   TokenTables tables = resolveTables(
       b.getCheckpoint(), decoder.keys.embed + ".weight",

@@ -19,6 +19,7 @@ static ModelFacts buildLed(ModelBuilder &builder, ConfigReader &reader,
                            const FamilyRequest &request) {
   DecoderConfig defaults = getBartDefaults();
   defaults.trainedLength = 16384;
+  defaults.forcedEos = std::nullopt;
   BartOptions options;
   options.model = "led.";
   options.encoderLength = "max_encoder_position_embeddings";

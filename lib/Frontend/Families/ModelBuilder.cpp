@@ -92,6 +92,11 @@ Value ModelBuilder::addOptionalInput(StringRef name, int64_t limit) {
   return addInput(function.getArgument(0).getType(), name, "optional", limit);
 }
 
+void ModelBuilder::limitLengths(int64_t limit) {
+  function.setArgAttr(1, WeirDialect::getLimitAttrName(),
+                      builder.getI64IntegerAttr(limit));
+}
+
 Value ModelBuilder::addSequence(StringRef prefix, int64_t limit) {
   ++sequences;
   Value ids = addInput(function.getArgument(0).getType(),

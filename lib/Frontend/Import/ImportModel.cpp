@@ -15,6 +15,7 @@
 #include "weir/Frontend/Import.h"
 #include "weir/Frontend/ModelBuilder.h"
 #include "weir/Frontend/TokenizerSpec.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -123,6 +124,9 @@ struct SpecialTokens {
   int64_t bos = -1, pad = -1;
   SmallVector<int64_t> eos;
   bool addBos = false;
+  /// Of models with an encoder.
+  int64_t decoderStart = -1, forcedBos = -1, forcedEos = -1;
+  SmallVector<int64_t> suppressed;
 };
 
 } // namespace
@@ -150,7 +154,65 @@ static SmallVector<int64_t> findTokens(ArrayRef<const json::Object *> files,
   return tokens;
 }
 
-static SpecialTokens findSpecialTokens(const Checkpoint &checkpoint,
+/// Reads what a model with an encoder begins with and must or must not give.
+/// Of `bad_words_ids`, whose entries are sequences, those of one token are
+/// tokens that are never chosen; sequences are not looked at.
+static void findDecoderTokens(ArrayRef<const json::Object *> files,
+                              const ModelFacts &facts, SpecialTokens &result) {
+  auto first = [&](StringRef key, std::optional<int64_t> fallback) {
+    SmallVector<int64_t> tokens = findTokens(files, key, fallback);
+    return tokens.empty() ? -1 : tokens.front();
+  };
+  result.decoderStart = first("decoder_start_token_id", facts.decoderStart);
+  if (result.decoderStart < 0)
+    result.decoderStart = result.bos;
+  result.forcedBos = first("forced_bos_token_id", std::nullopt);
+  result.forcedEos = first("forced_eos_token_id", facts.forcedEos);
+  result.suppressed = findTokens(files, "suppress_tokens", std::nullopt);
+  for (const json::Object *file : files) {
+    const json::Value *value = file ? file->get("bad_words_ids") : nullptr;
+    if (!value)
+      continue;
+    if (const json::Array *words = value->getAsArray())
+      for (const json::Value &word : *words)
+        if (const json::Array *tokens = word.getAsArray();
+            tokens && tokens->size() == 1)
+          if (auto token = tokens->front().getAsInteger())
+            result.suppressed.push_back(*token);
+    break;
+  }
+}
+
+/// Says what greedy search by transformers would look at besides, of a model
+/// that is meant to be used with it: texts differ from those then.
+static void warnOfSearch(MLIRContext &context, StringRef path,
+                         ArrayRef<const json::Object *> files) {
+  static constexpr std::pair<llvm::StringLiteral, double> keys[] = {
+      {"num_beams", 1},
+      {"min_length", 0},
+      {"min_new_tokens", 0},
+      {"no_repeat_ngram_size", 0},
+      {"encoder_no_repeat_ngram_size", 0},
+      {"repetition_penalty", 1}};
+  for (auto [key, neutral] : keys)
+    for (const json::Object *file : files) {
+      const json::Value *value = file ? file->get(key) : nullptr;
+      if (!value)
+        continue;
+      auto number = value->getAsNumber();
+      if (number && *number > neutral)
+        mlir::emitWarning(
+            NameLoc::get(StringAttr::get(&context, key),
+                         FileLineColLoc::get(&context, path, 0, 0)))
+            << "generation takes the likeliest token each time and does not "
+               "follow '"
+            << key << "', which is " << llvm::formatv("{0}", *value).str();
+      break;
+    }
+}
+
+static SpecialTokens findSpecialTokens(MLIRContext &context,
+                                       const Checkpoint &checkpoint,
                                        const ModelFacts &facts) {
   SpecialTokens result;
   auto first = [](ArrayRef<int64_t> tokens) {
@@ -181,16 +243,21 @@ static SpecialTokens findSpecialTokens(const Checkpoint &checkpoint,
     result.bos = first(findTokens(files, "bos_token_id", facts.bos));
     result.pad = first(findTokens(files, "pad_token_id", std::nullopt));
     result.eos = findTokens(files, "eos_token_id", facts.eos);
+    if (facts.hasEncoder) {
+      findDecoderTokens(files, facts, result);
+      warnOfSearch(context, checkpoint.path(), files);
+    }
   }
   // The defaults of a family mean its usual vocabulary, not a smaller one.
   auto isToken = [&](int64_t token) {
     return token >= 0 && token < facts.vocabSize;
   };
-  if (!isToken(result.bos))
-    result.bos = -1;
-  if (!isToken(result.pad))
-    result.pad = -1;
-  llvm::erase_if(result.eos, [&](int64_t token) { return !isToken(token); });
+  for (int64_t *token : {&result.bos, &result.pad, &result.decoderStart,
+                         &result.forcedBos, &result.forcedEos})
+    if (!isToken(*token))
+      *token = -1;
+  for (SmallVector<int64_t> *tokens : {&result.eos, &result.suppressed})
+    llvm::erase_if(*tokens, [&](int64_t token) { return !isToken(token); });
   llvm::sort(result.eos);
   result.eos.erase(llvm::unique(result.eos), result.eos.end());
   return result;
@@ -210,7 +277,7 @@ static DictionaryAttr describeModel(MLIRContext &context, ConfigReader &reader,
                                     const ModelFacts &facts,
                                     int64_t maxLength) {
   const Checkpoint &checkpoint = reader.getCheckpoint();
-  SpecialTokens tokens = findSpecialTokens(checkpoint, facts);
+  SpecialTokens tokens = findSpecialTokens(context, checkpoint, facts);
   // A tokenizer that cannot be read does not keep the model from being used
   // with token ids, so the blob's importer is the one to refuse.
   auto tokenizer = importTokenizer(checkpoint);
@@ -233,6 +300,13 @@ static DictionaryAttr describeModel(MLIRContext &context, ConfigReader &reader,
       entry("eos", b.getI64ArrayAttr(tokens.eos)),
       entry("add_bos", b.getBoolAttr(tokens.addBos)),
   };
+  if (facts.hasEncoder)
+    entries.append({
+        entry("decoder_start", b.getI64IntegerAttr(tokens.decoderStart)),
+        entry("forced_bos", b.getI64IntegerAttr(tokens.forcedBos)),
+        entry("forced_eos", b.getI64IntegerAttr(tokens.forcedEos)),
+        entry("suppressed", b.getI64ArrayAttr(tokens.suppressed)),
+    });
   if (maxLength != ModelFacts::unlimited)
     entries.push_back(entry("max_length", b.getI64IntegerAttr(maxLength)));
   return b.getDictionaryAttr(entries);

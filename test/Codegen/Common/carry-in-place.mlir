@@ -184,3 +184,15 @@ func.func @loop_ends_where_it_began(%x0: tensor<4xf32>, %s: f32, %n: index)
   }
   return %r : tensor<4xf32>
 }
+
+// Nothing is computed in place of what an encoder gave.
+weir.slot @cross memory : tensor<?x4xf32>
+
+// CHECK-LABEL: func.func @memory_is_only_read
+// CHECK-SAME: tensor<?x4xf32> {bufferization.writable = false, weir.slot = @cross}
+func.func @memory_is_only_read(%m: tensor<?x4xf32> {weir.slot = @cross})
+    -> (tensor<?x4xf32> {weir.name = "y"}) {
+  %y = linalg.exp ins(%m : tensor<?x4xf32>) outs(%m : tensor<?x4xf32>)
+      -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

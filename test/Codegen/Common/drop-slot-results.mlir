@@ -20,3 +20,13 @@ func.func @behind_a_cast(%s: memref<?x3x4xf32> {weir.slot = @kv})
   %c = memref.cast %s : memref<?x3x4xf32> to memref<?x?x4xf32>
   return %c : memref<?x?x4xf32>
 }
+
+// What an encoder gives is no slot that it updates.
+weir.slot @cross memory : tensor<?x?x4xf32>
+
+// CHECK-LABEL: func.func @given
+// CHECK-SAME: -> (memref<?x?x4xf32> {weir.slot = @cross})
+func.func @given(%x: memref<?x?x4xf32>)
+    -> (memref<?x?x4xf32> {weir.slot = @cross}) {
+  return %x : memref<?x?x4xf32>
+}

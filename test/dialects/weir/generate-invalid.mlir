@@ -262,6 +262,21 @@ func.func @generate_c3_other_slot(%ids: tensor<?x?xi32>, %n: tensor<?xi32>) {
 
 // expected-note @below {{declared here}}
 func.func private @forward(%ids: tensor<?x?xi32>,
+    %n: tensor<?xi32> {weir.role = "lengths"},
+    %s: tensor<?x4xf32> {weir.slot = @s}) -> tensor<?x?x199xf32>
+    attributes {weir.method = "extend"}
+
+func.func @generate_c3_memory(%ids: tensor<?x?xi32>, %n: tensor<?xi32>) {
+  // expected-error @below {{cannot ask @forward for tokens: argument 2 is a slot that no result gives, the memory of an encoder, which a decode loop does not have}}
+  weir.generate @forward(%ids, %n) new(8)
+      : tensor<?x?xi32>, tensor<?xi32> -> tensor<?x?xi32>
+  return
+}
+
+// -----
+
+// expected-note @below {{declared here}}
+func.func private @forward(%ids: tensor<?x?xi32>,
     %n: tensor<?xi32> {weir.role = "lengths"}) -> tensor<?x199xf32>
     attributes {weir.method = "forward"}
 

@@ -36,6 +36,24 @@ weir.slot @s history lookback(-3) : tensor<?x?x4xf32>
 
 // -----
 
+// slot_c4_memory
+// expected-error @below {{has type 'tensor<?x?x?x8xf32>', expected static extents but for the batch and positions}}
+weir.slot @s memory : tensor<?x?x?x8xf32>
+
+// -----
+
+// slot_c4_history
+// expected-error @below {{has type 'tensor<?x?x?xf32>', expected static extents but for the batch and the capacity}}
+weir.slot @s history : tensor<?x?x?xf32>
+
+// -----
+
+// slot_c4_layers
+// expected-error @below {{has type 'tensor<?x?x?x8xf32>', expected static extents but for the batch and positions}}
+weir.slot @s memory stacked : tensor<?x?x?x8xf32>
+
+// -----
+
 func.func @append_c1_rank(%b: tensor<?x?x4xf32>, %s: tensor<3x?x?x4xf32>,
                           %o: tensor<?xi32>) {
   // expected-error @below {{writes a block of type 'tensor<?x?x4xf32>' into a history of type 'tensor<3x?x?x4xf32>'}}

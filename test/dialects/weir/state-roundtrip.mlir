@@ -6,6 +6,10 @@ weir.slot @position position : tensor<?xi32>
 weir.slot @keys history stacked lookback(16) : tensor<3x?x?x2x8xf32>
 // CHECK: weir.slot @carry carry : tensor<?x4xf32>
 weir.slot @carry carry : tensor<?x4xf32>
+// CHECK: weir.slot @cross memory stacked : tensor<3x?x?x2x8xf32>
+weir.slot @cross memory stacked : tensor<3x?x?x2x8xf32>
+// CHECK: weir.slot @rows memory : tensor<?xi32>
+weir.slot @rows memory : tensor<?xi32>
 
 // CHECK-LABEL: func.func @append
 // CHECK: weir.append %{{.*}} into %{{.*}}[%{{.*}}] at %{{.*}} lengths(%{{.*}} : tensor<?xi32>) : tensor<?x?x2x8xf32>, tensor<3x?x?x2x8xf32>, tensor<?xi32>

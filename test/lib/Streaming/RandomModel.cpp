@@ -91,6 +91,7 @@ Tokens TestSession::generate(const Tokens &prompt, int64_t count) {
   options.max_new_tokens = count;
   options.top_p = 1;
   options.ignore_eos = 1;
+  options.unconstrained = 1;
   Tokens tokens;
   auto onToken = [](void *user, int32_t token) {
     static_cast<Tokens *>(user)->push_back(token);
@@ -108,6 +109,12 @@ TestSession TestSession::fork() const {
   weir_session *copy = weir_fork(session.get(), &error);
   check(copy, error);
   return TestSession(copy);
+}
+
+void TestSession::encode(const std::vector<weir_tensor> &inputs) {
+  weir_error *error = nullptr;
+  check(weir_encode(session.get(), inputs.data(), inputs.size(), &error) == 0,
+        error);
 }
 
 void TestSession::save(const std::string &path) const {
@@ -134,6 +141,59 @@ void TestSession::reorder(const std::vector<int64_t> &from) {
 // Models
 //===----------------------------------------------------------------------===//
 
+/// The tensors of a call, which point to their own numbers.
+struct TestModel::Inputs {
+  /// Adds rows, of which shorter ones are padded.
+  void add(const char *name, const std::vector<Tokens> &rows) {
+    auto values = std::make_unique<Values>();
+    size_t longest = 0;
+    for (const Tokens &row : rows)
+      longest = std::max(longest, row.size());
+    for (const Tokens &row : rows) {
+      values->numbers.insert(values->numbers.end(), row.begin(), row.end());
+      values->numbers.resize(values->numbers.size() + longest - row.size());
+    }
+    values->shape[0] = static_cast<int64_t>(rows.size());
+    values->shape[1] = static_cast<int64_t>(longest);
+    tensors.push_back({name, values->shape, values->numbers.data(),
+                       values->numbers.size() * 4, WEIR_I32, 2});
+    owned.push_back(std::move(values));
+  }
+
+  struct Values {
+    Tokens numbers;
+    int64_t shape[2];
+  };
+  std::vector<weir_tensor> tensors;
+  std::vector<std::unique_ptr<Values>> owned;
+};
+
+/// The most tokens that the encoder of `table` reads; 0 without an encoder.
+static int64_t getLongestSource(const weir_model_desc &table) {
+  for (uint32_t i = 0; i < table.num_functions; ++i) {
+    const weir_function_desc &function = table.functions[i];
+    if (function.method != WEIR_METHOD_ENCODE)
+      continue;
+    int64_t longest = 24;
+    for (int32_t a = 0; a < function.num_args; ++a)
+      if (const weir_value_desc &arg = function.args[a];
+          arg.role == WEIR_ROLE_LENGTHS && arg.limit > 0)
+        longest = std::min(longest, arg.limit);
+    return longest;
+  }
+  return 0;
+}
+
+void TestModel::addSources(Inputs &inputs, int64_t batch, int64_t first) const {
+  std::vector<Tokens> rows, visible;
+  for (int64_t row = first; row < first + batch; ++row) {
+    rows.push_back(sources[static_cast<size_t>(row) % sources.size()]);
+    visible.emplace_back(rows.back().size(), 1);
+  }
+  inputs.add("input_ids", rows);
+  inputs.add("attention_mask", visible);
+}
+
 TestModel::TestModel(const std::string &path)
     : program(nullptr, weir_program_close) {
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -145,6 +205,12 @@ TestModel::TestModel(const std::string &path)
   weir_error *error = nullptr;
   program.reset(weir_program_open(table, (path + ".weights").c_str(), &error));
   check(program != nullptr, error);
+  int64_t longest = getLongestSource(*table);
+  std::mt19937 random(0);
+  for (int row = 0; longest > 0 && row < 5; ++row)
+    sources.push_back(draw(
+        random,
+        1 + static_cast<int64_t>(random() % static_cast<uint32_t>(longest))));
 }
 
 int64_t TestModel::maxLength() const {
@@ -152,12 +218,19 @@ int64_t TestModel::maxLength() const {
   return table->max_length > 0 ? std::min<int64_t>(table->max_length, 96) : 96;
 }
 
-TestSession TestModel::open(int64_t batch, int64_t maxLength) const {
+TestSession TestModel::open(int64_t batch, int64_t maxLength,
+                            int64_t first) const {
   weir_session_options options = {};
   options.batch = batch;
   options.max_length = maxLength ? maxLength : this->maxLength();
   options.rollback_depth = this->maxLength();
-  return TestSession(program.get(), options);
+  TestSession session(program.get(), options);
+  if (sources.empty())
+    return session;
+  Inputs inputs;
+  addSources(inputs, batch, first);
+  session.encode(inputs.tensors);
+  return session;
 }
 
 Tokens TestModel::draw(std::mt19937 &random, int64_t count) const {
@@ -169,39 +242,36 @@ Tokens TestModel::draw(std::mt19937 &random, int64_t count) const {
   return tokens;
 }
 
-Steps TestModel::forward(const Tokens &tokens) const {
-  return forward({tokens}, {}).front();
+Steps TestModel::forward(const Tokens &tokens, int64_t row) const {
+  return forward({tokens}, {}, row).front();
 }
 
 std::vector<Steps> TestModel::forward(const std::vector<Tokens> &rows,
-                                      const std::vector<Tokens> &mask) const {
+                                      const std::vector<Tokens> &mask,
+                                      int64_t first) const {
   weir_error *error = nullptr;
   std::unique_ptr<weir_runner, void (*)(weir_runner *)> runner(
       weir_runner_open(program.get(), 0, &error), weir_runner_close);
   check(runner != nullptr, error);
-  auto flatten = [](const std::vector<Tokens> &from) {
-    Tokens flat;
-    for (const Tokens &row : from)
-      flat.insert(flat.end(), row.begin(), row.end());
-    return flat;
-  };
-  Tokens ids = flatten(rows), visible = flatten(mask);
-  int64_t shape[] = {static_cast<int64_t>(rows.size()),
-                     static_cast<int64_t>(rows[0].size())};
-  weir_tensor inputs[] = {
-      {"input_ids", shape, ids.data(), ids.size() * 4, WEIR_I32, 2},
-      {"attention_mask", shape, visible.data(), visible.size() * 4, WEIR_I32,
-       2}};
+  bool reads = !sources.empty();
+  Inputs inputs;
+  if (reads)
+    addSources(inputs, static_cast<int64_t>(rows.size()), first);
+  inputs.add(reads ? "decoder_input_ids" : "input_ids", rows);
+  if (!mask.empty())
+    inputs.add(reads ? "decoder_attention_mask" : "attention_mask", mask);
   std::unique_ptr<weir_tensor_list, void (*)(weir_tensor_list *)> results(
-      weir_forward(runner.get(), nullptr, inputs, mask.empty() ? 1 : 2, &error),
+      weir_forward(runner.get(), nullptr, inputs.tensors.data(),
+                   inputs.tensors.size(), &error),
       weir_tensor_list_free);
   check(results != nullptr, error);
   const weir_tensor *result = weir_tensor_list_get(results.get(), 0);
   auto *data = static_cast<const float *>(result->data);
-  size_t step = result->bytes / sizeof(float) / ids.size();
+  size_t length = rows[0].size();
+  size_t step = result->bytes / sizeof(float) / (rows.size() * length);
   std::vector<Steps> outputs(rows.size());
   for (Steps &row : outputs)
-    for (int64_t t = 0; t < shape[1]; ++t, data += step)
+    for (size_t t = 0; t < length; ++t, data += step)
       row.emplace_back(data, data + step);
   return outputs;
 }

@@ -36,6 +36,8 @@ public:
   /// Appends to a batch of one and returns the outputs of the last token.
   std::vector<float> extendLast(const Tokens &tokens);
   Tokens generate(const Tokens &prompt, int64_t count);
+  /// Has the encoder read `inputs`.
+  void encode(const std::vector<weir_tensor> &inputs);
   TestSession fork() const;
   void save(const std::string &path) const;
   void load(const std::string &path);
@@ -54,22 +56,34 @@ private:
 /// A model compiled with --emit=shared.
 class TestModel {
 public:
-  /// Loads `path`, with its weights in `path`.weights.
+  /// Loads `path`, with its weights in `path`.weights. An encoder, where there
+  /// is one, reads something else for each row.
   explicit TestModel(const std::string &path);
 
-  TestSession open(int64_t batch = 1, int64_t maxLength = 0) const;
-  /// What the whole-sequence function gives for `tokens` alone.
-  Steps forward(const Tokens &tokens) const;
-  /// The same for rows that `mask` (rows of zeros and ones) hides parts of;
-  /// hidden positions are in the result.
+  /// A session whose encoder, if any, reads for its rows what it reads for row
+  /// `first` and those behind it.
+  TestSession open(int64_t batch = 1, int64_t maxLength = 0,
+                   int64_t first = 0) const;
+  /// What the whole-sequence function gives for `tokens` alone, which are of
+  /// row `row`.
+  Steps forward(const Tokens &tokens, int64_t row = 0) const;
+  /// The same for rows, from `first` on, that `mask` (rows of zeros and ones)
+  /// hides parts of; hidden positions are in the result.
   std::vector<Steps> forward(const std::vector<Tokens> &rows,
-                             const std::vector<Tokens> &mask) const;
+                             const std::vector<Tokens> &mask,
+                             int64_t first = 0) const;
   Tokens draw(std::mt19937 &random, int64_t count) const;
   /// Positions that a sequence may reach in these tests.
   int64_t maxLength() const;
 
 private:
+  /// Two-dimensional inputs by their names.
+  struct Inputs;
+  void addSources(Inputs &inputs, int64_t batch, int64_t first) const;
+
   const weir_model_desc *table = nullptr;
+  /// What the encoder reads for each row; none without an encoder.
+  std::vector<Tokens> sources;
   std::unique_ptr<weir_program, void (*)(weir_program *)> program;
 };
 

@@ -281,7 +281,7 @@ TEST_F(CommandLineTest, TellsAboutItself) {
   EXPECT_EQ(run({"--help"}), 0);
   EXPECT_EQ(out.find("usage: toy [options]\n"), 0u);
   EXPECT_EQ(run({"--version"}), 0);
-  EXPECT_EQ(out, "toy, compiled by by hand, runtime version 3\n");
+  EXPECT_EQ(out, "toy, compiled by by hand, runtime version 4\n");
   EXPECT_EQ(run({"--info"}), 0);
   EXPECT_NE(out.find("  history (history): I32 [2, 1, 64, 1], 512 bytes\n"),
             std::string::npos)
@@ -302,4 +302,70 @@ TEST(Utf8Stream, HoldsBackIncompleteCharacters) {
                                               "\xf0\x9f\x98\x80z", "\xff"}));
   stream.finish();
   EXPECT_EQ(pieces.back(), "\xe2\x82");
+}
+
+TEST_F(CommandLineTest, PromptsAreWhatAnEncoderReads) {
+  StreamingModel reader(kAll | kSource);
+  reader.desc.tokens.decoder_start = 5;
+  Tokens before = {5};
+  std::string expected;
+  for (int i = 0; i < 4; ++i) {
+    before.push_back(static_cast<int32_t>(
+        static_cast<int64_t>(expectedScore(kAll | kSource, before, {1, 2})) %
+        kVocab));
+    expected += (i ? "," : "") + std::to_string(before.back());
+  }
+  std::vector<std::string> common = {"-n4", "--ignore-eos", "--print-tokens"};
+  auto generate = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), common.begin(), common.end());
+    return run(reader.desc, arguments);
+  };
+  EXPECT_EQ(generate({"--tokens=1,2"}), 0) << err;
+  EXPECT_EQ(out, expected + "\n");
+  EXPECT_EQ(generate({"--tokens=1,2", "--decoder-tokens=5"}), 0) << err;
+  EXPECT_EQ(out, expected + "\n");
+  // The same from a file, with a mask.
+  TensorView ids, mask;
+  int64_t numbers[] = {9, 1, 2}, visible[] = {0, 1, 1};
+  ids.name = "input_ids";
+  ids.data = numbers;
+  mask.name = "attention_mask";
+  mask.data = visible;
+  for (TensorView *view : {&ids, &mask}) {
+    view->dtype = WEIR_I64;
+    view->shape = {1, 3};
+    view->bytes = sizeof(numbers);
+  }
+  TemporaryFile inputs, state;
+  ASSERT_TRUE(writeSafetensors(inputs.path, {ids, mask}, error)) << error;
+  EXPECT_EQ(generate({"--inputs=" + inputs.path}), 0) << err;
+  EXPECT_EQ(out, expected + "\n");
+  // A saved state goes on without it.
+  EXPECT_EQ(run(reader.desc, {"--tokens=1,2", "-n2", "--ignore-eos",
+                              "--print-tokens", "--save-state=" + state.path}),
+            0)
+      << err;
+  std::string first = out.substr(0, out.size() - 1);
+  EXPECT_EQ(run(reader.desc, {"--load-state=" + state.path, "-n2",
+                              "--ignore-eos", "--print-tokens"}),
+            0)
+      << err;
+  EXPECT_EQ(first + "," + out, expected + "\n");
+  EXPECT_EQ(run(reader.desc, {"--bench=3,2"}), 0) << err;
+
+  EXPECT_EQ(run(reader.desc, {"--tokens=1", "--load-state=f"}), 2);
+  EXPECT_EQ(err, "toy: error: a saved state has what was encoded: go on with "
+                 "--decoder-tokens\ntry 'toy --help'\n");
+  EXPECT_EQ(run(reader.desc, {"--tokens=1", "--inputs=f"}), 2);
+  EXPECT_EQ(err, "toy: error: only one of a prompt and --inputs can be given\n"
+                 "try 'toy --help'\n");
+  expectUsage({"--tokens=1", "--decoder-tokens=1"},
+              "--decoder-tokens is for models with an encoder: give the prompt "
+              "as --tokens");
+  expectError(reader.desc, {"--tokens=1", "--decoder-tokens=16"},
+              "token id 16 is outside the vocabulary of 16");
+  reader.desc.tokens.decoder_start = -1;
+  expectError(reader.desc, {"--tokens=1", "--print-tokens"},
+              "the model does not say which token what it writes begins with: "
+              "give it as the decoder's prompt");
 }

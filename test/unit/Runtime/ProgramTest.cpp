@@ -43,7 +43,7 @@ TEST(Weights, AreMappedAndChecked) {
       error.replace(at, file.path.size(), "W");
     return program;
   };
-  std::string good = weightsFile(3, 0x1234, 10, 4106);
+  std::string good = weightsFile(4, 0x1234, 10, 4106);
   good[4096] = 7;
   auto program = open(good);
   ASSERT_TRUE(program) << error;
@@ -51,13 +51,13 @@ TEST(Weights, AreMappedAndChecked) {
   EXPECT_EQ(program->weights().data()[0], 7);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(program->weights().data()) % 64, 0u);
 
-  EXPECT_FALSE(open(weightsFile(3, 0x1235, 10, 4106)));
+  EXPECT_FALSE(open(weightsFile(4, 0x1235, 10, 4106)));
   EXPECT_EQ(error, "weights file 'W' belongs to another model: its id is "
                    "0000000000001235, expected 0000000000001234");
   EXPECT_FALSE(open(weightsFile(1, 0x1234, 10, 4106)));
-  EXPECT_EQ(error, "weights file 'W' has version 1, expected 3: compile the "
+  EXPECT_EQ(error, "weights file 'W' has version 1, expected 4: compile the "
                    "model again");
-  EXPECT_FALSE(open(weightsFile(3, 0x1234, 11, 4107)));
+  EXPECT_FALSE(open(weightsFile(4, 0x1234, 11, 4107)));
   EXPECT_EQ(error, "weights file 'W' holds 11 bytes of weights, expected 10");
   for (size_t size = 1; size < 4106; size += size < 32 ? 1 : 1018) {
     EXPECT_FALSE(open(good.substr(0, size)));
@@ -120,7 +120,7 @@ TEST(Program, RefusesBadTables) {
   weir_model_desc desc = model.desc;
   desc.abi_version = 9;
   expectError(desc, "model was compiled for runtime version 9, this is version "
-                    "3: compile it again");
+                    "4: compile it again");
   desc = model.desc;
   desc.max_length = 0;
   expectError(desc, "model table is incomplete");

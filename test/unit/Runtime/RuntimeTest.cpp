@@ -156,7 +156,7 @@ TEST_F(RuntimeTest, ErrorsReachTheCaller) {
   desc.abi_version = 9;
   EXPECT_EQ(weir_program_open(&desc, nullptr, &error), nullptr);
   EXPECT_EQ(takeError(), "model was compiled for runtime version 9, this is "
-                         "version 3: compile it again");
+                         "version 4: compile it again");
   EXPECT_EQ(weir_runner_open(program, -1, &error), nullptr);
   EXPECT_EQ(takeError(), "the number of threads is -1, expected 0 or more");
 }

@@ -76,11 +76,13 @@ static int32_t stepCarry(int32_t carry, int32_t token, int32_t layer) {
                               1009);
 }
 
-/// Arguments: input_ids, arena, position, [history], [carry], [lengths].
+/// Arguments: input_ids, arena, position, [history], [carry], [source, rows],
+/// [lengths].
 template <int kMemory, bool kLast, bool kLengths>
 static void extendToy(void **argv) {
   constexpr bool kHistory = (kMemory & (toy::kAll | toy::kWindow)) != 0;
   constexpr bool kHasCarry = (kMemory & toy::kCarry) != 0;
+  constexpr bool kReads = (kMemory & toy::kSource) != 0;
   auto &ids = arg<int32_t, 2>(argv, 0);
   Arena arena(arg<int8_t, 1>(argv, 1));
   auto &position = arg<int32_t, 1>(argv, 2);
@@ -89,6 +91,9 @@ static void extendToy(void **argv) {
   auto *history = kHistory ? &arg<int32_t, 4>(argv, next++) : nullptr;
   // [batch, layer 2]
   auto *carry = kHasCarry ? &arg<int32_t, 2>(argv, next++) : nullptr;
+  // [layer 2, batch, positions] and [batch]
+  auto *source = kReads ? &arg<int32_t, 3>(argv, next++) : nullptr;
+  auto *rows = kReads ? &arg<int32_t, 1>(argv, next++) : nullptr;
   int64_t batch = ids.sizes[0], time = ids.sizes[1];
   toy::trace.push_back(kLast ? -time : time);
   const int32_t *lengths =
@@ -122,6 +127,12 @@ static void extendToy(void **argv) {
           value = stepCarry(value, token, layer);
           score += static_cast<float>(value);
         }
+      if (kReads)
+        for (int64_t i = 0; i < 2 * rows->aligned[b]; ++i) {
+          int64_t layer = i % 2, place = layer * batch + b;
+          score += static_cast<float>(
+              source->aligned[place * source->sizes[2] + i / 2]);
+        }
       position.aligned[b] += 1;
       int64_t at = b * steps + (kLast ? 0 : t);
       scores[at] = score;
@@ -154,6 +165,34 @@ static int64_t extendArena(void **argv) {
   return bytes;
 }
 
+/// Arguments: input_ids, lengths, arena. Gives each token, and one more, and
+/// the rows' lengths.
+static void encodeToy(void **argv) {
+  auto &ids = arg<int32_t, 2>(argv, 0);
+  auto &lengths = arg<int32_t, 1>(argv, 1);
+  Arena arena(arg<int8_t, 1>(argv, 2));
+  int64_t batch = ids.sizes[0], time = ids.sizes[1];
+  auto *tokens = reinterpret_cast<int32_t *>(arena.take(2 * batch * time));
+  auto *rows = reinterpret_cast<int32_t *>(arena.take(batch));
+  for (int64_t i = 0; i < batch * time; ++i) {
+    tokens[i] = ids.aligned[i];
+    tokens[batch * time + i] = ids.aligned[i] + 1;
+  }
+  std::memcpy(rows, lengths.aligned, static_cast<size_t>(batch) * 4);
+  // Descriptors do not depend on the element type.
+  auto first =
+      dense(reinterpret_cast<float *>(tokens), {int64_t(2), batch, time});
+  auto second = dense(reinterpret_cast<float *>(rows), {batch});
+  auto *out = static_cast<char *>(argv[3]);
+  std::memcpy(out, &first, sizeof(first));
+  std::memcpy(out + sizeof(first), &second, sizeof(second));
+}
+
+static int64_t encodeArena(void **argv) {
+  auto &ids = arg<int32_t, 2>(argv, 0);
+  return (2 * ids.sizes[0] * ids.sizes[1] + ids.sizes[0]) * 4;
+}
+
 using Invoke = void (*)(void **);
 
 template <int kMemory>
@@ -177,12 +216,19 @@ static Invoke pick(int memory, bool last, bool lengths) {
     return pick<toy::kAll | toy::kCarry>(last, lengths);
   case toy::kWindow | toy::kCarry:
     return pick<toy::kWindow | toy::kCarry>(last, lengths);
+  case toy::kAll | toy::kSource:
+    return pick<toy::kAll | toy::kSource>(last, lengths);
+  case toy::kCarry | toy::kSource:
+    return pick<toy::kCarry | toy::kSource>(last, lengths);
   }
   std::abort();
 }
 
-float toy::expectedScore(int memory, const std::vector<int32_t> &tokens) {
+float toy::expectedScore(int memory, const std::vector<int32_t> &tokens,
+                         const std::vector<int32_t> &source) {
   float score = 0;
+  for (int32_t token : source)
+    score += static_cast<float>(2 * token + 1);
   int64_t count = static_cast<int64_t>(tokens.size());
   for (int32_t layer = 0; layer < 2; ++layer) {
     if (memory & (kAll | kWindow))
@@ -225,10 +271,13 @@ static constexpr int32_t B = WEIR_AXIS_BATCH, T = WEIR_AXIS_TIME,
 
 static const int64_t kOne[] = {D}, kTwo[] = {D, D};
 static const int64_t kFixedTimes[][2] = {{D, 1}, {D, 2}, {D, 4}, {D, 8}};
-static const int32_t kNoAxis[] = {N}, kBatch[] = {B}, kBatchTime[] = {B, T},
-                     kBatchTimeNone[] = {B, T, N}, kBatchNone[] = {B, N};
+static const int32_t kNoAxes[] = {N, N, N}, kNoAxis[] = {N}, kBatch[] = {B},
+                     kBatchTime[] = {B, T}, kBatchTimeNone[] = {B, T, N},
+                     kBatchNone[] = {B, N};
 static const int64_t kHistoryShape[] = {2, D, D, 1}, kCarryShape[] = {D, 2};
 static const int32_t kHistoryAxes[] = {L, B, C, N}, kCarryAxes[] = {B, L};
+static const int64_t kSourceShape[] = {2, D, D};
+static const int32_t kSourceAxes[] = {L, B, WEIR_AXIS_SOURCE};
 static const int64_t kLogits[] = {D, D, toy::kVocab},
                      kLastLogits[] = {D, toy::kVocab};
 static const int32_t kEos[] = {13};
@@ -243,6 +292,13 @@ toy::StreamingModel::StreamingModel(int memory, Functions which,
   if (memory & kCarry)
     slots.push_back(
         {"carry", kCarryShape, kCarryAxes, WEIR_I32, 2, WEIR_SLOT_CARRY, 0, 0});
+  if (memory & kSource) {
+    slots.push_back({"source", kSourceShape, kSourceAxes, WEIR_I32, 3,
+                     WEIR_SLOT_MEMORY, 0, 0});
+    slots.push_back(
+        {"rows", kOne, kBatch, WEIR_I32, 1, WEIR_SLOT_MEMORY, 0, 0});
+    addEncoder();
+  }
   for (int64_t time : which.all)
     addFunction(memory, false, time, which.lengths);
   for (int64_t time : which.last)
@@ -260,7 +316,23 @@ toy::StreamingModel::StreamingModel(int memory, Functions which,
   desc.max_length = maxLength;
   desc.vocab_size = kVocab;
   desc.weights_id = 0x1234;
-  desc.tokens = {-1, -1, kEos, 1, 0};
+  desc.tokens = {-1, -1, kEos, 1, 0, -1, -1, -1, 0, nullptr};
+}
+
+void toy::StreamingModel::addEncoder() {
+  auto slot = static_cast<int32_t>(slots.size()) - 2;
+  values.push_back(
+      {{"input_ids", kTwo, kBatchTime, WEIR_I32, 2, WEIR_ROLE_DATA, -1, 0, 0,
+        0},
+       {"lengths", kOne, kBatch, WEIR_I32, 1, WEIR_ROLE_LENGTHS, -1, 0, 0, 5},
+       {"arena", kOne, kNoAxis, WEIR_I8, 1, WEIR_ROLE_ARENA, -1, 0, 0, 0}});
+  values.push_back({{"source", kSourceShape, kNoAxes, WEIR_I32, 3,
+                     WEIR_ROLE_SLOT, slot, 0, 0, 0},
+                    {"rows", kOne, kNoAxes, WEIR_I32, 1, WEIR_ROLE_SLOT,
+                     slot + 1, 0, 0, 0}});
+  functions.push_back({"encode", values[values.size() - 2].data(),
+                       values.back().data(), encodeToy, encodeArena, 3, 2,
+                       WEIR_METHOD_ENCODE, 0, D});
 }
 
 void toy::StreamingModel::addFunction(int memory, bool last, int64_t time,
@@ -363,9 +435,23 @@ static const weir_function_desc kForwardFunctions[] = {
      WEIR_METHOD_FORWARD, 0, D}};
 
 const weir_model_desc toy::forwardModel = {
-    WEIR_ABI_VERSION,        1,       0, 0, "whole", "by hand", "any",   "",
-    kForwardFunctions,       nullptr, D, 0, 0,       0,         nullptr, 0,
-    {-1, -1, nullptr, 0, 0},
+    WEIR_ABI_VERSION,
+    1,
+    0,
+    0,
+    "whole",
+    "by hand",
+    "any",
+    "",
+    kForwardFunctions,
+    nullptr,
+    D,
+    0,
+    0,
+    0,
+    nullptr,
+    0,
+    {-1, -1, nullptr, 0, 0, -1, -1, -1, 0, nullptr},
     /*device=*/nullptr};
 
 /// What `read` sums up in each row, added to each token of `written`.
@@ -411,9 +497,23 @@ static const weir_function_desc kPairFunctions[] = {
      WEIR_METHOD_FORWARD, 0, D}};
 
 const weir_model_desc toy::pairModel = {
-    WEIR_ABI_VERSION,        1,       0, 0, "pair", "by hand", "any",   "",
-    kPairFunctions,          nullptr, D, 0, 0,      0,         nullptr, 0,
-    {-1, -1, nullptr, 0, 0},
+    WEIR_ABI_VERSION,
+    1,
+    0,
+    0,
+    "pair",
+    "by hand",
+    "any",
+    "",
+    kPairFunctions,
+    nullptr,
+    D,
+    0,
+    0,
+    0,
+    nullptr,
+    0,
+    {-1, -1, nullptr, 0, 0, -1, -1, -1, 0, nullptr},
     /*device=*/nullptr};
 
 /// Computes into columns and returns rows: strides are not the identity.
@@ -445,7 +545,6 @@ static void flipToy(void **argv) {
 }
 
 static const int64_t kThree[] = {D, 3}, kFour[] = {4};
-static const int32_t kNoAxes[] = {N, N};
 static const weir_value_desc kScaleArgs[] = {
     {"x", kThree, kNoAxes, WEIR_F32, 2, WEIR_ROLE_DATA, -1, 0, 0, 0},
     {"factor", nullptr, nullptr, WEIR_F32, 0, WEIR_ROLE_DATA, -1, 0, 0, 0},
@@ -465,7 +564,21 @@ static const weir_function_desc kPlainFunctions[] = {
      0, D}};
 
 const weir_model_desc toy::plainModel = {
-    WEIR_ABI_VERSION,        2,       0, 0, "plain", "by hand", "any",   "",
-    kPlainFunctions,         nullptr, D, 0, 0,       0,         nullptr, 0,
-    {-1, -1, nullptr, 0, 0},
+    WEIR_ABI_VERSION,
+    2,
+    0,
+    0,
+    "plain",
+    "by hand",
+    "any",
+    "",
+    kPlainFunctions,
+    nullptr,
+    D,
+    0,
+    0,
+    0,
+    nullptr,
+    0,
+    {-1, -1, nullptr, 0, 0, -1, -1, -1, 0, nullptr},
     /*device=*/nullptr};

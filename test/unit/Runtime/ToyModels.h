@@ -26,6 +26,7 @@ enum Memory {
   kAll = 1,    ///< a history of all tokens
   kWindow = 2, ///< a history of the last kLookback tokens
   kCarry = 4,  ///< a hash of all tokens, overwritten each step
+  kSource = 8, ///< what an encoder read, which is added to each score
 };
 
 /// Which extending functions a streaming toy has.
@@ -50,11 +51,14 @@ public:
 
 private:
   void addFunction(int memory, bool last, int64_t time, bool lengths);
+  void addEncoder();
   std::vector<std::vector<weir_value_desc>> values;
 };
 
-/// The score after `tokens`, computed without any of the runtime.
-float expectedScore(int memory, const std::vector<int32_t> &tokens);
+/// The score after `tokens`, computed without any of the runtime; `source` is
+/// what an encoder read for the row.
+float expectedScore(int memory, const std::vector<int32_t> &tokens,
+                    const std::vector<int32_t> &source = {});
 /// The scores of all prefixes.
 std::vector<float> expectedScores(int memory,
                                   const std::vector<int32_t> &tokens);

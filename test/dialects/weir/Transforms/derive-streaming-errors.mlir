@@ -15,16 +15,69 @@ func.func @bidirectional_attention(
 
 // -----
 
-func.func @two_sequences(
+func.func @no_decoded_sequence(
     %x: tensor<?x?x4xf32> {weir.name = "x"},
     %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
-    // expected-error @below {{cannot derive a streaming step: this model reads several sequences, such as an encoder's and a decoder's}}
     %y: tensor<?x?x4xf32> {weir.name = "y", weir.sequence = 1 : i64},
     %m: tensor<?xi32> {weir.name = "y_lengths", weir.role = "lengths",
                        weir.sequence = 1 : i64})
     -> (tensor<?x?x4xf32> {weir.name = "z", weir.sequence = 1 : i64})
     attributes {weir.method = "forward"} {
-  return %y : tensor<?x?x4xf32>
+  // expected-error @below {{cannot derive a streaming step: result 0 does not depend on the decoded sequence}}
+  %z = weir.rms_norm %x eps(1.0e-5) : tensor<?x?x4xf32>
+  return %z : tensor<?x?x4xf32>
+}
+
+// -----
+
+// expected-error @below {{cannot derive a streaming step: results belong to several sequences}}
+func.func @two_decoded_sequences(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
+    %y: tensor<?x?x4xf32> {weir.name = "y", weir.sequence = 1 : i64},
+    %m: tensor<?xi32> {weir.name = "y_lengths", weir.role = "lengths",
+                       weir.sequence = 1 : i64})
+    -> (tensor<?x?x4xf32> {weir.name = "u"},
+        tensor<?x?x4xf32> {weir.name = "v", weir.sequence = 1 : i64})
+    attributes {weir.method = "forward"} {
+  return %x, %y : tensor<?x?x4xf32>, tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @extent_of_another_sequence(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
+    %y: tensor<?x?x4xf32> {weir.name = "y", weir.sequence = 1 : i64},
+    %m: tensor<?xi32> {weir.name = "y_lengths", weir.role = "lengths",
+                       weir.sequence = 1 : i64})
+    -> (tensor<?x?x4xf32> {weir.name = "z", weir.sequence = 1 : i64})
+    attributes {weir.method = "forward"} {
+  %c1 = arith.constant 1 : index
+  // expected-error @below {{cannot derive a streaming step: decoding reads a value of type index of another sequence, expected [batch, ...] or [batch, positions, ...]}}
+  %t = tensor.dim %x, %c1 : tensor<?x?x4xf32>
+  %b = tensor.dim %y, %c1 : tensor<?x?x4xf32>
+  %init = tensor.empty(%t, %b) : tensor<?x?x4xf32>
+  %z = linalg.add ins(%y, %y : tensor<?x?x4xf32>, tensor<?x?x4xf32>)
+      outs(%init : tensor<?x?x4xf32>) -> tensor<?x?x4xf32>
+  return %z : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @positions_of_both(
+    %x: tensor<?x?x2x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
+    %y: tensor<?x?x2x4xf32> {weir.name = "y", weir.sequence = 1 : i64},
+    %m: tensor<?xi32> {weir.name = "y_lengths", weir.role = "lengths",
+                       weir.sequence = 1 : i64})
+    -> (tensor<?x?x2x4xf32> {weir.name = "z", weir.sequence = 1 : i64})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{cannot derive a streaming step: this reads the past of operand 1, which has no time axis}}
+  %z = weir.attention %y, %x, %x mask(<causal>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %z : tensor<?x?x2x4xf32>
 }
 
 // -----
