@@ -61,7 +61,7 @@ func.func @cross_attention_in_layers(
 //       CHECK:   %[[ROWS:.+]] = tensor.dim %[[READ]], %{{.*}}
 //       CHECK:   %[[POSITIONS:.+]] = tensor.dim %[[READ]], %{{.*}}
 //       CHECK:   %[[EMPTY:.+]] = tensor.empty(%[[ROWS]], %[[POSITIONS]])
-//       CHECK:   %[[MEMORY:.+]] = weir.stack (%[[EMPTY]]) order [0, 0, 0]
+//       CHECK:   %[[MEMORY:.+]] = weir.stack(%[[EMPTY]]) order [0, 0, 0]
 //  CHECK-NEXT:   ^bb0(%[[LAYER:[^:]+]]: index, %[[INTO:[^:]+]]: tensor<3x?x?x2x4xf32>):
 //   CHECK-NOT:     weir.attention
 //       CHECK:     %[[KS:.+]] = weir.linear %[[READ]]

@@ -68,6 +68,7 @@ func.func @extent_of_another_sequence(
 func.func @positions_of_both(
     %x: tensor<?x?x2x4xf32> {weir.name = "x"},
     %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
+    // expected-note @below {{the axis comes from this argument}}
     %y: tensor<?x?x2x4xf32> {weir.name = "y", weir.sequence = 1 : i64},
     %m: tensor<?xi32> {weir.name = "y_lengths", weir.role = "lengths",
                        weir.sequence = 1 : i64})
