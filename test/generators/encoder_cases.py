@@ -201,6 +201,13 @@ ENCODER_CASES = {
             suppress_tokens=[19],
         ),
     ),
+    "m2m_100_padding": bart(
+        "M2M100ForConditionalGeneration",
+        d_model=48,
+        encoder_attention_heads=4,
+        pad_token_id=3,
+        tie_word_embeddings=False,
+    ),
     "pegasus": bart("PegasusForConditionalGeneration"),
     "blenderbot": bart("BlenderbotForConditionalGeneration"),
     "blenderbot_small": bart("BlenderbotSmallForConditionalGeneration"),

@@ -11,8 +11,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Decoder.h"
+#include "Sinusoids.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "weir/Frontend/LinearLayers.h"
 #include <cmath>
 
 using namespace mlir;
@@ -27,43 +27,6 @@ static constexpr ConfigAlias spellings[] = {
 
 /// What positions count from.
 static constexpr int64_t offset = 2;
-
-/// `positions` and `summand`, numbers of i32.
-static Value shiftPositions(ModelBuilder &b, Value positions, int64_t summand) {
-  return b.map(positions,
-               [&](OpBuilder &n, Location l, ValueRange in) -> Value {
-                 Value number = arith::ConstantOp::create(
-                     n, l, n.getIntegerAttr(in[0].getType(), summand));
-                 return arith::AddIOp::create(n, l, in[0], number);
-               });
-}
-
-/// Adds to `tokens` the sines of their positions times falling frequencies,
-/// then the cosines, and a zero where features are odd; nothing at the position
-/// that is numbered as padding is.
-static Value addPositions(ModelBuilder &b, Value tokens, Value positions,
-                          std::optional<int64_t> padding) {
-  int64_t features = cast<RankedTensorType>(tokens.getType()).getDimSize(2);
-  int64_t half = features / 2;
-  // Pairs (0, 1) turned backwards.
-  RotarySpec spec;
-  spec.dims = 2 * half;
-  spec.backwards = true;
-  double count = static_cast<double>(half);
-  spec.base = std::pow(10000.0, count / (count - 1));
-  Value pairs = concatFeatures(
-      b, {fillLike(b, tokens, half, 0), fillLike(b, tokens, half, 1)});
-  Value turned = b.mergeHeads(b.rotary(b.splitHeads(pairs, 1),
-                                       shiftPositions(b, positions, offset),
-                                       b.frequencies(spec), spec));
-  if (features % 2)
-    turned = concatFeatures(b, {turned, fillLike(b, tokens, 1, 0)});
-  Value sum = b.add(tokens, turned);
-  if (!padding || *padding < offset)
-    return sum;
-  return b.chooseRows(shiftPositions(b, positions, offset - *padding), sum,
-                      tokens);
-}
 
 static ModelFacts buildXglm(ModelBuilder &builder, ConfigReader &reader,
                             const FamilyRequest &request) {
@@ -93,11 +56,15 @@ static ModelFacts buildXglm(ModelBuilder &builder, ConfigReader &reader,
     reader.emitError("hidden_size")
         << "key '" << reader.getSpelling("hidden_size") << "' is "
         << config.hidden << ", expected at least 4 features of positions";
+  // Numbers begin behind those of other tokens for padding.
   std::optional<int64_t> padding;
   if (!reader.isNull("pad_token_id"))
     padding = reader.getInt("pad_token_id", 1);
+  if (padding && *padding < offset)
+    padding.reset();
   config.addPositions = [&](Value tokens, Value positions) {
-    return addPositions(builder, tokens, positions, padding);
+    return addSinusoids(builder, tokens,
+                        shiftNumbers(builder, positions, offset), padding);
   };
   reader.ignore({"activation_dropout", "dropout"});
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
