@@ -46,7 +46,8 @@ def CarryInPlace : Pass<"weir-carry-in-place", "::mlir::ModuleOp"> {
     value into the carried one, so that one buffer serves the whole loop.
     Values that one-shot bufferisation makes updates in place of the carried
     tensor are left alone. Where carried tensors change places, one of them is
-    copied first. State slots of functions are treated like loops.
+    copied first. State slots of functions are treated like loops; slots that a
+    function only reads, the memories of an encoder, are marked as not writable.
 
     Then it replaces each `tensor.empty` that a value is computed in, before the
     value is inserted into another tensor or written back, by its place there;
