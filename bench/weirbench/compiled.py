@@ -15,7 +15,7 @@ import numpy as np
 
 from .machine import ROOT, cache_folder, digest
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 DYNAMIC = -(2**63)
 F32, BF16, I32 = 0, 3, 5
 ROLE_DATA, ROLE_WEIGHTS, ROLE_ARENA = 0, 3, 4

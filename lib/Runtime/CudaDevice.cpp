@@ -22,6 +22,10 @@
 using namespace weir::rt;
 using namespace weir::rt::cuda;
 
+static std::string getTooOld(const char *missing) {
+  return std::string("the CUDA driver is too old: it has no ") + missing;
+}
+
 const Driver *Driver::open(std::string &error) {
   static constexpr char kName[] = "libcuda.so.1";
   void *library = dlopen(kName, RTLD_NOW | RTLD_LOCAL);
@@ -37,11 +41,14 @@ const Driver *Driver::open(std::string &error) {
   if (!(driver.name =                                                          \
             reinterpret_cast<Result(*) arguments>(dlsym(library, symbol))))    \
     missing = symbol;
+  WEIR_CUDA_NEW_FUNCTIONS(WEIR_CUDA_LOAD)
+  // Not every model calls these.
+  missing = nullptr;
   WEIR_CUDA_FUNCTIONS(WEIR_CUDA_LOAD)
 #undef WEIR_CUDA_LOAD
   if (!missing)
     return &driver;
-  error = std::string("the CUDA driver is too old: it has no ") + missing;
+  error = getTooOld(missing);
   return nullptr;
 }
 
@@ -318,6 +325,8 @@ void CudaDevice::launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
 void CudaDevice::encode(LaunchQueue &queue, void *map,
                         const TensorMap &tensor) {
   queue.error = tensor.findFault();
+  if (!driver.TensorMapEncodeTiled)
+    queue.error = getTooOld("cuTensorMapEncodeTiled");
   if (!queue.error.empty())
     return;
   uint64_t sizes[kMostAxes], strides[kMostAxes];

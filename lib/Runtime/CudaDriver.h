@@ -80,17 +80,23 @@ static constexpr int TensorPromote128 = 2;
   X(ModuleGetFunction, "cuModuleGetFunction",                                  \
     (Function *, Module, const char *))                                        \
   X(FuncSetAttribute, "cuFuncSetAttribute", (Function, int, int))              \
-  X(TensorMapEncodeTiled, "cuTensorMapEncodeTiled",                            \
-    (void *, int, unsigned, void *, const uint64_t *, const uint64_t *,        \
-     const unsigned *, const unsigned *, int, int, int, int))                  \
   X(LaunchKernel, "cuLaunchKernel",                                            \
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, Stream, void **, void **))
+
+/// Functions that drivers before CUDA 12 lack, and that models for sm_90a alone
+/// may call.
+#define WEIR_CUDA_NEW_FUNCTIONS(X)                                             \
+  X(TensorMapEncodeTiled, "cuTensorMapEncodeTiled",                            \
+    (void *, int, unsigned, void *, const uint64_t *, const uint64_t *,        \
+     const unsigned *, const unsigned *, int, int, int, int))
 
 /// The opened driver; nothing closes it again.
 struct Driver {
 #define WEIR_CUDA_MEMBER(name, symbol, arguments) Result(*name) arguments;
   WEIR_CUDA_FUNCTIONS(WEIR_CUDA_MEMBER)
+  /// Null where the driver lacks them.
+  WEIR_CUDA_NEW_FUNCTIONS(WEIR_CUDA_MEMBER)
 #undef WEIR_CUDA_MEMBER
 
   /// The driver of this machine, or null with an error.
