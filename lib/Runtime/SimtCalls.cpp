@@ -86,33 +86,34 @@ extern "C" void weir_simt_barrier(void *block, int32_t site,
   thread.fiber.suspend();
 }
 
+/// Waits for the lanes of `mask` in a call that they make together.
+static void meetLanes(SimtThread &thread, WarpCall call, int32_t mask,
+                      int32_t site, const char *where) {
+  thread.wait = Wait::Warp;
+  thread.call = call;
+  thread.mask = mask;
+  thread.site = site;
+  thread.where = where;
+  thread.fiber.suspend();
+}
+
 extern "C" int32_t weir_simt_shuffle(void *block, int32_t mask, int32_t value,
                                      int32_t offset, int32_t clamp,
                                      int32_t kind, int32_t site,
                                      const char *where) {
   SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
-  thread.wait = Wait::Warp;
-  thread.call = WarpCall::Shuffle;
-  thread.mask = mask;
   thread.value = value;
   thread.offset = offset;
   thread.clamp = clamp;
   thread.kind = kind;
-  thread.site = site;
-  thread.where = where;
-  thread.fiber.suspend();
+  meetLanes(thread, WarpCall::Shuffle, mask, site, where);
   return thread.value;
 }
 
 /// All lanes of a warp take part in what is done with matrices.
 static void meetAll(SimtThread &thread, WarpCall call, int32_t site,
                     const char *where) {
-  thread.wait = Wait::Warp;
-  thread.call = call;
-  thread.mask = -1;
-  thread.site = site;
-  thread.where = where;
-  thread.fiber.suspend();
+  meetLanes(thread, call, /*mask=*/-1, site, where);
 }
 
 extern "C" void weir_simt_ldmatrix(void *block, const void *address,
@@ -210,13 +211,8 @@ extern "C" void weir_simt_wait(void *block, int32_t groups) {
 
 extern "C" void weir_simt_sync_warp(void *block, int32_t mask, int32_t site,
                                     const char *where) {
-  SimtThread &thread = *static_cast<SimtBlock *>(block)->current;
-  thread.wait = Wait::Warp;
-  thread.call = WarpCall::Sync;
-  thread.mask = mask;
-  thread.site = site;
-  thread.where = where;
-  thread.fiber.suspend();
+  meetLanes(*static_cast<SimtBlock *>(block)->current, WarpCall::Sync, mask,
+            site, where);
 }
 
 extern "C" void weir_simt_mbarrier_init(void *block, void *barrier,

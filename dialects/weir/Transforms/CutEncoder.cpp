@@ -57,7 +57,9 @@ public:
   FailureOr<EncoderCut> cut();
 
 private:
-  int64_t getSequence(BlockArgument argument);
+  int64_t getSequence(BlockArgument argument) {
+    return weir::getSequence(forward.getArgAttrDict(argument.getArgNumber()));
+  }
   Origin getOrigin(Value value) const { return origins.lookup(value); }
   Origin getOrigin(Operation *op) const;
   bool isDecoding(Operation *op) const;
@@ -103,9 +105,11 @@ private:
 // Origins
 //===----------------------------------------------------------------------===//
 
-int64_t Cutter::getSequence(BlockArgument argument) {
-  auto sequence = forward.getArgAttrOfType<IntegerAttr>(
-      argument.getArgNumber(), WeirDialect::getSequenceAttrName());
+int64_t weir::getSequence(DictionaryAttr attributes) {
+  IntegerAttr sequence;
+  if (attributes)
+    sequence =
+        attributes.getAs<IntegerAttr>(WeirDialect::getSequenceAttrName());
   return sequence ? sequence.getInt() : 0;
 }
 
@@ -464,6 +468,14 @@ static func::FuncOp createFunction(Location loc, StringRef name) {
   return function;
 }
 
+/// Has `function` end with `results`, and be of the type that it is then.
+static void endFunction(OpBuilder &builder, Location loc, func::FuncOp function,
+                        ValueRange results) {
+  func::ReturnOp::create(builder, loc, results);
+  function.setType(
+      builder.getFunctionType(function.getArgumentTypes(), results.getTypes()));
+}
+
 func::FuncOp Cutter::buildEncode() {
   mapping.clear();
   held.clear();
@@ -477,10 +489,7 @@ func::FuncOp Cutter::buildEncode() {
   for (auto &[value, memory] : memories)
     results.push_back(memory.stack ? held.lookup(value)
                                    : mapping.lookup(value));
-  func::ReturnOp::create(builder, forward.getLoc(), results);
-  encode.setType(FunctionType::get(forward.getContext(),
-                                   encode.getArgumentTypes(),
-                                   ValueRange(results).getTypes()));
+  endFunction(builder, forward.getLoc(), encode, results);
   return encode;
 }
 
@@ -504,10 +513,7 @@ func::FuncOp Cutter::buildDecode() {
   SmallVector<Value> results;
   for (Value value : terminator->getOperands())
     results.push_back(mapping.lookup(value));
-  func::ReturnOp::create(builder, terminator->getLoc(), results);
-  decode.setType(FunctionType::get(forward.getContext(),
-                                   decode.getArgumentTypes(),
-                                   forward.getResultTypes()));
+  endFunction(builder, terminator->getLoc(), decode, results);
   for (unsigned i = 0; i < forward.getNumResults(); ++i) {
     NamedAttrList attributes(
         mlir::function_interface_impl::getResultAttrs(forward, i));

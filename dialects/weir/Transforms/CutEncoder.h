@@ -25,6 +25,10 @@ struct EncoderCut {
   llvm::SmallVector<SlotOp> memories;
 };
 
+/// The number of the sequence that an argument or result with `attributes`
+/// belongs to; they may be null.
+int64_t getSequence(mlir::DictionaryAttr attributes);
+
 /// Cuts `forward`, whose results belong to the sequence `decoded`
 /// (docs/adr/014). On failure `refusal` says what is in the way.
 mlir::FailureOr<EncoderCut> cutEncoder(mlir::func::FuncOp forward,

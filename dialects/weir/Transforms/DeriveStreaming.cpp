@@ -16,10 +16,9 @@
 //   readers. The new block is appended where the value is defined, and readers
 //   get the newest state of the slot. Histories that one op reads look back
 //   equally far.
-// - Of several sequences, the one of the results is streamed; what steps read
-// of
-//   the others is computed in @encode (CutEncoder.cpp), and is arguments of the
-//   function that time is followed through.
+// - Of several sequences, the one of the results is streamed. What steps read
+//   of the others is computed in @encode (CutEncoder.cpp), and is arguments of
+//   the function that time is followed through.
 // - Inside a stack, a slot has a leading axis for the layers of the kind. It
 //   is threaded through the stack as one more carried value, which kinds that
 //   do not use it hand through. Nested stacks multiply their layer counts.
@@ -618,9 +617,8 @@ static std::optional<int64_t>
 findDecodedSequence(func::FuncOp forward, std::optional<AxisRefusal> &refusal) {
   std::optional<int64_t> decoded;
   for (unsigned i = 0; i < forward.getNumResults(); ++i) {
-    auto attribute = forward.getResultAttrOfType<IntegerAttr>(
-        i, WeirDialect::getSequenceAttrName());
-    int64_t sequence = attribute ? attribute.getInt() : 0;
+    int64_t sequence =
+        getSequence(function_interface_impl::getResultAttrDict(forward, i));
     if (decoded && *decoded != sequence) {
       refusal =
           AxisRefusal{forward.getLoc(), "results belong to several sequences",
@@ -635,9 +633,8 @@ findDecodedSequence(func::FuncOp forward, std::optional<AxisRefusal> &refusal) {
 /// Whether `forward` takes any sequence besides `decoded`.
 static bool hasOthers(func::FuncOp forward, int64_t decoded) {
   return llvm::any_of(forward.getArguments(), [&](BlockArgument argument) {
-    auto attribute = forward.getArgAttrOfType<IntegerAttr>(
-        argument.getArgNumber(), WeirDialect::getSequenceAttrName());
-    return (attribute ? attribute.getInt() : 0) != decoded;
+    return getSequence(forward.getArgAttrDict(argument.getArgNumber())) !=
+           decoded;
   });
 }
 

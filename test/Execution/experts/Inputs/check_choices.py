@@ -20,10 +20,10 @@ import random
 import sys
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
-from checks import Failed, check_seeds, run, write_main
+from checks import Failed, check_seeds
+from programs import compile_cases, draw_inputs
 
 TIMES = (1, 2, 19, 150)
 LIMIT = 3e-5
@@ -253,25 +253,11 @@ class Case:
 
 def check(seeds, options, folder):
     cases = [Case(seed) for seed in seeds]
-    source, program = folder / "choices.mlir", folder / "choices"
-    source.write_text(write_main(
-        [argument for case in cases for argument in case.arguments()],
-        [case.write() for case in cases],
-        [result for case in cases for result in case.results()],
-    ))
-    run("weirc", source, *options.flags.split(), "--quiet", "-o", program)
-
-    def compute(inputs):
-        save_file(inputs, folder / "in")
-        run(program, "--inputs", folder / "in", "--outputs", folder / "out")
-        return load_file(folder / "out")
-
+    compute = compile_cases(cases, options.flags, folder)
     worst = 0.0
     for time in TIMES:
         numbers = np.random.default_rng([seeds[0], time])
-        inputs = {}
-        for case in cases:
-            inputs.update(case.draw_inputs(numbers, time))
+        inputs = draw_inputs(cases, numbers, time)
         outputs = compute(inputs)
         worst = max(worst, *(case.check(inputs, outputs) for case in cases))
         # What is behind a row's length is another.

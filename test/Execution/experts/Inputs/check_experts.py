@@ -17,10 +17,10 @@ import random
 import sys
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Inputs"))
-from checks import Failed, check_seeds, run, write_main
+from checks import Failed, check_seeds
+from programs import compile_cases, draw_inputs
 
 LENGTHS = (1, 19, 150)
 LIMIT = 3e-5
@@ -231,25 +231,11 @@ def reorder(cases, tensors, order, names):
 
 def check(seeds, options, folder):
     cases = [Case(seed) for seed in seeds]
-    source, program = folder / "experts.mlir", folder / "experts"
-    source.write_text(write_main(
-        [argument for case in cases for argument in case.arguments()],
-        [case.write() for case in cases],
-        [result for case in cases for result in case.results()],
-    ))
-    run("weirc", source, *options.flags.split(), "--quiet", "-o", program)
-
-    def compute(inputs):
-        save_file(inputs, folder / "in")
-        run(program, "--inputs", folder / "in", "--outputs", folder / "out")
-        return load_file(folder / "out")
-
+    compute = compile_cases(cases, options.flags, folder)
     worst = 0.0
     for time in LENGTHS:
         numbers = np.random.default_rng([seeds[0], time])
-        inputs = {}
-        for case in cases:
-            inputs.update(case.draw_inputs(numbers, time))
+        inputs = draw_inputs(cases, numbers, time)
         outputs = compute(inputs)
         worst = max(worst, *(case.check(inputs, outputs) for case in cases))
         order = numbers.permutation(2 * time)
