@@ -32,35 +32,43 @@ target_compile_definitions(weir_mlir_options INTERFACE ${LLVM_DEFINITIONS})
 target_compile_options(weir_mlir_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>)
 
-# One precompiled header for all of them, and a function that has a target use
-# it. Without its own time in it, ccache takes one build's for another's.
+# Precompiled headers: one for all of them, and one with NVIDIA's dialects, which
+# take longest to read, for what writes code of GPUs. A function has a target use
+# one of them. Without its own time in it, ccache takes one build's for another's.
 if(WEIR_PRECOMPILE_HEADERS)
   target_compile_options(weir_mlir_options INTERFACE
     "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
-  file(CONFIGURE OUTPUT WeirPrecompiled.cpp CONTENT "")
-  add_library(weir_precompiled OBJECT ${CMAKE_CURRENT_BINARY_DIR}/WeirPrecompiled.cpp)
-  target_link_libraries(weir_precompiled PRIVATE weir_mlir_options)
-  target_precompile_headers(weir_precompiled PRIVATE
-    ${PROJECT_SOURCE_DIR}/cmake/modules/PrecompiledHeaders.h)
+  foreach(headers PrecompiledHeaders PrecompiledGPUHeaders)
+    file(CONFIGURE OUTPUT ${headers}.cpp CONTENT "")
+    add_library(${headers} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/${headers}.cpp)
+    target_link_libraries(${headers} PRIVATE weir_mlir_options)
+    target_precompile_headers(${headers} PRIVATE
+      ${PROJECT_SOURCE_DIR}/cmake/modules/${headers}.h)
+    add_dependencies(${headers} WeirIRIncGen)
+  endforeach()
 endif()
-function(weir_precompile_headers name)
+function(weir_precompile_headers name headers)
   if(WEIR_PRECOMPILE_HEADERS)
-    target_precompile_headers(${name} REUSE_FROM weir_precompiled)
+    target_precompile_headers(${name} REUSE_FROM ${headers})
     # Programs too: the header does not serve code of another model.
     target_compile_options(${name} PRIVATE -fPIC)
   endif()
 endfunction()
 
-# weir_add_library(NAME source... [LINK_LIBS lib...] [DEPENDS target...])
+# weir_add_library(NAME source... [LINK_LIBS lib...] [DEPENDS target...] [GPU])
 #
 # A static library of the compiler, for unit tests to link alone. All of them
 # together are the shared library `Weir` (lib/CMakeLists.txt), which is what
-# tools link and what is installed.
+# tools link and what is installed. GPU: most of its files use NVIDIA's dialects.
 function(weir_add_library name)
-  cmake_parse_arguments(ARG "" "" "LINK_LIBS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "GPU" "" "LINK_LIBS;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC weir_mlir_options ${ARG_LINK_LIBS})
-  weir_precompile_headers(${name})
+  if(ARG_GPU)
+    weir_precompile_headers(${name} PrecompiledGPUHeaders)
+  else()
+    weir_precompile_headers(${name} PrecompiledHeaders)
+  endif()
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
@@ -74,7 +82,7 @@ endfunction()
 function(weir_add_tool name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE weir_mlir_options Weir)
-  weir_precompile_headers(${name})
+  weir_precompile_headers(${name} PrecompiledHeaders)
   set_property(GLOBAL APPEND PROPERTY WEIR_TOOLS ${name})
 endfunction()
 
@@ -89,7 +97,7 @@ function(weir_add_unittest name)
                         GTest::gtest GTest::gtest_main)
   if(ARG_MLIR)
     target_link_libraries(${name} PRIVATE weir_mlir_options)
-    weir_precompile_headers(${name})
+    weir_precompile_headers(${name} PrecompiledHeaders)
     mlir_target_link_libraries(${name} PRIVATE MLIR)
     target_link_libraries(${name} PRIVATE LLVM)
   endif()

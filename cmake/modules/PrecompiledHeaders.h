@@ -4,9 +4,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Reading and instantiating these headers takes most of the time of compiling a
-// file; AddWeir.cmake has it done once. Only headers of MLIR and LLVM stand
-// here: a change of Weir's own would compile everything again. Files still
-// include what they use: WEIR_PRECOMPILE_HEADERS=OFF builds without this one.
+// file; AddWeir.cmake has it done once. Of Weir's own only the dialect's
+// classes stand here, a change of which compiles everything again anyway. Files
+// still include what they use: WEIR_PRECOMPILE_HEADERS=OFF builds without this
+// one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,5 +28,6 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Transforms/DialectConversion.h"
+#include "weir/IR/Weir.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"

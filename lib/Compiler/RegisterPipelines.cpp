@@ -24,7 +24,7 @@ namespace {
 /// The option that all stages with a choice of lowering have.
 template <typename Derived>
 struct LoweringArguments : PassPipelineOptions<Derived> {
-  detail::PassOptions::Option<Lowering> lowering{
+  mlir::detail::PassOptions::Option<Lowering> lowering{
       *this, "lowering", llvm::cl::desc("How ops are lowered:"),
       llvm::cl::init(Lowering::Optimized),
       llvm::cl::values(
@@ -40,13 +40,13 @@ struct LoweringArguments : PassPipelineOptions<Derived> {
 /// Options of stages that depend on the target.
 template <typename Derived>
 struct TargetArguments : LoweringArguments<Derived> {
-  detail::PassOptions::Option<std::string> cpu{
+  mlir::detail::PassOptions::Option<std::string> cpu{
       *this, "target-cpu", llvm::cl::desc("native, portable, or LLVM's name"),
       llvm::cl::init("native")};
-  detail::PassOptions::Option<unsigned> threads{
+  mlir::detail::PassOptions::Option<unsigned> threads{
       *this, "threads", llvm::cl::desc("Threads to plan for"),
       llvm::cl::init(ScheduleOptions().threads)};
-  detail::PassOptions::Option<bool> gpu{
+  mlir::detail::PassOptions::Option<bool> gpu{
       *this, "gpu", llvm::cl::desc("Whether kernels of a GPU run the tiles"),
       llvm::cl::init(false)};
 
@@ -74,10 +74,10 @@ struct TargetArguments : LoweringArguments<Derived> {
 struct FormArguments : LoweringArguments<FormArguments> {};
 
 struct ScheduleArguments : TargetArguments<ScheduleArguments> {
-  detail::PassOptions::Option<std::string> quantize{
+  mlir::detail::PassOptions::Option<std::string> quantize{
       *this, "quantize", llvm::cl::desc("none, stored, bf16, int8 or int4"),
       llvm::cl::init(ScheduleOptions().quantize)};
-  detail::PassOptions::Option<std::string> compute{
+  mlir::detail::PassOptions::Option<std::string> compute{
       *this, "compute", llvm::cl::desc("f32, bf16 or int8"),
       llvm::cl::init(ScheduleOptions().compute)};
 };

@@ -163,7 +163,8 @@ private:
   }
   template <typename Integer>
   bool read(Attribute attribute, SmallVectorImpl<Integer> &into) {
-    auto numbers = dyn_cast<detail::DenseArrayAttrImpl<Integer>>(attribute);
+    auto numbers =
+        dyn_cast<mlir::detail::DenseArrayAttrImpl<Integer>>(attribute);
     if (numbers)
       into.assign(numbers.asArrayRef().begin(), numbers.asArrayRef().end());
     return bool(numbers);

@@ -8,17 +8,6 @@
 #ifndef WEIR_CODEGEN_GPUPASSES_H
 #define WEIR_CODEGEN_GPUPASSES_H
 
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace weir {
@@ -34,6 +23,8 @@ inline constexpr int64_t TileAlignment = 1024;
 /// which an emulated one has several.
 inline constexpr llvm::StringLiteral SharedAttrName = "weir.shared";
 
+// The dialects of a pass are included where it is defined: NVVM's classes take
+// long to read, and whoever runs passes needs none.
 #define GEN_PASS_DECL
 #include "weir/Codegen/GPUPasses.h.inc"
 

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelAttrs.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "weir/Codegen/GPUPasses.h"
 #include "llvm/ADT/MapVector.h"
