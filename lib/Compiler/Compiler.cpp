@@ -128,9 +128,13 @@ LogicalResult Compilation::fail(llvm::Error error) {
          << llvm::toString(std::move(error));
 }
 
-void Compilation::report(llvm::StringRef step) {
+void Compilation::report(llvm::StringRef name) {
   if (options.progress)
-    options.progress(step);
+    options.progress(name);
+  // The step before ends first: timers of one scope do not overlap.
+  step.stop();
+  if (options.timing)
+    step = options.timing->nest(name);
 }
 
 //===----------------------------------------------------------------------===//
@@ -430,6 +434,8 @@ LogicalResult Compilation::runStage(Stage stage) {
   if (stage == Stage::Lowered)
     stripInterface(*module);
   PassManager pm(&context);
+  if (options.timing)
+    pm.enableTiming(step);
   addPasses(stage, pm);
   if (failed(pm.run(*module)))
     return failure();

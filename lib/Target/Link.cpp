@@ -28,6 +28,18 @@ static Expected<std::string> findLinker() {
                            "g++ on PATH, or use --emit=object");
 }
 
+/// LLVM's linker where `compiler`, a clang, has it beside itself, else nothing.
+/// The system's own takes half of the time that a small model is compiled in.
+static std::string findFastLinker(StringRef compiler) {
+  SmallString<128> path;
+  if (!sys::path::filename(compiler).starts_with("clang") ||
+      sys::fs::real_path(compiler, path))
+    return "";
+  sys::path::remove_filename(path);
+  sys::path::append(path, "ld.lld");
+  return sys::fs::can_execute(path) ? std::string(path) : "";
+}
+
 /// Runs `arguments`; its output becomes the error's text.
 static Error runProgram(ArrayRef<StringRef> arguments) {
   TemporaryFile log;
@@ -127,6 +139,11 @@ Error weir::linkWithRuntime(StringRef object, StringRef output,
                                       linked.getPath(),
                                       "-Wl,--gc-sections",
                                       "-Wl,-rpath,$ORIGIN"};
+  std::string fast = findFastLinker(*linker);
+  if (!fast.empty()) {
+    fast = "--ld-path=" + fast;
+    arguments.push_back(fast);
+  }
   TemporaryFile script;
   std::string name, versionScript;
   if (!soname.empty()) {

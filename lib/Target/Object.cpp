@@ -15,6 +15,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
+#include "llvm/Transforms/IPO/MergeFunctions.h"
 #include "llvm/Transforms/Scalar/LoopUnrollPass.h"
 
 using namespace weir;
@@ -105,6 +106,15 @@ weir::createTargetMachine(const CPUTarget &target, bool isPlain) {
   return machine;
 }
 
+/// Methods of a model have most of their kernels in common, word for word. Says
+/// of functions that are only known here that their addresses are not compared,
+/// so that equal ones become one.
+static void shareAddresses(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    if (function.hasLocalLinkage())
+      function.setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+}
+
 void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   module.setTargetTriple(machine.getTargetTriple());
   module.setDataLayout(machine.createDataLayout());
@@ -127,10 +137,22 @@ void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   // buffer of micro-operations, thousands on Zen: twice the code and half as
   // long again to compile, for no speed.
   tuning.LoopUnrolling = false;
-  llvm::PassBuilder builder(&machine, tuning);
+  // What a loop stores and loads again in its next pass is carried in registers
+  // here already; looking for more takes a sixth of all time.
+  llvm::PassInstrumentationCallbacks callbacks;
+  callbacks.registerShouldRunOptionalPassCallback(
+      [](llvm::StringRef pass, llvm::Any) {
+        return pass != "LoopLoadEliminationPass";
+      });
+  llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   builder.registerLateLoopOptimizationsEPCallback(
       [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
         passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
+      });
+  builder.registerPipelineStartEPCallback(
+      [&](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
+        shareAddresses(module);
+        passes.addPass(llvm::MergeFunctionsPass());
       });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(callGraph);

@@ -28,6 +28,8 @@ using namespace weir;
 namespace {
 /// What --explain prints.
 enum ExplainForm { NoExplain, ExplainText, ExplainHTML };
+/// How --timing prints.
+enum TimingForm { NoTiming, TimingTree, TimingList };
 
 /// The command line. Made in main, behind the removal of the options that the
 /// LLVM libraries register for their own developers.
@@ -114,6 +116,13 @@ struct Options {
   cl::opt<std::string> dumpStages{"dump-stages",
                                   cl::desc("Write the module after each stage"),
                                   cl::value_desc("folder")};
+  cl::opt<TimingForm> timing{
+      "timing", cl::ValueOptional,
+      cl::desc("Print how long steps and passes took:"),
+      cl::values(clEnumValN(TimingTree, "", ""),
+                 clEnumValN(TimingTree, "tree", "Step by step (the default)"),
+                 clEnumValN(TimingList, "list", "The longest first")),
+      cl::init(NoTiming)};
   cl::opt<bool> quiet{"quiet", cl::desc("Print no progress")};
 };
 } // namespace
@@ -168,6 +177,14 @@ static bool compile(CompileOptions options, llvm::StringRef model,
             enableRemarks(context, commandLine->remarks, llvm::errs()))
       return report(std::move(error));
   options.progress = [&](llvm::StringRef step) { progress.start(step); };
+  // Prints what was timed as it is destroyed, behind the compilation.
+  mlir::DefaultTimingManager timer;
+  timer.setEnabled(commandLine->timing != NoTiming);
+  timer.setDisplayMode(commandLine->timing == TimingList
+                           ? mlir::DefaultTimingManager::DisplayMode::List
+                           : mlir::DefaultTimingManager::DisplayMode::Tree);
+  mlir::TimingScope timing = timer.getRootScope();
+  options.timing = &timing;
 
   Compilation compilation(context, options);
   if (failed(compilation.load(model)))

@@ -151,8 +151,9 @@ def PlanMemory : Pass<"weir-plan-memory", "::mlir::ModuleOp"> {
     from the extents of the arguments alone. Nothing is allocated in a step.
 
     Every buffer has a place of its own, a multiple of 64 bytes. Buffers inside
-    a parallel loop get one copy per thread, behind the shared part. A buffer
-    inside a sequential loop is reused by each iteration.
+    a parallel loop get one copy per thread, behind the shared part; those of
+    other parallel loops lie in the same place. A buffer inside a sequential
+    loop is reused by each iteration.
 
     Precondition: bufferised, one level of functions. An allocation whose size
     depends on data or on a loop counter is an error at its place.

@@ -10,6 +10,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "mlir/Support/Timing.h"
 #include "weir/Compiler/Jit.h"
 #include "weir/Compiler/Pipelines.h"
 #include "weir/Target/ModelTable.h"
@@ -56,6 +57,9 @@ struct CompileOptions {
   std::string runtimeDir;
   /// Called as each step begins, with its name.
   std::function<void(llvm::StringRef)> progress;
+  /// Where steps, and the passes of each, note how long they take; outlives the
+  /// compilation. None are timed without it.
+  mlir::TimingScope *timing = nullptr;
 };
 
 /// Refuses options that name no choice, or choices that do not go together.
@@ -128,7 +132,8 @@ private:
                                           llvm::TargetMachine &machine,
                                           llvm::StringRef library);
   llvm::LogicalResult emitMachineCode(llvm::StringRef path, OutputFiles &files);
-  void report(llvm::StringRef step);
+  /// Begins the step `name`.
+  void report(llvm::StringRef name);
   llvm::LogicalResult fail(llvm::Error error);
 
   mlir::MLIRContext &context;
@@ -136,6 +141,8 @@ private:
   CPUTarget target;
   std::string computes;
   Stage reached = Stage::Input;
+  /// The step that is being timed, if steps are.
+  mlir::TimingScope step;
   /// Whether `reached` is the stage the module was loaded at.
   bool loadedOnly = true;
   std::unique_ptr<Checkpoint> checkpoint;

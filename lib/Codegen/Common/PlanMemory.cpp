@@ -124,6 +124,14 @@ static Operation *getParallelLoop(Operation *op) {
   return nullptr;
 }
 
+/// The parallel loop around `op` that is in no other one.
+static Operation *getOutermostLoop(Operation *op) {
+  Operation *outermost = nullptr;
+  while ((op = getParallelLoop(op)))
+    outermost = op;
+  return outermost;
+}
+
 /// The operation that keeps `extent` from following from the extents of the
 /// arguments of `entry` alone; null when nothing does, or when it is an
 /// argument of another block itself.
@@ -204,8 +212,12 @@ std::pair<Value, Value> ArenaPlan::emitSizes(OpBuilder &builder,
   Location loc = function.getLoc();
   IRMapping mapping;
   mapping.map(function.getArguments().take_front(arguments.size()), arguments);
-  Value ends[2] = {arith::ConstantIndexOp::create(builder, loc, 0),
-                   arith::ConstantIndexOp::create(builder, loc, 0)};
+  // Loops run one after the other, and each has a thread's part to itself. What
+  // lies where does not depend on other loops either, so that methods of a
+  // model may have kernels in common.
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  llvm::SmallMapVector<Operation *, Value, 8> ends;
+  ends[nullptr] = zero;
   for (auto [buffer, isPrivateBuffer, extentBounds] :
        llvm::zip(buffers, isPrivate, bounds)) {
     MemRefType type = buffer.getType();
@@ -243,11 +255,18 @@ std::pair<Value, Value> ArenaPlan::emitSizes(OpBuilder &builder,
       size = arith::AndIOp::create(
           builder, loc, arith::AddIOp::create(builder, loc, size, slack), mask);
     }
-    Value &end = ends[isPrivateBuffer];
+    Value &end = ends[isPrivateBuffer ? getOutermostLoop(buffer) : nullptr];
+    if (!end)
+      end = zero;
     offsets.push_back(end);
-    end = arith::AddIOp::create(builder, loc, end, size);
+    end = builder.createOrFold<arith::AddIOp>(loc, end, size);
   }
-  return {ends[0], ends[1]};
+  Value privateBytes = zero;
+  for (auto [loop, end] : ends)
+    if (loop)
+      privateBytes =
+          builder.createOrFold<arith::MaxUIOp>(loc, privateBytes, end);
+  return {ends.lookup(nullptr), privateBytes};
 }
 
 /// The runtime function `name`, which takes nothing and returns an index.

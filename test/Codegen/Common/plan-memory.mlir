@@ -5,14 +5,11 @@
 // CHECK-LABEL: func.func @static_extents
 // CHECK-SAME: (%[[ARENA:.*]]: memref<?xi8> {weir.role = "arena"})
 // CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
-// CHECK-DAG: %[[C64:.*]] = arith.constant 64 : index
-// CHECK: %[[SECOND:.*]] = arith.addi %[[C0]], %[[C64]]
 // CHECK: memref.view %[[ARENA]][%[[C0]]][] : memref<?xi8> to memref<5xf32>
-// CHECK: memref.view %[[ARENA]][%[[SECOND]]][] : memref<?xi8> to memref<32xf32>
+// CHECK: memref.view %[[ARENA]][%{{c64.*}}][] : memref<?xi8> to memref<32xf32>
 // CHECK-NOT: memref.alloc
 // CHECK-LABEL: func.func @static_extents__arena(%{{.*}}: memref<?xi8>) -> i64
-// CHECK: arith.addi
-// CHECK: %[[TOTAL:.*]] = arith.addi
+// CHECK: %[[TOTAL:.*]] = arith.constant 192 : index
 // CHECK: %[[BYTES:.*]] = arith.index_cast %[[TOTAL]] : index to i64
 // CHECK: return %[[BYTES]]
 func.func @static_extents() {
@@ -72,6 +69,38 @@ func.func @buffer_per_thread(%n: index) {
   scf.parallel (%i) = (%c0) to (%n) step (%c1) {
     %a = memref.alloc() : memref<16xf32>
     memref.copy %shared, %a : memref<16xf32> to memref<16xf32>
+    scf.reduce
+  }
+  return
+}
+
+// -----
+
+// Loops run one after the other: the buffers of each begin at the start of a
+// thread's part, which is as long as the longest wants.
+
+// CHECK-LABEL: func.func @loops_share
+// CHECK: %[[C0:.*]] = arith.constant 0 : index
+// CHECK: %[[C128:.*]] = arith.constant 128 : index
+// CHECK: scf.parallel
+// CHECK: %[[START:.*]] = arith.muli %{{.*}}, %[[C128]]
+// CHECK: memref.view %{{.*}}[%[[C0]]][] : memref<?xi8> to memref<16xf32>
+// CHECK: scf.parallel
+// CHECK: %[[START:.*]] = arith.muli %{{.*}}, %[[C128]]
+// CHECK: memref.view %{{.*}}[%[[C0]]][] : memref<?xi8> to memref<32xf32>
+// CHECK-LABEL: func.func @loops_share__arena
+// CHECK: arith.muli %{{.*}}, %{{.*}}
+func.func @loops_share(%n: index, %x: memref<16xf32>, %y: memref<32xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %a = memref.alloc() : memref<16xf32>
+    memref.copy %x, %a : memref<16xf32> to memref<16xf32>
+    scf.reduce
+  }
+  scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+    %a = memref.alloc() : memref<32xf32>
+    memref.copy %y, %a : memref<32xf32> to memref<32xf32>
     scf.reduce
   }
   return
