@@ -216,8 +216,12 @@ void weir::buildBufferizePipeline(OpPassManager &pm,
     pm.addPass(createPrefetchBlocks());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
   pm.addPass(createCanonicalizerPass());
-  if (options.gpu)
+  if (options.gpu) {
+    // Extents that do not change from point to point become known in front of
+    // the loop, where buffers of all points together are made.
+    pm.addNestedPass<func::FuncOp>(createLoopInvariantCodeMotionPass());
     pm.addNestedPass<func::FuncOp>(createShareBuffers({options.sharedBytes}));
+  }
   pm.addPass(createPlanMemory());
 }
 

@@ -19,6 +19,7 @@ CATEGORIES = {
     "dense": "llama",
     "sliding": "gemma3",
     "MLA": "deepseek_v3",
+    "keys chosen by content": "deepseek_v32",
     "linear": "gla",
     "SSM": "mamba2",
     "selective scan": "mamba",

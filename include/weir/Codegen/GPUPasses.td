@@ -18,8 +18,9 @@ def ShareBuffers : Pass<"weir-share-buffers", "::mlir::func::FuncOp"> {
     Extents that are not static need a bound, such as that of a last tile; the
     buffer is as large as that, and a view of it has the extents asked for. A
     buffer with an extent without a bound, as the scores of all keys, cannot be
-    shared: each point gets a part of one buffer in front of the loop, which a
-    remark says. Such an extent has to be known in front of the loop.
+    shared, which a remark says: at most `parts` blocks take the points in turn,
+    and each has a part of one buffer in front of the loop. Such an extent has
+    to be known there.
 
     Precondition: bufferised; each allocation's uses are views and accesses.
     Limits: the buffers of one outermost loop have at most `limit` bytes, and
@@ -40,6 +41,9 @@ def ShareBuffers : Pass<"weir-share-buffers", "::mlir::func::FuncOp"> {
   let options = [
     Option<"limit", "limit", "int64_t", "49152",
            "Bytes of shared memory a block may have">,
+    Option<"parts", "parts", "int64_t", "512",
+           "Blocks that a buffer of any size is made for: a few for each "
+           "multiprocessor of a large GPU">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect", "::mlir::memref::MemRefDialect"];

@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ForallPoints.h"
 #include "KernelAttrs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -164,39 +165,9 @@ LogicalResult KernelMapper::mapForall(scf::ForallOp loop) {
     return loop.emitOpError("still works on tensors, expected buffers");
   Location loc = loop.getLoc();
   builder.setInsertionPoint(loop);
-  SmallVector<Value> first = loop.getLowerBound(builder),
-                     last = loop.getUpperBound(builder),
-                     step = loop.getStep(builder);
-  SmallVector<Value> counts;
-  Value blocks = constant(loc, 1);
-  for (auto [from, to, by] : llvm::zip(first, last, step)) {
-    Value distance = builder.createOrFold<arith::SubIOp>(loc, to, from);
-    counts.push_back(
-        builder.createOrFold<arith::CeilDivSIOp>(loc, distance, by));
-    blocks = builder.createOrFold<arith::MulIOp>(loc, blocks, counts.back());
-  }
-  gpu::LaunchOp launch = createLaunch(loc, blocks);
-  // The last index changes from a block to the next.
-  Value rest = launch.getBlockIds().x;
-  SmallVector<Value> indices(counts.size());
-  for (int64_t axis = counts.size() - 1; axis >= 0; --axis) {
-    Value index = rest;
-    if (axis > 0) {
-      index = arith::RemUIOp::create(builder, loc, rest, counts[axis]);
-      rest = arith::DivUIOp::create(builder, loc, rest, counts[axis]);
-    }
-    Value scaled = builder.createOrFold<arith::MulIOp>(loc, index, step[axis]);
-    indices[axis] =
-        builder.createOrFold<arith::AddIOp>(loc, first[axis], scaled);
-  }
-  Block *body = loop.getBody();
-  body->getTerminator()->erase();
-  Block &target = launch.getBody().front();
-  target.getOperations().splice(target.getTerminator()->getIterator(),
-                                body->getOperations());
-  for (auto [argument, index] : llvm::zip(body->getArguments(), indices))
-    argument.replaceAllUsesWith(index);
-  loop.erase();
+  ForallPoints points(builder, loop);
+  gpu::LaunchOp launch = createLaunch(loc, points.getCount());
+  points.moveBody(builder, launch.getBlockIds().x);
   attributeBuffers(launch);
   return success();
 }

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ForallPoints.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -108,32 +109,28 @@ static LogicalResult share(memref::AllocOp buffer, int64_t bytes) {
   return retypeViews(view, space);
 }
 
-/// The number of the point of `loop` that its body is at, and, as a value in
-/// front of it, how many there are.
-static std::pair<Value, Value> numberPoints(scf::ForallOp loop) {
-  OpBuilder before(loop), inside(loop);
-  inside.setInsertionPointToStart(loop.getBody());
+/// Puts a loop of at most `parts` points in place of `loop`, which take its
+/// points in turn: memory is needed for as many as are at work at a time.
+static scf::ForallOp takeTurns(scf::ForallOp loop, int64_t parts) {
+  OpBuilder builder(loop);
   Location loc = loop.getLoc();
-  Value number = arith::ConstantIndexOp::create(inside, loc, 0),
-        count = arith::ConstantIndexOp::create(before, loc, 1);
-  SmallVector<Value> first = loop.getLowerBound(before),
-                     last = loop.getUpperBound(before),
-                     step = loop.getStep(before);
-  for (auto [from, to, by, at] :
-       llvm::zip(first, last, step, loop.getInductionVars())) {
-    Value distance = before.createOrFold<arith::SubIOp>(loc, to, from);
-    Value steps = before.createOrFold<arith::CeilDivSIOp>(loc, distance, by);
-    count = before.createOrFold<arith::MulIOp>(loc, count, steps);
-    Value passed = inside.createOrFold<arith::SubIOp>(loc, at, from);
-    passed = inside.createOrFold<arith::DivSIOp>(loc, passed, by);
-    number = inside.createOrFold<arith::AddIOp>(
-        loc, inside.createOrFold<arith::MulIOp>(loc, number, steps), passed);
-  }
-  return {number, count};
+  ForallPoints points(builder, loop);
+  Value most = arith::ConstantIndexOp::create(builder, loc, parts);
+  Value count =
+      builder.createOrFold<arith::MinSIOp>(loc, points.getCount(), most);
+  auto outer = scf::ForallOp::create(
+      builder, loc, ArrayRef<OpFoldResult>{getAsOpFoldResult(count)},
+      ValueRange(), std::nullopt);
+  builder.setInsertionPointToStart(outer.getBody());
+  auto inner = scf::ForOp::create(builder, loc, outer.getInductionVar(0),
+                                  points.getCount(), count);
+  builder.setInsertionPointToStart(inner.getBody());
+  points.moveBody(builder, inner.getInductionVar());
+  return outer;
 }
 
-/// Gives each point of `loop` a part of one buffer in front of it in place of
-/// `buffer`, which may be of any size.
+/// Gives each point of `loop`, made by `takeTurns`, a part of one buffer in
+/// front of it in place of `buffer`, which may be of any size.
 static LogicalResult spreadOut(memref::AllocOp buffer, scf::ForallOp loop) {
   OpBuilder before(loop), builder(buffer);
   Location loc = buffer.getLoc();
@@ -164,11 +161,12 @@ static LogicalResult spreadOut(memref::AllocOp buffer, scf::ForallOp loop) {
   Value line = arith::ConstantIndexOp::create(before, loc, PartAlignment);
   bytes = before.createOrFold<arith::MulIOp>(
       loc, before.createOrFold<arith::CeilDivSIOp>(loc, bytes, line), line);
-  auto [point, points] = numberPoints(loop);
+  Value parts = loop.getUpperBound(before).front();
   Value all = memref::AllocOp::create(
       before, loc, MemRefType::get({ShapedType::kDynamic}, before.getI8Type()),
-      before.createOrFold<arith::MulIOp>(loc, bytes, points));
-  Value start = arith::MulIOp::create(builder, loc, point, bytes);
+      before.createOrFold<arith::MulIOp>(loc, bytes, parts));
+  Value start =
+      arith::MulIOp::create(builder, loc, loop.getInductionVar(0), bytes);
   Value view = memref::ViewOp::create(builder, loc, type, all, start,
                                       buffer.getDynamicSizes());
   remark::missed(
@@ -185,7 +183,7 @@ static LogicalResult spreadOut(memref::AllocOp buffer, scf::ForallOp loop) {
 }
 
 /// Shares the buffers made inside of `loop`, which no loop of its kind holds.
-static LogicalResult shareIn(scf::ForallOp loop, int64_t limit) {
+static LogicalResult shareIn(scf::ForallOp loop, int64_t limit, int64_t parts) {
   SmallVector<memref::AllocOp> buffers, unbounded;
   loop->walk([&](memref::AllocOp buffer) {
     if (buffer.getType().getMemorySpace())
@@ -193,6 +191,8 @@ static LogicalResult shareIn(scf::ForallOp loop, int64_t limit) {
     bool plain = buffer.getType().getLayout().isIdentity();
     (plain && isUnbounded(buffer) ? unbounded : buffers).push_back(buffer);
   });
+  if (!unbounded.empty())
+    loop = takeTurns(loop, parts);
   for (memref::AllocOp buffer : unbounded)
     if (failed(spreadOut(buffer, loop)))
       return failure();
@@ -228,8 +228,8 @@ struct ShareBuffersPass : weir::impl::ShareBuffersBase<ShareBuffersPass> {
   void runOnOperation() override {
     WalkResult walk =
         getOperation().walk<WalkOrder::PreOrder>([&](scf::ForallOp loop) {
-          return failed(shareIn(loop, limit)) ? WalkResult::interrupt()
-                                              : WalkResult::skip();
+          return failed(shareIn(loop, limit, parts)) ? WalkResult::interrupt()
+                                                     : WalkResult::skip();
         });
     if (walk.wasInterrupted())
       signalPassFailure();

@@ -44,14 +44,21 @@ func.func @outside(%n: index) {
   return
 }
 
-// Scores of all keys fit no shared memory: each point has a part of a buffer in
-// front of the loop.
+// Scores of all keys fit no shared memory: the points are taken in turn, by
+// blocks that have a part each of a buffer in front of the loop.
 // CHECK-LABEL: func.func @unbounded
 //  CHECK-SAME:     %[[N:[^:]+]]: index, %[[KEYS:[^:]+]]: index
-//       CHECK:   %[[ALL:.*]] = memref.alloc(%{{.*}}) : memref<?xi8>
-//       CHECK:   scf.forall
-//       CHECK:     %[[START:.*]] = arith.muli
-//       CHECK:     memref.view %[[ALL]][%[[START]]][%{{.*}}, %[[KEYS]]] : memref<?xi8> to memref<?x?xf32>
+//       CHECK:   %[[POINTS:.*]] = arith.ceildivsi %[[N]], %{{.*}}
+//       CHECK:   %[[PARTS:.*]] = arith.minsi %[[POINTS]], %{{.*}}
+//       CHECK:   %[[BYTES:.*]] = arith.muli %{{.*}}, %{{c64.*}} : index
+//       CHECK:   %[[SIZE:.*]] = arith.muli %[[BYTES]], %[[PARTS]]
+//       CHECK:   %[[ALL:.*]] = memref.alloc(%[[SIZE]]) : memref<?xi8>
+//       CHECK:   scf.forall (%[[PART:.*]]) in (%[[PARTS]]) {
+//       CHECK:     scf.for %[[POINT:.*]] = %[[PART]] to %[[POINTS]] step %[[PARTS]] {
+//       CHECK:       %[[I:.*]] = arith.muli %[[POINT]], %{{c32.*}}
+//       CHECK:       affine.min #{{.*}}(%[[I]])[%[[N]]]
+//       CHECK:       %[[START:.*]] = arith.muli %[[PART]], %[[BYTES]]
+//       CHECK:       memref.view %[[ALL]][%[[START]]][%{{.*}}, %[[KEYS]]] : memref<?xi8> to memref<?x?xf32>
 //   CHECK-NOT:   workgroup
 func.func @unbounded(%n: index, %keys: index) {
   %zero = arith.constant 0.0 : f32
