@@ -12,12 +12,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "CudaDriver.h"
-#include "Device.h"
+#include "CudaReplay.h"
 
 #include <cstring>
 #include <dlfcn.h>
-#include <vector>
 
 using namespace weir::rt;
 using namespace weir::rt::cuda;
@@ -86,6 +84,8 @@ private:
   bool loadImage(const weir_image_desc &image, std::string &error);
   /// Whether `result` is no error; else says what failed.
   bool check(Result result, const char *what, std::string &error) const;
+  void checkLaunch(Result result, const Kernel &kernel,
+                   std::string &error) const;
 
   const Driver &driver;
   const weir_model_desc &model;
@@ -94,9 +94,9 @@ private:
   Context context = nullptr;
   Stream stream = nullptr;
   Module module = nullptr;
-  std::vector<Function> functions;
-  /// Bytes of shared memory that each asks for.
-  std::vector<unsigned> sharedBytes;
+  std::vector<Kernel> kernels;
+  /// Whether the kernels' arguments are known, and graphs can be made.
+  bool replays = false;
 };
 } // namespace
 
@@ -117,6 +117,12 @@ bool CudaDevice::check(Result result, const char *what,
     return true;
   error = std::string("GPU: ") + what + ": " + driver.describe(result);
   return false;
+}
+
+void CudaDevice::checkLaunch(Result result, const Kernel &kernel,
+                             std::string &error) const {
+  if (result != Success)
+    check(result, (std::string("cannot launch ") + kernel.name).c_str(), error);
 }
 
 /// An architecture's number and whether code for it runs on it alone: "sm_90a"
@@ -178,23 +184,31 @@ bool CudaDevice::loadImage(const weir_image_desc &image, std::string &error) {
     return false;
   }
   const weir_device_desc &device = *model.device;
+  kernels.resize(static_cast<size_t>(device.num_kernels));
+  replays = Replay::isOffered(driver);
   for (int32_t i = 0; i < device.num_kernels; ++i) {
-    Function &function = functions.emplace_back(nullptr);
-    if (!check(
-            driver.ModuleGetFunction(&function, module, device.kernels[i].name),
-            device.kernels[i].name, error))
+    const weir_kernel_desc &desc = device.kernels[i];
+    Kernel &kernel = kernels[static_cast<size_t>(i)];
+    kernel.name = desc.name;
+    if (!check(driver.ModuleGetFunction(&kernel.function, module, desc.name),
+               desc.name, error))
       return false;
-    unsigned &bytes = sharedBytes.emplace_back(0);
-    for (int32_t b = 0; b < device.kernels[i].num_shared; ++b)
-      bytes += static_cast<unsigned>(device.kernels[i].shared[b]);
-    if (!check(driver.FuncSetAttribute(function, MostSharedBytes,
-                                       static_cast<int>(bytes)),
+    for (int32_t b = 0; b < desc.num_shared; ++b)
+      kernel.sharedBytes += static_cast<unsigned>(desc.shared[b]);
+    if (!check(driver.FuncSetAttribute(kernel.function, MostSharedBytes,
+                                       static_cast<int>(kernel.sharedBytes)),
                "shared memory", error)) {
-      error += ": kernel " + std::string(device.kernels[i].name) + " needs " +
-               std::to_string(bytes) + " bytes, more than " + name +
+      error += ": kernel " + std::string(desc.name) + " needs " +
+               std::to_string(kernel.sharedBytes) + " bytes, more than " +
+               name +
                " gives a block; compile the model with --gpu-arch of this GPU";
       return false;
     }
+    size_t offset, bytes;
+    while (replays &&
+           driver.FuncGetParamInfo(kernel.function, kernel.argumentBytes.size(),
+                                   &offset, &bytes) == Success)
+      kernel.argumentBytes.push_back(bytes);
   }
   return true;
 }
@@ -299,27 +313,34 @@ bool CudaDevice::download(void *to, const void *from, size_t bytes,
          check(driver.StreamSynchronize(stream), "copy from the device", error);
 }
 
-void CudaDevice::launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
+void CudaDevice::launch(LaunchQueue &queue, int32_t number, int64_t blocks,
                         int32_t threads, void **arguments) {
-  if (kernel < 0 || static_cast<size_t>(kernel) >= functions.size() ||
+  if (number < 0 || static_cast<size_t>(number) >= kernels.size() ||
       blocks > INT32_MAX) {
-    queue.error = "launch of kernel " + std::to_string(kernel) + " with " +
+    queue.error = "launch of kernel " + std::to_string(number) + " with " +
                   std::to_string(blocks) + " blocks, expected one of " +
-                  std::to_string(functions.size()) +
+                  std::to_string(kernels.size()) +
                   " with fewer than 2^31 blocks";
     return;
   }
   if (!check(driver.CtxSetCurrent(context), "context", queue.error))
     return;
-  Result result =
-      driver.LaunchKernel(functions[kernel], static_cast<unsigned>(blocks), 1,
-                          1, static_cast<unsigned>(threads), 1, 1,
-                          sharedBytes[kernel], stream, arguments, nullptr);
-  if (result != Success)
-    check(result,
-          (std::string("cannot launch ") + model.device->kernels[kernel].name)
-              .c_str(),
-          queue.error);
+  const Kernel &kernel = kernels[static_cast<size_t>(number)];
+  const Kernel *failed = &kernel;
+  auto grid = static_cast<unsigned>(blocks);
+  auto width = static_cast<unsigned>(threads);
+  Result result;
+  if (replays) {
+    if (!queue.history)
+      queue.history = std::make_unique<Replay>(driver, context, stream);
+    result = static_cast<Replay &>(*queue.history)
+                 .launch(kernel, grid, width, arguments, failed);
+  } else {
+    result =
+        driver.LaunchKernel(kernel.function, grid, 1, 1, width, 1, 1,
+                            kernel.sharedBytes, stream, arguments, nullptr);
+  }
+  checkLaunch(result, *failed, queue.error);
 }
 
 void CudaDevice::encode(LaunchQueue &queue, void *map,
@@ -349,6 +370,17 @@ void CudaDevice::encode(LaunchQueue &queue, void *map,
 
 bool CudaDevice::finish(LaunchQueue &queue) {
   std::string error;
+  if (auto *replay = static_cast<Replay *>(queue.history.get())) {
+    if (queue.error.empty()) {
+      Kernel all;
+      all.name = "a graph of kernels";
+      const Kernel *failed = &all;
+      Result result = replay->finish(failed);
+      checkLaunch(result, *failed, queue.error);
+    } else {
+      replay->drop();
+    }
+  }
   if (!check(driver.StreamSynchronize(stream), "a kernel failed", error) &&
       queue.error.empty())
     queue.error = error;

@@ -27,11 +27,15 @@ using Context = struct ContextHandle *;
 using Module = struct ModuleHandle *;
 using Function = struct FunctionHandle *;
 using Stream = struct StreamHandle *;
+using Graph = struct GraphHandle *;
+using GraphExec = struct GraphExecHandle *;
 
 static constexpr Result Success = 0;
 static constexpr Result OutOfMemory = 2;
 static constexpr unsigned AttachGlobal = 1;
 static constexpr unsigned NonBlocking = 1;
+/// Captures what this thread launches to a stream, whatever others do.
+static constexpr int CaptureThreadLocal = 1;
 /// Device attributes.
 static constexpr int ComputeMajor = 75;
 static constexpr int ComputeMinor = 76;
@@ -84,9 +88,18 @@ static constexpr int TensorPromote128 = 2;
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, Stream, void **, void **))
 
-/// Functions that drivers before CUDA 12 lack, and that models for sm_90a alone
-/// may call.
+/// Functions that older drivers lack: of CUDA 12, for models for sm_90a alone,
+/// and of CUDA 12.4 and before, for graphs (CudaReplay.h).
 #define WEIR_CUDA_NEW_FUNCTIONS(X)                                             \
+  X(FuncGetParamInfo, "cuFuncGetParamInfo",                                    \
+    (Function, size_t, size_t *, size_t *))                                    \
+  X(StreamBeginCapture, "cuStreamBeginCapture_v2", (Stream, int))              \
+  X(StreamEndCapture, "cuStreamEndCapture", (Stream, Graph *))                 \
+  X(GraphInstantiate, "cuGraphInstantiateWithFlags",                           \
+    (GraphExec *, Graph, unsigned long long))                                  \
+  X(GraphDestroy, "cuGraphDestroy", (Graph))                                   \
+  X(GraphLaunch, "cuGraphLaunch", (GraphExec, Stream))                         \
+  X(GraphExecDestroy, "cuGraphExecDestroy", (GraphExec))                       \
   X(TensorMapEncodeTiled, "cuTensorMapEncodeTiled",                            \
     (void *, int, unsigned, void *, const uint64_t *, const uint64_t *,        \
      const unsigned *, const unsigned *, int, int, int, int))

@@ -18,11 +18,17 @@
 
 namespace weir::rt {
 
-/// What one call of a compiled function launches to. The first error stays:
-/// launches behind it do nothing.
+/// What a device remembers of the calls of one function.
+struct LaunchHistory {
+  virtual ~LaunchHistory() = default;
+};
+
+/// What the calls of a compiled function launch to, one call after the other.
+/// The first error of a call stays: launches behind it do nothing.
 struct LaunchQueue {
   class Device *device = nullptr;
   std::string error;
+  std::unique_ptr<LaunchHistory> history;
 };
 
 /// Who reads and writes memory of a device.
@@ -68,7 +74,8 @@ public:
   virtual void encode(LaunchQueue &queue, void *map,
                       const TensorMap &tensor) = 0;
 
-  /// Waits for the launches of `queue`; false with the queue's error.
+  /// Ends a call: waits for the launches of `queue`; false with the queue's
+  /// error.
   virtual bool finish(LaunchQueue &queue) = 0;
 
   /// What was counted so far, as lines of text.
