@@ -145,6 +145,7 @@ static void addNames(ParamOp param, SmallVectorImpl<StringRef> &names) {
 
 static WeightUse getWeightUse(Operation *op, const SymbolTable &symbols) {
   WeightUse use;
+  double most = 0;
   llvm::SmallPtrSet<Operation *, 4> roots;
   for (Value operand : op->getOperands()) {
     auto weight = operand.getDefiningOp<WeightOp>();
@@ -153,12 +154,16 @@ static WeightUse getWeightUse(Operation *op, const SymbolTable &symbols) {
     if (!param)
       continue;
     use.bytes += getBytes(operand.getType(), {});
-    if (use.stored == "-")
-      use.stored = describeStorage(param);
     ParamOp root = getRootParam(param, symbols);
+    double elements = root.getTensorType().getNumElements();
+    // Most of the numbers count, not their biases or scales.
+    std::string stored = describeStorage(param);
+    if (elements > most && !stored.empty()) {
+      most = elements;
+      use.stored = stored;
+    }
     if (!roots.insert(root).second)
       continue;
-    double elements = root.getTensorType().getNumElements();
     if (weight.getLayer())
       elements /= static_cast<double>(root.getTensorType().getDimSize(0));
     use.parameters += elements;
