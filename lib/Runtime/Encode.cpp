@@ -66,8 +66,9 @@ bool Session::encode(const std::vector<TensorView> &inputs,
     if (slot.desc->kind == WEIR_SLOT_MEMORY && slot.memory.size() > 0)
       std::memcpy(slot.memory.data(), findMemory(outputs, slot)->view.data,
                   slot.memory.size());
-  encoded = true;
   reset();
-  // Steps need more scratch memory the more they read.
-  return sizeArena(error);
+  // Steps need more scratch memory the more they read; without it there is
+  // nothing to extend.
+  encoded = sizeArena(error);
+  return encoded;
 }
