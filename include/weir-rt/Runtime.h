@@ -136,8 +136,8 @@ typedef struct weir_tensor {
 /// checked as by weir_forward and have a row for each of the session's. All
 /// rows begin anew at position 0. Such a model appends nothing before. What was
 /// encoded is kept by weir_reset, and saved, loaded, forked and reordered with
-/// the rest. On an error the session is as it was, or, where there is too little
-/// memory for steps, has nothing encoded.
+/// the rest. On an error the session is as it was, or, where there is too
+/// little memory for steps, has nothing encoded.
 int weir_encode(weir_session *session, const weir_tensor *inputs,
                 size_t num_inputs, weir_error **error);
 
