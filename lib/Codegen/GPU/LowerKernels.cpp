@@ -53,13 +53,14 @@ static LogicalResult checkFunctions(gpu::GPUModuleOp module) {
     if (!isa_and_nonnull<math::MathDialect>(op->getDialect()) ||
         isa<math::SqrtOp, math::AbsFOp, math::AbsIOp, math::FmaOp,
             math::CopySignOp, math::FloorOp, math::CeilOp, math::RoundEvenOp,
-            math::TruncOp, math::RsqrtOp>(op))
+            math::TruncOp, math::RsqrtOp, math::CountTrailingZerosOp,
+            math::CountLeadingZerosOp, math::CtPopOp>(op))
       return WalkResult::advance();
     op->emitOpError("has no GPU form for ")
         << op->getResult(0).getType()
         << ", expected a function that weir-expand-math computes by arithmetic "
-           "(of f32), or sqrt, rsqrt, abs, fma, copysign, floor, ceil, trunc "
-           "or roundeven";
+           "(of f32), or sqrt, rsqrt, abs, fma, copysign, floor, ceil, trunc, "
+           "roundeven, or a count of bits";
     return WalkResult::interrupt();
   });
   return failure(walk.wasInterrupted());
