@@ -40,6 +40,14 @@ def parity(options):
     return f"{figure}: {named}"
 
 
+@LINES.line("operators")
+def operators(options):
+    """Every operator case, on the emulator."""
+    check_presence()
+    names = sorted(path.name for path in (PARITY / "ops").iterdir() if path.is_dir())
+    return check_each(names, f"{SIMT} {options.flags}".strip())
+
+
 @LINES.line("parity-all", slow=True)
 def parity_all(options):
     """Every reference checkpoint that the host's code passes."""
