@@ -305,6 +305,7 @@ DECODER_CASES = {
     ),
     "cohere2_windows": centred(
         "Cohere2ForCausalLM",
+        head_dim=12,
         sliding_window=6,
         layer_types=["sliding_attention", "full_attention"],
     ),

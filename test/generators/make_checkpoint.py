@@ -35,6 +35,7 @@ from decoder_cases import DECODER_CASES
 from encoder_cases import ENCODER_CASES
 from hybrid_cases import HYBRID_CASES
 from mixture_cases import MIXTURE_CASES
+from published_keys import PUBLISHED
 from sparse_cases import SPARSE_CASES
 from store_mxfp4 import store_mxfp4
 from write_gguf import write_gguf
@@ -176,7 +177,8 @@ def make(name, case, folder):
     spelt = json.loads(path.read_text())
     if case.spell:
         case.spell(spelt)
-        path.write_text(json.dumps(spelt, indent=2))
+    published = PUBLISHED.get(case.model, {})
+    path.write_text(json.dumps({**published, **spelt}, indent=2))
     # What is stored is what is computed with, and transformers understands how
     # it is spelt.
     reading = {}
@@ -306,6 +308,7 @@ def main():
             "encoder_cases.py",
             "hybrid_cases.py",
             "mixture_cases.py",
+            "published_keys.py",
             "sparse_cases.py",
             "store_mxfp4.py",
             "write_gguf.py",

@@ -68,6 +68,7 @@ static ModelFacts buildAfmoe(ModelBuilder &builder, ConfigReader &reader,
   keys.mlpPostNorm = keys.layer + "post_mlp_layernorm";
   readExperts(reader, config, keys.layer + "mlp.");
   // What early checkpoints say of the one way to route that there is.
+  reader.expect("route_norm", true, "weights of experts are normalised");
   reader.ignore({"load_balance_coeff", "n_group", "num_expert_groups",
                  "num_limited_groups", "score_func", "topk_group",
                  "use_grouped_mm"});

@@ -65,6 +65,8 @@ static ModelFacts buildApertus(ModelBuilder &builder, ConfigReader &reader,
   config.bos = 1;
   config.eos = 2;
   readDecoder(reader, builder, request, config);
+  reader.expect("post_norm", false, "norms stand in front of the parts");
+  reader.expect("qk_norm", true, "query and key are normalised");
   config.setAttentionBias(reader.getBool("attention_bias", false));
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   keys.attentionNorm = keys.layer + "attention_layernorm";

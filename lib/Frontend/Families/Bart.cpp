@@ -130,10 +130,11 @@ void weir::readBart(ConfigReader &reader, ModelBuilder &builder,
       {"num_hidden_layers", "num_hidden_layers"}};
   reader.setSpellings(plain);
   reader.ignore({"activation_dropout", "add_bias_logits", "classif_dropout",
-                 "decoder_layerdrop", "dropout", "encoder_layerdrop",
-                 "extra_pos_embeddings", "force_bos_token_to_be_generated",
-                 "normalize_embedding", "num_hidden_layers", "output_past",
-                 "save_step", "static_position_embeddings"});
+                 "decoder_layerdrop", "do_blenderbot_90_layernorm", "dropout",
+                 "encoder_layerdrop", "extra_pos_embeddings",
+                 "force_bos_token_to_be_generated", "layernorm_variant",
+                 "normalize_embedding", "num_hidden_layers", "save_step",
+                 "static_position_embeddings"});
   reader.expect("add_final_layer_norm", options.preNorm,
                 "norms stand elsewhere in this family");
   reader.expect("normalize_before", options.preNorm,

@@ -47,7 +47,12 @@ DecoderKeys weir::readBert(ConfigReader &reader, ModelBuilder &builder,
   config.transformActivation = config.activation;
   reader.expect("position_embedding_type", "absolute",
                 "positions are those of pairs");
-  reader.ignore({"attention_probs_dropout_prob", "hidden_dropout_prob"});
+  reader.expect("directionality", "bidi", "tokens see both sides");
+  // Of training, and of what sums up a sequence for other models.
+  reader.ignore({"attention_probs_dropout_prob", "hidden_dropout_prob",
+                 "pooler_fc_size", "pooler_num_attention_heads",
+                 "pooler_num_fc_layers", "pooler_size_per_head",
+                 "pooler_type"});
 
   DecoderKeys keys;
   std::string prefix = getModelPrefix(builder.getCheckpoint(), model,

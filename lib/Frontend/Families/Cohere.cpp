@@ -53,6 +53,7 @@ static ModelFacts buildCohere(ModelBuilder &builder, ConfigReader &reader,
   DecoderConfig config = getDefaults(reader);
   config.rotaryOptions.defaultBase = 5e5;
   readDecoder(reader, builder, request, config);
+  reader.ignore({"model_max_length"});
   if (reader.getBool("use_qk_norm", false))
     config.queryKeyNorm = QueryKeyNorm::EachHead;
   return finish(builder, reader, request, config);
@@ -61,17 +62,14 @@ static ModelFacts buildCohere(ModelBuilder &builder, ConfigReader &reader,
 static ModelFacts buildCohere2(ModelBuilder &builder, ConfigReader &reader,
                                const FamilyRequest &request) {
   DecoderConfig config = getDefaults(reader);
-  config.readsHeadDim = false;
   readDecoder(reader, builder, request, config);
-  // It is the hidden size divided by the heads whatever is said.
-  reader.ignore({"head_dim"});
   readLayerPattern(reader, config, 4096, 4);
   for (std::optional<int64_t> window : config.windows)
     config.unrotated.push_back(!window);
   // Of the cache, and of files from before the list of layers.
-  reader.ignore({"cache_implementation", "order_of_interleaved_layers",
-                 "position_embedding_type", "rotary_pct",
-                 "use_gated_activation", "use_embedding_sharing",
+  reader.ignore({"cache_implementation", "layer_switch",
+                 "order_of_interleaved_layers", "position_embedding_type",
+                 "rotary_pct", "use_gated_activation", "use_embedding_sharing",
                  "use_parallel_block", "use_parallel_embedding",
                  "use_qk_norm"});
   return finish(builder, reader, request, config);

@@ -88,8 +88,9 @@ ArrayRef<ConfigAlias> weir::getGPTSpellings() {
 }
 
 void weir::ignoreSummaryHead(ConfigReader &reader) {
-  reader.ignore({"summary_activation", "summary_first_dropout",
-                 "summary_proj_to_labels", "summary_type", "summary_use_proj"});
+  reader.ignore({"n_special", "predict_special_tokens", "summary_activation",
+                 "summary_first_dropout", "summary_proj_to_labels",
+                 "summary_type", "summary_use_proj"});
 }
 
 DecoderKeys weir::getBloomKeys(const std::string &model) {

@@ -77,6 +77,10 @@ llvm::ArrayRef<ConfigAlias> getGPTSpellings();
 /// one summary of a sequence, another model's.
 void ignoreSummaryHead(ConfigReader &reader);
 
+/// Takes no notice of what HunYuan's models say about tokens, pictures and
+/// parts that transformers does not have.
+void ignoreHunYuanOptions(ConfigReader &reader);
+
 /// Keys as BLOOM and Falcon have them, which begin with `model`.
 DecoderKeys getBloomKeys(const std::string &model);
 

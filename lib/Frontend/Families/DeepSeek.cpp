@@ -312,6 +312,8 @@ static ModelFacts buildGlmMoeDsa(ModelBuilder &b, ConfigReader &reader,
   config.latent = {64, 192, 64, 256, 512, 2048, false, 1.0};
   readConfig(reader, b, request, config);
   bool hasExperts = readFeedForwardTypes(reader, config, /*denseLayers=*/3);
+  for (StringRef key : {"rope_interleave", "indexer_rope_interleave"})
+    reader.expect(key, true, "the two of a pair are neighbours");
   readIndexer(reader, config, {32, 128, 2048, RotaryLayout::Interleaved});
   readSharedLists(reader, config);
   return buildSigmoidMixture(

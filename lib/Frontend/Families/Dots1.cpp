@@ -26,6 +26,8 @@ static ModelFacts buildDots1(ModelBuilder &builder, ConfigReader &reader,
   readDecoder(reader, builder, request, config);
   config.setAttentionBias(reader.getBool("attention_bias", false));
   int64_t first = reader.getInt("max_window_layers", 62);
+  // Nothing follows from it: the list of layers, or their number, says which.
+  reader.ignore({"use_sliding_window"});
   readLayerTypes(reader, config, 4096,
                  [&](int64_t layer) { return layer >= first; });
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());

@@ -32,6 +32,7 @@ static ModelFacts buildErnie45(ModelBuilder &builder, ConfigReader &reader,
   config.bos = 1;
   config.eos = 2;
   readDecoder(reader, builder, request, config);
+  reader.expect("compression_ratio", 1, "positions are not compressed");
   bool bias = reader.getBool("use_bias", false);
   config.setAttentionBias(bias);
   config.mlpBias = bias;

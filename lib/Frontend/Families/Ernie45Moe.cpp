@@ -91,6 +91,7 @@ static ModelFacts buildErnie(ModelBuilder &b, ConfigReader &reader,
   // What is said about experts that there are none of, about limits that this
   // library does not have, and about heads that predict more than the next
   // token.
+  reader.expect("compression_ratio", 1, "positions are not compressed");
   reader.ignore({"moe_capacity", "moe_gate", "moe_intermediate_size", "moe_k",
                  "moe_norm_min", "moe_num_experts", "moe_num_shared_experts",
                  "moe_use_aux_free", "num_experts", "num_experts_per_tok",

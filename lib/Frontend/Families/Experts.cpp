@@ -251,7 +251,8 @@ std::vector<bool> weir::readSparseLayers(ConfigReader &reader, int64_t layers) {
 
 void weir::ignoreTrainingOfExperts(ConfigReader &reader) {
   reader.ignore({"output_router_logits", "router_aux_loss_coef",
-                 "router_jitter_noise", "input_jitter_noise"});
+                 "router_z_loss_coef", "router_jitter_noise",
+                 "input_jitter_noise"});
 }
 
 //===----------------------------------------------------------------------===//

@@ -91,6 +91,8 @@ static ModelFacts buildFalcon(ModelBuilder &builder, ConfigReader &reader,
   config.eos = 11;
   config.rotates = !reader.getBool("alibi", false);
   readDecoder(reader, builder, request, config);
+  reader.expect("apply_residual_connection_post_layernorm", false,
+                "parts are added to what norms read");
   // What a rotation would be like says nothing where there is none.
   if (!config.rotates) {
     reader.ignore({"rope_parameters", "rope_scaling", "rope_theta"});

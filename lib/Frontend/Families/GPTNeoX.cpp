@@ -61,6 +61,9 @@ static ModelFacts buildGPTNeoX(ModelBuilder &builder, ConfigReader &reader,
   readDecoder(reader, builder, request, config);
   config.setAttentionBias(reader.getBool("attention_bias", true));
   config.parallel = reader.getBool("use_parallel_residual", true);
+  // Of training, and how far it was.
+  reader.ignore(
+      {"attention_probs_dropout_prob", "hidden_dropout_prob", "num_steps"});
   DecoderKeys keys = getKeys(builder, "gpt_neox.");
   return buildDecoder(builder, reader, request, keys, config);
 }

@@ -116,6 +116,8 @@ static ModelFacts buildGemma(ModelBuilder &builder, ConfigReader &reader,
 /// The second, and VaultGemma's model.
 static void readGemma2(ConfigReader &reader, ModelBuilder &builder,
                        const FamilyRequest &request, DecoderConfig &config) {
+  // The first files say the activation and the window twice, under two names.
+  reader.ignore({"hidden_act", "sliding_window_size"});
   reader.setSpellings(laterSpellings);
   setLaterDefaults(config);
   readGemma(reader, builder, request, config);

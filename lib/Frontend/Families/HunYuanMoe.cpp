@@ -87,13 +87,12 @@ static ModelFacts buildHunYuanMoe(ModelBuilder &b, ConfigReader &reader,
   ignoreTrainingOfExperts(reader);
   readPerToken(reader, config);
   config.heads.assign(std::max<size_t>(config.perToken.size(), 1), heads);
-  // Tokens without a meaning for the model, and what the first checkpoints say
-  // that transformers does not look at.
-  reader.ignore({"attention_head_dim", "cla_share_factor", "eod_token_id",
-                 "mlp_bias", "moe_drop_tokens", "moe_intermediate_size",
+  ignoreHunYuanOptions(reader);
+  reader.ignore({"capacity_factor", "group_limited_greedy", "mlp_bias",
+                 "moe_drop_tokens", "moe_intermediate_size",
                  "moe_layer_num_skipped", "moe_random_routing_dropped_token",
-                 "norm_type", "num_shared_expert", "use_cla",
-                 "use_mixed_mlp_moe", "use_qk_norm", "use_rotary_pos_emb"});
+                 "norm_topk_prob", "num_shared_expert", "routed_scaling_factor",
+                 "use_mixed_mlp_moe"});
   ModelFacts facts = buildSparseDecoder(b, reader, request, config);
   facts.bos = 1;
   facts.eos = 2;

@@ -129,9 +129,12 @@ static ModelFacts buildJamba(ModelBuilder &b, ConfigReader &reader,
         {attention.has(i) ? TokenMixer::Attention : TokenMixer::Linear,
          hasExperts && sparse.has(i) ? FeedForward::Experts
                                      : FeedForward::Dense});
+  reader.expect("mamba_inner_layernorms", true,
+                "step, input and output are normalised");
   // What is said about experts that there are none of, and for how many
   // positions logits are wanted.
-  reader.ignore({"num_experts_per_tok", "num_logits_to_keep"});
+  reader.ignore({"calc_logits_for_entire_prompt", "num_experts_per_tok",
+                 "num_logits_to_keep"});
   ModelFacts facts = buildHybridModel<JambaGraph>(b, reader, request, config);
   facts.bos = 1;
   facts.eos = 2;

@@ -165,6 +165,8 @@ static ModelFacts buildJetMoe(ModelBuilder &b, ConfigReader &reader,
   experts.keys.gateUp = "input_linear";
   experts.keys.downAll = "output_linear";
   // Of training, and the product of two others.
+  reader.expect("bias", true, "experts have biases");
+  reader.expect("glu", true, "experts are gated");
   reader.ignore({"aux_loss_coef", "num_attention_heads"});
   ignoreTrainingOfExperts(reader);
   ModelFacts facts = buildHybridModel<JetMoeGraph>(b, reader, request, config);

@@ -17,6 +17,11 @@ static ModelFacts buildLlama(ModelBuilder &builder, ConfigReader &reader,
   config.eos = 2;
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   readDecoder(reader, builder, request, config);
+  // What files of other trainers say besides.
+  reader.expect("is_llama_config", true, "the family has no other");
+  reader.expect("rope_interleaved", false,
+                "the two of a pair are half of the features apart");
+  reader.ignore({"max_sequence_length"});
   if (reader.isGGUF()) {
     findDecoderBiases(builder, keys, config);
     // The converter permutes query and key so that pairs are neighbours.

@@ -131,6 +131,7 @@ static ModelFacts build(ModelBuilder &builder, ConfigReader &reader,
   config.rotary.layout = RotaryLayout::Interleaved;
   readDecoder(reader, builder, request, config);
   config.setAttentionBias(reader.getBool("attention_bias", false));
+  reader.ignore({"for_llm_compressor"});
   if (reader.getBool("use_qk_norm", true))
     config.queryKeyNorm = QueryKeyNorm::Head;
   config.headNorm.weight = false;

@@ -160,7 +160,10 @@ static ModelFacts buildLongcat(ModelBuilder &b, ConfigReader &reader,
   config.rotary.layout = RotaryLayout::Interleaved;
   readExperts(reader, b, config);
   // What follows from other numbers, and what later heads say.
+  reader.expect("attention_method", "MLA", "keys and values are latent");
+  reader.expect("router_dtype", "float32", "routers compute in f32");
   reader.ignore({"head_dim", "mla_scale_kv_lora", "mla_scale_q_lora",
+                 "nextn_use_scmoe", "num_nextn_predict_layers",
                  "zero_expert_type"});
   for (const TensorInfo &tensor : b.getCheckpoint().tensors())
     if (StringRef(tensor.name).starts_with("model.mtp"))

@@ -76,7 +76,8 @@ static void readHuggingFace(ConfigReader &reader, Mamba2Config &config) {
   readStepLimits(reader, mixer);
   // How weights are initialised and sequences are cut; what the original has
   // switches for and transformers does always, or never.
-  reader.ignore({"chunk_size", "intermediate_size", "norm_before_gate",
+  reader.ignore({"chunk_size", "fused_add_norm", "intermediate_size",
+                 "norm_before_gate", "pad_vocab_size_multiple",
                  "rescale_prenorm_residual", "residual_in_fp32", "rms_norm",
                  "time_step_floor", "time_step_init_scheme", "time_step_max",
                  "time_step_min", "time_step_rank", "time_step_scale",

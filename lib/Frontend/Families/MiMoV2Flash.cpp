@@ -96,6 +96,10 @@ static ModelFacts buildMiMoV2Flash(ModelBuilder &b, ConfigReader &reader,
   config.inner = reader.getSize("intermediate_size", 16384);
   readHeads(reader, b, request, config);
   readLayers(reader, config);
+  reader.expect("add_full_attention_sink_bias", false,
+                "only layers with a window have sinks");
+  reader.expect("add_swa_attention_sink_bias", true,
+                "layers with a window have sinks");
   if (readFeedForwardTypes(reader, config, /*denseLayers=*/1)) {
     config.experts = readDeepseekExperts(reader, b, config.layer + "mlp.",
                                          {256, 8, 2048, /*shared=*/0});

@@ -174,6 +174,9 @@ static MiniMaxConfig readConfig(ConfigReader &reader, ModelBuilder &b,
   config.experts.inner = config.inner;
   config.experts.activation = config.activation;
   readMixtralKeys(b.getCheckpoint(), config.layer, config.experts);
+  reader.expect("postnorm", true, "norms stand in front of what they add to");
+  reader.expect("shared_intermediate_size", 0, "no expert sees all tokens");
+  reader.ignore({"shared_moe_mode"});
   // How sums are arranged.
   reader.ignore({"block_size", "sliding_window"});
   RotaryOptions options;

@@ -69,8 +69,9 @@ static void readModernBert(ConfigReader &reader, ModelBuilder &builder,
   // Of training, of other heads, and of how it is computed.
   reader.ignore({"classifier_dropout", "classifier_pooling", "cls_token_id",
                  "deterministic_flash_attn", "initializer_cutoff_factor",
-                 "mlp_dropout", "reference_compile", "repad_logits_with_grad",
-                 "sparse_pred_ignore_index", "sparse_prediction"});
+                 "mlp_dropout", "position_embedding_type", "reference_compile",
+                 "repad_logits_with_grad", "sparse_pred_ignore_index",
+                 "sparse_prediction"});
 }
 
 /// Keys of both but those of query, key and value and the head's.

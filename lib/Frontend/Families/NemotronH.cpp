@@ -226,7 +226,7 @@ static ModelFacts buildNemotronH(ModelBuilder &b, ConfigReader &reader,
   // Attention has neither biases nor positions nor windows, whatever is said;
   // heads that predict more than the next token are no part of the model.
   reader.ignore({"attention_bias", "hidden_act", "mtp_hybrid_override_pattern",
-                 "mtp_layers_block_type", "num_logits_to_keep",
+                 "mtp_layers_block_type", "norm_eps", "num_logits_to_keep",
                  "partial_rotary_factor", "rms_norm_eps", "rope_theta",
                  "sliding_window"});
   markLaterHeads(b.getCheckpoint(), config, "mtp.");

@@ -57,7 +57,7 @@ static ModelFacts buildOpt(ModelBuilder &builder, ConfigReader &reader,
       config.normsSums || reader.getBool("_remove_final_layer_norm", false)
           ? ""
           : model + "final_layer_norm";
-  reader.ignore({"_remove_final_layer_norm", "dropout"});
+  reader.ignore({"_remove_final_layer_norm", "activation_dropout", "dropout"});
   if (config.embedding != config.hidden) {
     keys.projectIn = model + "project_in";
     keys.projectOut = model + "project_out";

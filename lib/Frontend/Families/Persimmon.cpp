@@ -38,6 +38,8 @@ static ModelFacts buildPersimmon(ModelBuilder &builder, ConfigReader &reader,
   config.bos = 1;
   config.eos = 2;
   readDecoder(reader, builder, request, config);
+  reader.expect("num_key_value_heads", config.heads,
+                "each head has its own key");
   config.setAttentionBias(true);
   if (reader.getBool("qk_layernorm", true))
     config.queryKeyNorm = QueryKeyNorm::Head;

@@ -30,6 +30,7 @@ static ModelFacts buildQwen2(ModelBuilder &builder, ConfigReader &reader,
     config.queryBias = config.keyBias = config.valueBias = true;
   reader.expect("attention_bias", true, "the family always has these biases");
   reader.expect("mlp_bias", false, "the family has no such biases");
+  reader.expect("use_mrope", false, "positions of texts are single numbers");
   return buildDecoder(builder, reader, request, keys, config);
 }
 

@@ -32,6 +32,7 @@ static ModelFacts buildQwen2Moe(ModelBuilder &builder, ConfigReader &reader,
   bool bias = reader.getBool("qkv_bias", true);
   config.queryBias = config.keyBias = config.valueBias = bias;
   reader.expect("mlp_bias", false, "the family has no such biases");
+  reader.expect("use_mrope", false, "positions of texts are single numbers");
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   config.experts =
       readQwenSharedExperts(reader, keys.layer + "mlp.", {60, 4, 1408}, 5632);

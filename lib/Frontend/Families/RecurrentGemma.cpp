@@ -233,7 +233,8 @@ static GemmaConfig readConfig(ConfigReader &reader, ModelBuilder &b) {
   config.headDim = reader.getSize(
       "head_dim", std::max<int64_t>(config.hidden / config.heads, 1));
   readBlocks(reader, config);
-  reader.ignore({"w_init_variance_scale", "final_w_init_variance_scale"});
+  reader.ignore(
+      {"_block_types", "w_init_variance_scale", "final_w_init_variance_scale"});
 
   if (config.heads % config.kvHeads)
     reader.emitError("num_key_value_heads")

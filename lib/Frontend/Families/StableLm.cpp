@@ -35,6 +35,7 @@ static ModelFacts buildStableLm(ModelBuilder &builder, ConfigReader &reader,
   config.bos = 0;
   config.eos = 0;
   readDecoder(reader, builder, request, config);
+  reader.expect("rotary_scaling_factor", 1, "positions are not scaled by it");
   config.setAttentionBias(reader.getBool("use_qkv_bias", false));
   config.outputBias = false;
   if (reader.getBool("qk_layernorm", false))

@@ -35,6 +35,12 @@ static ModelFacts buildStarcoder2(ModelBuilder &builder, ConfigReader &reader,
   config.bos = 50256;
   config.eos = 50256;
   readDecoder(reader, builder, request, config);
+  // What is left of GPTBigCode's options, which are none here.
+  reader.expect("mlp_type", "default", "the family has one perceptron");
+  reader.expect("norm_type", "layer_norm", "norms are centred");
+  reader.expect("scale_attn_weights", true, "scores are scaled");
+  reader.ignore({"attention_softmax_in_fp32", "layer_norm_epsilon",
+                 "scale_attention_softmax_in_fp32"});
   bool bias = reader.getBool("use_bias", true);
   config.setAttentionBias(bias);
   config.mlpBias = bias;

@@ -77,9 +77,12 @@ static ModelFacts buildSwitch(ModelBuilder &builder, ConfigReader &reader,
   reader.expect("router_dtype", "float32", "routers compute in less than f32");
   // Of training; and whether padding is routed, which makes no difference to
   // tokens in front of it.
-  reader.ignore({"add_router_probs", "router_aux_loss_coef",
+  reader.ignore({"add_router_probs", "capacity_factor", "router_aux_loss_coef",
                  "router_ignore_padding_tokens", "router_jitter_noise",
                  "router_type", "router_z_loss_coef"});
+  reader.expect("batch_prioritized_routing", false,
+                "tokens take their places in order");
+  reader.expect("num_selected_experts", 1, "a token goes to one expert");
   if (model.decoder.config.tied)
     model.decoder.config.logitScale =
         1 / std::sqrt(static_cast<double>(model.decoder.config.hidden));

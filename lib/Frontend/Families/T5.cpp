@@ -127,8 +127,8 @@ void weir::readT5(ConfigReader &reader, ModelBuilder &builder,
         << "key 'relative_attention_max_distance' is " << bias.maxDistance
         << ", expected more than " << bias.getExact();
   // Of training, and of lengths that the first files speak of.
-  reader.ignore(
-      {"dropout_rate", "initializer_factor", "n_positions", "output_past"});
+  reader.ignore({"dropout_rate", "initializer_factor", "n_positions",
+                 "scalable_attention"});
   Checkpoint &checkpoint = builder.getCheckpoint();
   model.encoder.keys = getKeys(checkpoint, "encoder", inner);
   setBias(builder, config, bias, "encoder", biasPerLayer);

@@ -180,6 +180,9 @@ static XlstmConfig readConfig(ConfigReader &reader) {
     reader.emitError("weight_mode") << "key 'weight_mode' has the value '"
                                     << mode << "', expected single or fused";
   reader.expect("inference_state_dtype", "float32", "states are kept in f32");
+  reader.expect("add_post_blocks_norm", true, "the last norm is no option");
+  for (StringRef key : {"add_post_norm", "add_qk_norm"})
+    reader.expect(key, false, "the family has no such norms");
   for (auto [key, size] : {std::pair("qk_dim_factor", config.keys),
                            std::pair("v_dim_factor", config.values),
                            std::pair("ffn_proj_factor", config.inner)})
@@ -194,11 +197,13 @@ static XlstmConfig readConfig(ConfigReader &reader) {
           << "key '" << key << "' is " << cap << ", expected a positive number";
   // How sequences are cut and kernels chosen, and two that transformers reads
   // and does not heed.
-  reader.ignore({"norm_reduction_force_float32", "chunkwise_kernel",
-                 "sequence_kernel", "step_kernel", "mode", "chunk_size",
-                 "return_last_states", "autocast_kernel_dtype",
-                 "max_inference_chunksize", "add_out_norm",
-                 "tie_word_embeddings"});
+  reader.ignore(
+      {"norm_reduction_force_float32", "chunkwise_kernel", "sequence_kernel",
+       "step_kernel", "mode", "chunk_size", "return_last_states",
+       "autocast_kernel_dtype", "max_inference_chunksize", "add_out_norm",
+       "add_embedding_dropout", "add_forward_backend_padding", "cell_norm_eps",
+       "force_bos_token_insert", "igate_bias_init_range",
+       "mlstm_round_up_to_multiple_of", "tie_word_embeddings"});
   bool bare = !reader.getCheckpoint().lookup("backbone.out_norm.weight") &&
               reader.getCheckpoint().lookup("out_norm.weight");
   config.model = bare ? "" : "backbone.";
