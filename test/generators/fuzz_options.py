@@ -98,6 +98,21 @@ VALUES = [
 ]
 
 
+# The same of keys whose values are words, or may be.
+WORDS = [
+    (r"^attention_type$", ["block_sparse", "original_full"]),
+    (r"expert_selection_fn", ["softmax", "sigmoid"]),
+    (r"feed_forward_proj", ["relu", "gelu", "silu", "gated-gelu", "gated-silu"]),
+    (r"^gating$", [True, "per-head", "per-element"]),
+    (r"d_head$|(dt|step)_rank$", ["auto", 2, 3, 5, 8, 16]),
+    (r"position_embedding_type", ["rope", None]),
+    (r"scoring_func", ["sqrtsoftplus", "sigmoid"]),
+    (r"combination_strategy", ["average", "sum"]),
+    (r"sliding_window_pattern", ["LLG", "LG", 1, 2, 3]),
+    (r"topk_method", ["greedy", "group_limited_greedy"]),
+]
+
+
 class Skip(Exception):
     """The library does not do that."""
 
@@ -174,6 +189,9 @@ def draw_value(rng, key, value, kind, config, values):
         return draw_list(rng, key, value, layers) if value else value
     if isinstance(value, bool) or value is None and "bool" in kind:
         return not value
+    for pattern, choices in WORDS:
+        if re.search(pattern, key) and (isinstance(value, str) or "str" in kind):
+            return rng.choice(choices)
     if isinstance(value, str):
         return rng.choice(ACTIVATIONS) if "act" in key else value
     isNumber = isinstance(value, (int, float)) or re.search("int|float", kind)
@@ -314,7 +332,12 @@ def compute_all(case, model, generator, seed):
     two = draw_inputs(case, model, generator, 2, short)
     long = draw_inputs(case, model, generator, 1, long)
     name, result = compute(model, long)
-    return [compute_padded(model, two, pad), (long, {name: result}, None)]
+    runs = [(long, {name: result}, None)]
+    # Which tokens see one another may follow from the length (BigBird).
+    if case.pad or case.generate or case.decoder:
+        return [compute_padded(model, two, pad), *runs]
+    name, result = compute(model, two)
+    return [(two, {name: result}, None), *runs]
 
 
 def decode(model, prompt, count):
