@@ -110,9 +110,9 @@ static std::string describeStorage(ParamOp param) {
     if (pack.getPart() == PackPart::Scales || pack.getPart() == PackPart::Mins)
       return {};
     if (pack.getPart() == PackPart::Quants)
-      return (pack.getCode() == PackCode::E2M1
-                  ? "e2m1"
-                  : "int" + std::to_string(pack.getBits())) +
+      return (pack.getCode() == PackCode::Affine
+                  ? "int" + std::to_string(pack.getBits())
+                  : stringifyPackCode(pack.getCode()).str()) +
              " by " + std::to_string(pack.getGroup());
   }
   std::string text;

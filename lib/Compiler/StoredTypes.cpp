@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "StoredTypes.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/IR/SymbolTable.h"
 #include "weir/Frontend/Import.h"
 
@@ -23,7 +24,18 @@ llvm::Error weir::annotateStoredTypes(ModuleOp module, Checkpoint &checkpoint) {
     if (!source)
       return llvm::createStringError("weight @" + param.getSymName() + ": " +
                                      llvm::toString(source.takeError()));
-    if (std::optional<StorageType> type = (*source)->storedType())
+    std::optional<StorageType> type = (*source)->storedType();
+    // Numbers of e4m3 are what they are beside their scales alone.
+    if (type == StorageType::F8_E4M3 && !(*source)->blockType()) {
+      remark::missed(
+          param.getLoc(),
+          remark::RemarkOpts::name("KeepF8").category("weir-stored-types"))
+          << "@" << param.getSymName()
+          << " becomes floats: what is stored as F8_E4M3 is rearranged within "
+             "its rows, or these are no multiple of 32";
+      type = StorageType::F32;
+    }
+    if (type)
       param->setAttr("stored",
                      StringAttr::get(param.getContext(),
                                      getStorageTypeName(*type).lower()));

@@ -84,7 +84,9 @@ static_assert(static_cast<int>(PackedPart::Values) ==
 static_assert(static_cast<int>(PackedCode::Affine) ==
                       static_cast<int>(PackCode::Affine) &&
                   static_cast<int>(PackedCode::E2M1) ==
-                      static_cast<int>(PackCode::E2M1),
+                      static_cast<int>(PackCode::E2M1) &&
+                  static_cast<int>(PackedCode::E4M3) ==
+                      static_cast<int>(PackCode::E4M3),
               "both number the codes alike");
 
 /// How `param`, whose init is `pack`, is packed. What its quants depend on is

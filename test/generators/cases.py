@@ -13,6 +13,9 @@ is stored and compiled:
   gguf     the type of matrices in a GGUF file that stands for the folder
   fused    whether the experts of a layer are stored in one tensor
   mxfp4    whether gpt-oss' experts are stored in blocks of MXFP4
+  fp8      the extent of the blocks that matrices of layers are stored in F8_E4M3
+           in; 0 for one scale each
+  skipped  parts of the names of weights that then stay floats
   pad      which side the batch's second row is padded on
   inputs   optional inputs and what their numbers are below
   decoder  tokens of a decoder that reads an encoder, which none else has
@@ -39,6 +42,8 @@ class Case:
     gguf: str = ""
     fused: bool = False
     mxfp4: bool = False
+    fp8: Optional[int] = None
+    skipped: tuple = ()
     pad: str = ""
     inputs: dict = field(default_factory=dict)
     decoder: int = 0

@@ -228,6 +228,19 @@ DECODER_CASES = {
         dtype="bfloat16",
         mxfp4=True,
     ),
+    # Rows of 160, 96, 192 and 72, the last no whole groups; blocks are cut.
+    "qwen3_fp8": Case(
+        "Qwen3ForCausalLM",
+        case_config(head_dim=48, hidden_size=160, intermediate_size=264),
+        dtype="bfloat16",
+        fp8=128,
+    ),
+    "qwen3_fp8_tensors": Case(
+        "Qwen3ForCausalLM",
+        case_config(head_dim=32, hidden_size=96, intermediate_size=160),
+        fp8=0,
+        skipped=("o_proj",),
+    ),
     "phi3_partial_window": decoder(
         "Phi3ForCausalLM",
         sliding_window=11,

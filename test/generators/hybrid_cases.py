@@ -498,6 +498,24 @@ HYBRID_CASES |= {
         },
         pad="right",
     ),
+    # Experts of 96, rows that layers rearrange, and blocks cut on both axes.
+    "deepseek_v3_fp8": stateful(
+        "DeepseekV3ForCausalLM",
+        {
+            **LATENT,
+            "hidden_size": 160,
+            "q_lora_rank": 64,
+            "kv_lora_rank": 32,
+            "moe_intermediate_size": 96,
+            "n_routed_experts": 6,
+            "n_shared_experts": 1,
+            "n_group": 3,
+            "topk_group": 2,
+            "first_k_dense_replace": 1,
+        },
+        dtype="bfloat16",
+        fp8=128,
+    ),
     "deepseek_v32_layer_types_yarn_biases": stateful(
         "DeepseekV32ForCausalLM",
         {

@@ -37,6 +37,7 @@ from hybrid_cases import HYBRID_CASES
 from mixture_cases import MIXTURE_CASES
 from published_keys import PUBLISHED
 from sparse_cases import SPARSE_CASES
+from store_fp8 import store_fp8
 from store_mxfp4 import store_mxfp4
 from write_gguf import write_gguf
 
@@ -184,10 +185,21 @@ def make(name, case, folder):
     reading = {}
     if case.mxfp4:
         reading["quantization_config"] = transformers.Mxfp4Config(dequantize=True)
+    source = folder
+    if case.fp8 is not None:
+        # Activations are not quantised: the reference reads what the weights
+        # stand for, in floats.
+        source = folder / "plain"
+        source.mkdir()
+        shutil.copy(path, source)
+        plain = store_fp8(folder, case.fp8, case.skipped)
+        save_file(plain, source / "model.safetensors", metadata={"format": "pt"})
     with initialising(cls, case.init):
         model = cls.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation=case.attention, **reading
+            source, dtype=torch.float32, attn_implementation=case.attention, **reading
         ).eval()
+    if source != folder:
+        shutil.rmtree(source)
 
     if case.gguf:
         write_gguf(model, folder / "model.gguf", case.gguf)
@@ -310,6 +322,7 @@ def main():
             "mixture_cases.py",
             "published_keys.py",
             "sparse_cases.py",
+            "store_fp8.py",
             "store_mxfp4.py",
             "write_gguf.py",
         )

@@ -166,6 +166,17 @@ LogicalResult PackedLinearOp::verify() {
     return emitOpError("has the code e2m1 with ")
            << getBits() << " bits" << (getMins() ? " and mins" : "")
            << ", expected quants of 4 bits without mins";
+  bool hasExponents =
+      getScales() && getElementTypeOrSelf(getScales()).isInteger(8);
+  if (getCode() == PackCode::E4M3 &&
+      (!quantized || getBits() != 8 || getMins() || getInputScales() ||
+       hasExponents))
+    return emitOpError("has the code e4m3 with ")
+           << getBits() << " bits" << (getMins() ? " and mins" : "")
+           << (getInputScales() ? " and quantised inputs" : "")
+           << (hasExponents ? " and exponents" : "")
+           << ", expected quants of 8 bits with scales and inputs of floats, "
+              "without mins";
   // packed_linear_c3
   int64_t features = result.getRank() ? result.getShape().back() : 0;
   if (!ShapedType::isDynamic(features) && !values.isDynamicDim(0)) {

@@ -106,27 +106,32 @@ static Value buildReadQuant(OpBuilder &builder, Location loc, PackedLinearOp op,
   return arith::AndIOp::create(builder, loc, quant, nibble);
 }
 
-/// What e2m1 number the four bits `bits` are, doubled: a whole number.
-static Value buildDoubledE2M1(OpBuilder &builder, Location loc, Value bits) {
+/// What number `bits` are, one of a sign, `exponentBits` of exponent and
+/// `fractionBits` of fraction, in units of the least but zero: a whole number.
+static Value buildWholeFloat(OpBuilder &builder, Location loc, Value bits,
+                             int64_t exponentBits, int64_t fractionBits) {
   auto integer = [&](int64_t value) -> Value {
     return arith::ConstantIntOp::create(builder, loc, value, 32);
   };
   auto take = [&](int64_t mask) -> Value {
     return arith::AndIOp::create(builder, loc, bits, integer(mask));
   };
-  Value fraction = take(1);
-  Value exponent = arith::ShRUIOp::create(builder, loc, take(6), integer(1));
+  int64_t one = int64_t(1) << fractionBits, sign = one << exponentBits;
+  Value fraction = take(one - 1);
+  Value exponent = arith::ShRUIOp::create(builder, loc, take(sign - one),
+                                          integer(fractionBits));
   // Without an exponent there is no leading one, and the least exponent counts.
   Value isSubnormal = arith::CmpIOp::create(
       builder, loc, arith::CmpIPredicate::eq, exponent, integer(0));
-  Value significand = arith::OrIOp::create(builder, loc, fraction, integer(2));
+  Value significand =
+      arith::OrIOp::create(builder, loc, fraction, integer(one));
   Value scaled = arith::ShRUIOp::create(
       builder, loc, arith::ShLIOp::create(builder, loc, significand, exponent),
       integer(1));
   Value size =
       arith::SelectOp::create(builder, loc, isSubnormal, fraction, scaled);
   Value isNegative = arith::CmpIOp::create(
-      builder, loc, arith::CmpIPredicate::ne, take(8), integer(0));
+      builder, loc, arith::CmpIPredicate::ne, take(sign), integer(0));
   return arith::SelectOp::create(
       builder, loc, isNegative,
       arith::SubIOp::create(builder, loc, integer(0), size), size);
@@ -177,11 +182,15 @@ static Value buildReadPacked(OpBuilder &builder, Location loc,
                  tensor::ExtractOp::create(builder, loc, op.getScales(),
                                            ValueRange{panel, group, lane}),
                  type);
-  if (op.getCode() == PackCode::E2M1) {
-    Value doubled = arith::SIToFPOp::create(
-        builder, loc, type, buildDoubledE2M1(builder, loc, bits));
-    Value number = arith::MulFOp::create(builder, loc, doubled,
-                                         buildFloat(builder, loc, type, 0.5));
+  if (op.getCode() != PackCode::Affine) {
+    bool isE2M1 = op.getCode() == PackCode::E2M1;
+    Value whole = arith::SIToFPOp::create(
+        builder, loc, type,
+        buildWholeFloat(builder, loc, bits, /*exponentBits=*/isE2M1 ? 2 : 4,
+                        /*fractionBits=*/isE2M1 ? 1 : 3));
+    Value number = arith::MulFOp::create(
+        builder, loc, whole,
+        buildFloat(builder, loc, type, isE2M1 ? 0.5 : 0x1p-9));
     return arith::MulFOp::create(builder, loc, number, scale);
   }
   Value quant = arith::UIToFPOp::create(builder, loc, type, bits);

@@ -94,7 +94,8 @@ def Weir_PackPart : I32EnumAttr<"PackPart", "one tensor of a packed weight", [
 
 def Weir_PackCode : I32EnumAttr<"PackCode", "what the bits of quants mean", [
     I32EnumAttrCase<"Affine", 0, "affine">,
-    I32EnumAttrCase<"E2M1", 1, "e2m1">
+    I32EnumAttrCase<"E2M1", 1, "e2m1">,
+    I32EnumAttrCase<"E4M3", 2, "e4m3">
   ]> {
   let cppNamespace = "::weir";
 }
@@ -127,6 +128,12 @@ def Weir_PackAttr : Weir_Attr<"Pack", "pack"> {
     `0, 0.5, 1, 1.5, 2, 3, 4, 6` and the same with the sign. An element is that
     number times its scale, and there are no mins. Scales are of i8: exponents
     e8m0, each for `2^(scale - 127)` as an unsigned byte.
+
+    With the code `e4m3`, quants of 8 bits are floats of OCP's 8-bit formats
+    (arXiv:2209.05433): a sign, four bits of exponent with a bias of 7 and three
+    of fraction; subnormals are numbers, there are no infinities, and the one
+    NaN per sign does not occur. An element is that number times its scale,
+    which is of f32, and there are no mins.
 
     Quants are unsigned because the dot-product instructions of x86 multiply
     unsigned by signed bytes, and activations are the signed ones.

@@ -133,7 +133,9 @@ def Weir_PackedLinearOp : Weir_PointwiseOp<"packed_linear", [
       holds quants.
     - (C7) Pairs of bf16 go with an input of bf16, and no other values do. Their
       products are summed in f32, and `result` is of f32.
-    - (C8) The code `e2m1` goes with quants of 4 bits and without `mins`.
+    - (C8) The code `e2m1` goes with quants of 4 bits and without `mins`. The
+      code `e4m3` goes with quants of 8 bits, scales of floats, an input of
+      floats, and without `mins`.
   }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$values,
     Optional<AnyRankedTensor>:$scales, Optional<AnyRankedTensor>:$mins,

@@ -637,9 +637,11 @@ def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
     what they say; `stored` follows the parameter's attribute `stored`, the
     lower-case name of the type it has in the checkpoint: `q4_0` and `q4_1` give
     4 bits and `q8_0` 8 bits without requantising, and so does `mxfp4`, whose
-    4 bits are e2m1 and whose scales stay exponents; other block types give 8
-    bits, `bf16` and `f16` keep theirs, the rest is f32. A matrix whose input
-    features are no multiple of `group` is not quantised, with a missed remark.
+    4 bits are e2m1 and whose scales stay exponents; `f8_e4m3` keeps its numbers
+    and scales of f32, in groups of 128, 64 or 32, whichever is the largest to
+    divide the input features; other block types give 8 bits, `bf16` and `f16`
+    keep theirs, the rest is f32. A matrix whose input features are no multiple
+    of the group is not quantised, with a missed remark.
 
     With `compute=bf16`, weights stored as bf16 are packed in pairs and the
     inputs of their products are rounded to bf16; other weights are multiplied
@@ -680,7 +682,8 @@ def QuantizeActivations : Pass<"weir-quantize-activations"> {
     Gives every `weir.packed_linear` with quantised weights and a float input
     the quants that `weir.quantize` makes of its input, in the weights' groups.
     Products of one block that read the same share them. This changes results:
-    it is what `--compute=int8` asks for.
+    it is what `--compute=int8` asks for. Weights of e4m3 are no integers: their
+    products stay as they are, with a missed remark.
 
     ```mlir
     // old:
@@ -709,6 +712,7 @@ def LowerPackedLinear : Pass<"weir-lower-packed-linear"> {
     both are multiplied by integer dot products, which the target must have.
     Quants with the code `e2m1` are looked up, 16 or more at once, as whole
     numbers that are twice theirs; with `byte-shuffle=false` they are computed.
+    Those with the code `e4m3` become floats by their bits, exactly.
 
     ```mlir
     // old:

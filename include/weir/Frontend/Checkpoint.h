@@ -23,6 +23,7 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,13 +38,21 @@ struct TensorInfo {
   llvm::SmallVector<int64_t, 4> shape;
   /// Exactly the bytes of the tensor; not necessarily aligned.
   llvm::ArrayRef<uint8_t> bytes;
-  /// Exponents (F8_E8M0) that blocks of 32 neighbours of the innermost axis are
-  /// scaled by, one after the other, where they are stored apart: F4_E2M1 with
-  /// these is what MXFP4 is. Empty where `type` says it all.
+  /// Numbers of `scaleType` that blocks of `scaleBlock` rows and columns of
+  /// each matrix (the two innermost axes) are scaled by, row-major, where they
+  /// are stored apart; blocks at the edges may be cut. F4_E2M1 with exponents
+  /// of F8_E8M0 for blocks of 1 by 32 is what MXFP4 is. Empty where `type` says
+  /// it all.
   llvm::ArrayRef<uint8_t> scales;
+  StorageType scaleType = StorageType::F8_E8M0;
+  std::array<int64_t, 2> scaleBlock = {1, QuantizedRows::blockSize};
 
   /// The product of the extents; checked for overflow when the file was read.
   int64_t getNumElements() const;
+
+  /// The scale of each block that row `row` (all axes but the innermost
+  /// flattened) goes through. Only of a tensor with `scales`.
+  std::vector<float> readScales(int64_t row) const;
 };
 
 /// An array in GGUF metadata. Refers to the checkpoint's mapped file.
@@ -149,6 +158,11 @@ protected:
 
   /// Adds a tensor; fails when the name is taken.
   llvm::Error addTensor(TensorInfo tensor, llvm::StringRef fileName);
+
+  /// Gives `tensor` the scales for blocks of `block` that are a tensor of their
+  /// own, which counts as used from here on. Both are of this checkpoint.
+  void joinScales(const TensorInfo &tensor, const TensorInfo &scales,
+                  std::array<int64_t, 2> block);
 
   llvm::json::Object configuration;
 

@@ -109,12 +109,13 @@ llvm::Error decodeToF32(StorageType type, llvm::ArrayRef<uint8_t> bytes,
 
 /// Blocks of 32 with one scale and perhaps one offset, taken apart: element `i`
 /// of a block is `scale * quant[i] + min`; of MXFP4, `scale` times the e2m1
-/// number whose bits are `quant[i]`.
+/// number whose bits are `quant[i]`, and of F8_E4M3 the e4m3 number.
 struct QuantizedRows {
   /// Elements that share a scale, along the innermost axis.
   static constexpr int64_t blockSize = 32;
 
-  /// Q8_0 (quants in [-128, 127]), Q4_0 ([-8, 7]), Q4_1 or MXFP4 ([0, 15]).
+  /// Q8_0 and F8_E4M3 (quants in [-128, 127]), Q4_0 ([-8, 7]), Q4_1 or MXFP4
+  /// ([0, 15]).
   StorageType type = StorageType::Q8_0;
   int64_t numRows = 0;
   /// A multiple of `blockSize`.
@@ -137,6 +138,10 @@ llvm::Error unpackBlocks(StorageType type, llvm::ArrayRef<uint8_t> bytes,
 
 /// The number of MXFP4 (OCP Microscaling, e2m1) whose four bits are `bits`.
 float decodeE2M1(uint8_t bits);
+
+/// The number of e4m3, of the "fn" kind (OCP 8-bit floating point), whose bits
+/// are `bits`: subnormals are numbers, 0x7f and 0xff are no number.
+float decodeE4M3(uint8_t bits);
 
 /// The scale of MXFP4 whose exponent is `byte`.
 float decodeE8M0(uint8_t byte);

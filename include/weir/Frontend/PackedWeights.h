@@ -22,7 +22,7 @@ namespace weir {
 enum class PackedPart : uint8_t { Values, Quants, Scales, Mins, Pairs };
 
 /// What the bits of quants mean, numbered as in the dialect.
-enum class PackedCode : uint8_t { Affine, E2M1 };
+enum class PackedCode : uint8_t { Affine, E2M1, E4M3 };
 
 /// How matrices are packed, and which part of the result is meant. Layouts are
 /// those of `#weir.pack`. All parts of one matrix are packed with the same
@@ -34,15 +34,17 @@ struct PackedLayout {
   /// 4 or 8 of each quant; not looked at for `Values` and `Pairs`.
   int64_t bits = 32;
   /// Neighbours along K that share a scale, a multiple of 8. Stored blocks are
-  /// kept when it is their 32. Not looked at for `Values` and `Pairs`.
+  /// kept when it is their 32; of E4M3, 32, 64 or 128. Not looked at for
+  /// `Values` and `Pairs`.
   int64_t group = 32;
   /// Whether quants have a min beside their scale; without, their zero point is
   /// in the middle.
   bool hasMins = false;
-  /// E2M1 goes with 4 bits and without mins.
+  /// E2M1 goes with 4 bits, E4M3 with 8, both without mins. Only what is stored
+  /// in E4M3 is packed so.
   PackedCode code = PackedCode::Affine;
   /// The type of `Values` (F32, F16, BF16), of `Pairs` (BF16), or of scales and
-  /// mins (F32, F16; of E2M1 F8_E8M0).
+  /// mins (F32, F16; of E2M1 F8_E8M0, of E4M3 F32).
   /// Quants depend on it too, as they make up for rounding of the scales.
   StorageType floats = StorageType::F32;
 };

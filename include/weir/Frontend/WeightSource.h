@@ -82,8 +82,9 @@ public:
   /// Constants, having no stored form, count as F32 and casts as their type.
   virtual std::optional<StorageType> storedType() const = 0;
 
-  /// Q8_0, Q4_0, Q4_1 or MXFP4 when every row (innermost axis) is a whole row
-  /// stored in that type, so that `blocks` gives it without requantising.
+  /// Q8_0, Q4_0, Q4_1, MXFP4 or F8_E4M3 when every row (innermost axis) is a
+  /// whole row stored in that type, and whole blocks of 32, so that `blocks`
+  /// gives it without requantising.
   std::optional<StorageType> blockType() const;
 
   /// The stored blocks of entry `index` of the leading axis, its other axes but

@@ -175,7 +175,8 @@ Value PackedLinearEmitter::emit(OpBuilder &builder) {
     values = tensor::CollapseShapeOp::create(builder, loc, values, joined);
   }
   if (scales) {
-    if (!op.getInputScales() && staticRows == 1)
+    // What sums are for: mins and zero points.
+    if (!op.getInputScales() && staticRows == 1 && (mins || zeroPoint))
       emitGroupSums(builder);
   }
   Value panels = builder.createOrFold<tensor::DimOp>(loc, op.getValues(), 0);

@@ -38,7 +38,8 @@ PackedLinearEmitter::PackedLinearEmitter(PackedLinearOp op,
   Builder builder(op.getContext());
   floats = VectorType::get({lanes}, builder.getF32Type());
   integers = VectorType::get({lanes}, builder.getI32Type());
-  zeroPoint = op.getCode() == PackCode::E2M1
+  zeroPoint = op.getCode() == PackCode::E4M3 ? 0
+              : op.getCode() == PackCode::E2M1
                   ? LargestDoubledE2M1
                   : int64_t(1) << (bits - 1 < 32 ? bits - 1 : 0);
 }

@@ -97,6 +97,9 @@ private:
   /// The quants of `words`, one vector of integers for each step of the
   /// reduction.
   Vectors unpackQuants(mlir::OpBuilder &builder, mlir::Value words);
+  /// The same as floats, for code that multiplies them so; of e4m3, the
+  /// numbers themselves.
+  Vectors unpackFloats(mlir::OpBuilder &builder, mlir::Value words);
   /// What the quants at `at` are multiplied by.
   mlir::Value readScales(mlir::OpBuilder &builder, mlir::ValueRange at);
 
@@ -155,7 +158,7 @@ private:
   /// Weights; quants with their last two axes joined.
   mlir::Value values, scales, mins;
   /// Without mins, the quant that stands for zero; of e2m1, the number that
-  /// makes all of them, doubled, no negative ones.
+  /// makes all of them, doubled, no negative ones; of e4m3, 0.
   int64_t zeroPoint;
   /// Sums of a single row's groups, `[K/group]` of f32.
   mlir::Value groupSums;

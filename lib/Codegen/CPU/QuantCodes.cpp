@@ -10,6 +10,12 @@
 // scale: kernels need not know more of them. Where bytes can be looked up in a
 // vector of sixteen, that is one instruction for all quants of a register.
 //
+// The numbers of e4m3 become floats by their bits. Exponent and fraction, put
+// where f32 has them and 120 added to the exponent, are the number x, but for
+// subnormals, which have no leading one. 2x - 2^-6 is right for these, whose x
+// lies below 2^-6, and too large for all others: so it is the lesser of both,
+// by magnitude, and no subnormal of f32, slow on many machines, occurs.
+//
 //===----------------------------------------------------------------------===//
 
 #include "PackedLinearEmitter.h"
@@ -103,6 +109,44 @@ PackedLinearEmitter::unpackQuants(OpBuilder &builder, Value words) {
   for (int64_t j = 0; j != 32 / bits; ++j)
     take(words, j % 4 * 8 + j / 4 * 4, bits);
   return quants;
+}
+
+PackedLinearEmitter::Vectors
+PackedLinearEmitter::unpackFloats(OpBuilder &builder, Value words) {
+  Vectors numbers;
+  if (op.getCode() != PackCode::E4M3) {
+    for (Value quant : unpackQuants(builder, words))
+      numbers.push_back(arith::SIToFPOp::create(builder, loc, floats, quant));
+    return numbers;
+  }
+  auto constant = [&](uint32_t bits) {
+    return splatInt(builder, static_cast<int32_t>(bits));
+  };
+  Value two = splat(builder, 2.0f);
+  for (int64_t byte = 0; byte != 4; ++byte) {
+    Value top = words;
+    if (byte != 3)
+      top = arith::ShLIOp::create(builder, loc, words,
+                                  splatInt(builder, 24 - byte * 8));
+    // The sign stays in front of what moves down by the four bits of exponent
+    // that f32 has more.
+    Value bits =
+        arith::ShRSIOp::create(builder, loc, top, splatInt(builder, 4));
+    bits = arith::AndIOp::create(builder, loc, bits, constant(0x87f00000));
+    bits = arith::AddIOp::create(builder, loc, bits, constant(120u << 23));
+    // 2^-6 with the other sign.
+    Value sign = arith::AndIOp::create(builder, loc, top, constant(0x80000000));
+    Value less = arith::XOrIOp::create(builder, loc, sign,
+                                       constant(0x80000000 | (127u - 6) << 23));
+    Value subnormal = multiplyAdd(
+        builder, vector::BitCastOp::create(builder, loc, floats, bits), two,
+        vector::BitCastOp::create(builder, loc, floats, less));
+    Value least = arith::MinUIOp::create(
+        builder, loc, bits,
+        vector::BitCastOp::create(builder, loc, integers, subnormal));
+    numbers.push_back(vector::BitCastOp::create(builder, loc, floats, least));
+  }
+  return numbers;
 }
 
 Value PackedLinearEmitter::readScales(OpBuilder &builder, ValueRange at) {

@@ -17,7 +17,8 @@
 // Quants lie in 32-bit lanes, one per column: a byte for each of four
 // neighbours along the reduction, or with 4 bits two halves of a byte, the low
 // ones for the first four and the high ones for the next. These kernels, for
-// float inputs, shift each quant down and convert it.
+// float inputs, shift each quant down and convert it. Those of e4m3 have no
+// zero point and no sums.
 //
 //===----------------------------------------------------------------------===//
 
@@ -83,6 +84,8 @@ Value PackedLinearEmitter::emitDequantizedPanel(OpBuilder &builder,
         for (int64_t v = 0; v != vectors; ++v) {
           SmallVector<Value> place = {panel.index, g, index(b, v * lanes)};
           steps.push_back(readScales(b, place));
+          if (!mins && !zeroPoint)
+            continue;
           offsets.push_back(
               mins ? readFloats(b, mins, place)
                    : Value(arith::MulFOp::create(b, loc, steps.back(),
@@ -100,11 +103,13 @@ Value PackedLinearEmitter::emitDequantizedPanel(OpBuilder &builder,
                     c, values,
                     ValueRange{panel.index, word, index(c, v * lanes * 4)},
                     lanes * 4);
-                Vectors quants = unpackQuants(
+                Vectors quants = unpackFloats(
                     c, vector::BitCastOp::create(c, loc, integers, bytes));
-                for (auto [j, number] : llvm::enumerate(quants)) {
-                  Value quant = arith::SIToFPOp::create(c, loc, floats, number);
-                  Value weight = multiplyAdd(c, quant, steps[v], offsets[v]);
+                for (auto [j, quant] : llvm::enumerate(quants)) {
+                  Value weight =
+                      offsets.empty()
+                          ? arith::MulFOp::create(c, loc, quant, steps[v])
+                          : multiplyAdd(c, quant, steps[v], offsets[v]);
                   dest = writeVector(
                       c, weight, dest,
                       ValueRange{add(c, k, j), index(c, v * lanes)});
@@ -122,38 +127,58 @@ Value PackedLinearEmitter::emitQuantRow(OpBuilder &builder, Panel panel,
                                         Rows rows, Value dest) {
   int64_t perLane = 32 / bits;
   constexpr int64_t chains = 4;
+  // Steps of the reduction that are written out; longer groups are loops.
+  constexpr int64_t longest = 32;
+  int64_t piece = group > longest && group % longest == 0 ? longest : group;
+  // Adds to `partial` the products of `piece` elements from word `first` on.
+  auto addPiece = [&](OpBuilder &b, Value first, Vectors &partial) {
+    Value start = scale(b, first, perLane);
+    for (int64_t i = 0; i != piece / perLane; ++i) {
+      Value word = add(b, first, i);
+      SmallVector<Vectors, 2> quants;
+      for (int64_t v = 0; v != vectors; ++v) {
+        Value bytes = readVector(
+            b, values, ValueRange{panel.index, word, index(b, v * lanes * 4)},
+            lanes * 4);
+        quants.push_back(unpackFloats(
+            b, vector::BitCastOp::create(b, loc, integers, bytes)));
+      }
+      for (int64_t j = 0; j != perLane; ++j) {
+        Value k = add(b, start, i * perLane + j);
+        Value element = broadcast(b, extract(b, input, rows.front(), k));
+        for (int64_t v = 0; v != vectors; ++v) {
+          Value &acc = partial[j % chains * vectors + v];
+          acc = multiplyAdd(b, element, quants[v][j], acc);
+        }
+      }
+    }
+  };
   auto loop = scf::ForOp::create(
       builder, loc, index(builder, 0), index(builder, reduction / group),
       index(builder, 1), emitInitial(builder, panel, 1),
       [&](OpBuilder &b, Location, Value g, ValueRange carried) {
-        Value sum = broadcast(
-            b, tensor::ExtractOp::create(b, loc, groupSums, ValueRange{g}));
+        Value sum = groupSums
+                        ? broadcast(b, tensor::ExtractOp::create(
+                                           b, loc, groupSums, ValueRange{g}))
+                        : Value();
         Value start = splat(b, 0.0f);
-        if (!mins)
+        if (sum && !mins)
           start = arith::MulFOp::create(b, loc, sum, splat(b, -zeroPoint));
         Vectors partial(vectors * chains, splat(b, 0.0f));
         std::fill_n(partial.begin(), vectors, start);
-        for (int64_t i = 0; i != group / perLane; ++i) {
-          Value word = add(b, scale(b, g, group / perLane), i);
-          SmallVector<Vectors, 2> quants;
-          for (int64_t v = 0; v != vectors; ++v) {
-            Value bytes = readVector(
-                b, values,
-                ValueRange{panel.index, word, index(b, v * lanes * 4)},
-                lanes * 4);
-            quants.push_back(unpackQuants(
-                b, vector::BitCastOp::create(b, loc, integers, bytes)));
-          }
-          for (int64_t j = 0; j != perLane; ++j) {
-            Value k = add(b, scale(b, g, group), i * perLane + j);
-            Value element = broadcast(b, extract(b, input, rows.front(), k));
-            for (int64_t v = 0; v != vectors; ++v) {
-              Value quant =
-                  arith::SIToFPOp::create(b, loc, floats, quants[v][j]);
-              Value &acc = partial[j % chains * vectors + v];
-              acc = multiplyAdd(b, element, quant, acc);
-            }
-          }
+        Value first = scale(b, g, group / perLane);
+        if (piece == group) {
+          addPiece(b, first, partial);
+        } else {
+          auto pieces = scf::ForOp::create(
+              b, loc, index(b, 0), index(b, group / perLane),
+              index(b, piece / perLane), partial,
+              [&](OpBuilder &c, Location, Value word, ValueRange sums) {
+                Vectors next(sums);
+                addPiece(c, arith::AddIOp::create(c, loc, first, word), next);
+                scf::YieldOp::create(c, loc, next);
+              });
+          partial = Vectors(pieces.getResults());
         }
         Vectors next;
         for (int64_t v = 0; v != vectors; ++v) {

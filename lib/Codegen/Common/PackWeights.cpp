@@ -40,6 +40,8 @@ struct Storage {
   /// Whether quants have a min beside their scale.
   bool hasMins = false;
   PackCode code = PackCode::Affine;
+  /// Elements that share a scale; 0 for as many as the pass is told.
+  int64_t group = 0;
 };
 
 /// The packed parameters of one matrix.
@@ -77,6 +79,10 @@ Storage PackWeightsPass::chooseStorage(ParamOp param) {
   // Blocks of 32 and no others are kept as they are.
   bool isE2M1 = stored == "mxfp4" && group == 32;
   Storage e2m1 = {4, {}, /*hasMins=*/false, PackCode::E2M1};
+  // Scales of e4m3 are for 128 or more: as many as divide the rows.
+  int64_t columns = type.getShape().back();
+  int64_t block = columns % 128 == 0 ? 128 : columns % 64 == 0 ? 64 : 32;
+  Storage e4m3 = {8, {}, /*hasMins=*/false, PackCode::E4M3, block};
   Storage storage = asFloat(declared);
   if (quantize == "bf16") {
     storage = asFloat(builder.getBF16Type());
@@ -89,7 +95,7 @@ Storage PackWeightsPass::chooseStorage(ParamOp param) {
                      .Cases({"f64", "f32", "f16", "bf16"}, true)
                      .Cases({"i64", "i32", "i16", "i8"}, true)
                      .Cases({"u64", "u32", "u16", "u8", "bool"}, true)
-                     .Cases({"f8_e4m3", "f8_e5m2", "f8_e8m0"}, true)
+                     .Cases({"f8_e5m2", "f8_e8m0"}, true)
                      .Default(false);
     if (stored == "bf16")
       storage = asFloat(builder.getBF16Type());
@@ -99,16 +105,20 @@ Storage PackWeightsPass::chooseStorage(ParamOp param) {
       storage = {4, {}, /*hasMins=*/stored == "q4_1"};
     else if (isE2M1)
       storage = e2m1;
+    else if (stored == "f8_e4m3")
+      storage = e4m3;
     else if (!plain)
       storage = {8, {}};
   }
-  if (storage.bits < 16 && type.getShape().back() % group != 0) {
+  if (!storage.group)
+    storage.group = group;
+  if (storage.bits < 16 && columns % storage.group != 0) {
     remark::missed(param.getLoc(), remark::RemarkOpts::name("QuantizeWeight")
                                        .category("weir-pack-weights"))
         << "@" << param.getSymName() << " keeps floats: rows of "
-        << std::to_string(type.getShape().back())
-        << " are no multiple of the group";
+        << std::to_string(columns) << " are no multiple of the group";
     storage = asFloat(declared);
+    storage.group = group;
   }
   return storage;
 }
@@ -119,7 +129,7 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
   if (!isNew)
     return result;
   result.storage = chooseStorage(param);
-  int64_t bits = result.storage.bits;
+  int64_t bits = result.storage.bits, group = result.storage.group;
 
   ArrayRef<int64_t> shape = param.getTensorType().getShape();
   SmallVector<int64_t> leading(shape.drop_back(2));
@@ -164,8 +174,9 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
   result.values = create(PackPart::Quants, "quants",
                          {reduction / perLane, panel, 4}, builder.getI8Type());
   Type scale = result.storage.code == PackCode::E2M1 ? builder.getI8Type()
-               : halfScales ? Type(builder.getF16Type())
-                            : builder.getF32Type();
+               : halfScales && result.storage.code != PackCode::E4M3
+                   ? Type(builder.getF16Type())
+                   : builder.getF32Type();
   result.scales =
       create(PackPart::Scales, "scales", {reduction / group, panel}, scale);
   if (result.storage.hasMins)
@@ -239,8 +250,8 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
   auto result = PackedLinearOp::create(
       builder, loc, linear.getResult().getType(), input, values, scales, mins,
       linear.getBias(), /*input_scales=*/Value(),
-      /*input_sums=*/Value(), /*init=*/Value(), parts.storage.bits, group,
-      parts.storage.code, linear.getScheduleAttr());
+      /*input_sums=*/Value(), /*init=*/Value(), parts.storage.bits,
+      parts.storage.group, parts.storage.code, linear.getScheduleAttr());
   linear.replaceAllUsesWith(result.getResult());
   linear.erase();
   if (experts)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/IR/Dominance.h"
+#include "mlir/IR/Remarks.h"
 #include "weir/Codegen/Passes.h"
 #include "weir/IR/Weir.h"
 
@@ -24,8 +25,17 @@ struct QuantizeActivationsPass
     SmallVector<PackedLinearOp> products;
     getOperation()->walk([&](PackedLinearOp product) {
       auto type = cast<RankedTensorType>(product.getInput().getType());
-      if (product.getScales() && type.getElementType().isF32())
-        products.push_back(product);
+      if (!product.getScales() || !type.getElementType().isF32())
+        return;
+      if (product.getCode() == PackCode::E4M3) {
+        remark::missed(product.getLoc(),
+                       remark::RemarkOpts::name("QuantizeInput")
+                           .category("weir-quantize-activations"))
+            << "weights of e4m3 are multiplied in f32: they are no integers; "
+               "--quantize=int8 makes them so";
+        return;
+      }
+      products.push_back(product);
     });
     // One quantisation serves all products of a block that read the same.
     DenseMap<std::tuple<Value, int64_t, Block *>, QuantizeOp> quantized;

@@ -14,6 +14,7 @@
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -59,6 +60,18 @@ int64_t TensorInfo::getNumElements() const {
   return product;
 }
 
+std::vector<float> TensorInfo::readScales(int64_t row) const {
+  int64_t rows = shape[shape.size() - 2];
+  int64_t perRow = divideCeil(shape.back(), scaleBlock[1]);
+  int64_t first =
+      row / rows * divideCeil(rows, scaleBlock[0]) + row % rows / scaleBlock[0];
+  int64_t bytes = getBytesPerBlock(scaleType);
+  std::vector<float> result(perRow);
+  cantFail(decodeToF32(
+      scaleType, scales.slice(first * perRow * bytes, perRow * bytes), result));
+  return result;
+}
+
 Checkpoint::~Checkpoint() = default;
 
 std::optional<StringRef> Checkpoint::textFile(StringRef) const {
@@ -74,6 +87,15 @@ Error Checkpoint::addTensor(TensorInfo tensor, StringRef fileName) {
   tensorList.push_back(std::move(tensor));
   used.push_back(false);
   return Error::success();
+}
+
+void Checkpoint::joinScales(const TensorInfo &tensor, const TensorInfo &scales,
+                            std::array<int64_t, 2> block) {
+  TensorInfo &joined = tensorList[&tensor - tensorList.data()];
+  joined.scales = scales.bytes;
+  joined.scaleType = scales.type;
+  joined.scaleBlock = block;
+  used.set(&scales - tensorList.data());
 }
 
 const TensorInfo *Checkpoint::lookup(StringRef name) const {

@@ -240,6 +240,8 @@ static void decodeE5M2(const uint8_t *in, MutableArrayRef<float> out) {
     out[i] = halfToFloat(static_cast<uint16_t>(in[i] << 8));
 }
 
+float weir::decodeE4M3(uint8_t bits) { return e4m3ToFloat(bits); }
+
 float weir::decodeE2M1(uint8_t bits) {
   static constexpr float magnitudes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
   float magnitude = magnitudes[bits & 7];
@@ -516,14 +518,15 @@ Error weir::decodeToF32(StorageType type, ArrayRef<uint8_t> bytes,
 
 bool weir::isRepackable(StorageType type) {
   return type == StorageType::Q8_0 || type == StorageType::Q4_0 ||
-         type == StorageType::Q4_1 || type == StorageType::MXFP4;
+         type == StorageType::Q4_1 || type == StorageType::MXFP4 ||
+         type == StorageType::F8_E4M3;
 }
 
 Error weir::unpackBlocks(StorageType type, ArrayRef<uint8_t> bytes,
                          MutableArrayRef<int8_t> quants,
                          MutableArrayRef<float> scales,
                          MutableArrayRef<float> mins) {
-  if (!isRepackable(type))
+  if (!isRepackable(type) || !isBlockType(type))
     return createStringError(
         formatv("cannot take blocks of {0} apart, expected Q8_0, Q4_0, Q4_1 or "
                 "MXFP4",

@@ -14,6 +14,7 @@
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -49,9 +50,16 @@ private:
   Error loadIndex(StringRef name);
   /// Adds all weights there are.
   Error loadAllWeights(ArrayRef<std::string> files);
-  /// Adds a tensor `X` for each pair of `X_blocks` and `X_scales`, if the
-  /// configuration says that these are MXFP4.
-  Error joinScales();
+  /// Brings quantised weights and their scales together, as the configuration
+  /// says they are stored.
+  Error joinAllScales();
+  /// Adds a tensor `X` for each pair of `X_blocks` and `X_scales`, which are
+  /// MXFP4.
+  Error joinBlocks();
+  /// Gives each tensor `X` of F8_E4M3 its `X_scale_inv` or `X_scale`, for
+  /// blocks of `block` rows and columns unless there is one for all of it or
+  /// for each row.
+  Error joinFactors(std::optional<std::array<int64_t, 2>> block);
 
   /// Mapped weights, kept as tensors refer to them.
   std::vector<std::unique_ptr<MemoryBuffer>> shards;
@@ -179,11 +187,87 @@ Error HuggingFaceCheckpoint::loadIndex(StringRef name) {
   return Error::success();
 }
 
-Error HuggingFaceCheckpoint::joinScales() {
+Error HuggingFaceCheckpoint::joinAllScales() {
   const json::Object *quantization =
       configuration.getObject("quantization_config");
-  if (!quantization || quantization->getString("quant_method") != "mxfp4")
+  std::optional<StringRef> method =
+      quantization ? quantization->getString("quant_method") : std::nullopt;
+  if (method == "mxfp4")
+    return joinBlocks();
+  if (method != "fp8")
     return Error::success();
+  const json::Value *stated = quantization->get("weight_block_size");
+  if (!stated || stated->kind() == json::Value::Null)
+    return joinFactors(std::nullopt);
+  const json::Array *extents = stated->getAsArray();
+  std::optional<int64_t> rows, cols;
+  if (extents && extents->size() == 2) {
+    rows = (*extents)[0].getAsInteger();
+    cols = (*extents)[1].getAsInteger();
+  }
+  // Packed weights have a scale for up to 128 columns.
+  if (!rows || !cols || *rows < 1 || *cols < 1 || *cols % 128 != 0)
+    return fileError(getPath("config.json"),
+                     "weight_block_size of quantization_config is {0}, "
+                     "expected [rows, columns] with a positive number of rows "
+                     "and a multiple of 128 columns",
+                     *stated);
+  return joinFactors(std::array<int64_t, 2>{*rows, *cols});
+}
+
+Error HuggingFaceCheckpoint::joinFactors(
+    std::optional<std::array<int64_t, 2>> block) {
+  for (const TensorInfo &tensor : tensors()) {
+    if (tensor.type != StorageType::F8_E4M3)
+      continue;
+    std::string name = tensor.name + "_scale_inv";
+    const TensorInfo *scales = lookup(name);
+    if (!scales)
+      scales = lookup(tensor.name + "_scale");
+    if (!scales)
+      return fileError(path(),
+                       "tensor {0} of F8_E4M3 has no {1} beside it, expected "
+                       "one as quant_method is fp8",
+                       quoted(tensor.name), quoted(name));
+    ArrayRef<int64_t> shape = tensor.shape, found = scales->shape;
+    if (shape.size() < 2)
+      return fileError(path(),
+                       "tensor {0} of F8_E4M3 is {1}, expected matrices [..., "
+                       "rows, columns]",
+                       quoted(tensor.name), formatShape(shape));
+    int64_t rows = shape.drop_back().back(), cols = shape.back();
+    SmallVector<int64_t, 4> expected(shape);
+    bool isSingle = scales->getNumElements() == 1 && shape.size() == 2;
+    std::array<int64_t, 2> extents = block.value_or(std::array<int64_t, 2>{
+        isSingle ? std::max<int64_t>(rows, 1) : 1, std::max<int64_t>(cols, 1)});
+    expected[shape.size() - 2] = divideCeil(rows, extents[0]);
+    expected.back() = divideCeil(cols, extents[1]);
+    // A single number has any number of axes.
+    bool fits = found == ArrayRef<int64_t>(expected) || (!block && isSingle);
+    if (!fits || !is_contained({StorageType::F32, StorageType::BF16,
+                                StorageType::F16, StorageType::F8_E8M0},
+                               scales->type))
+      return fileError(
+          path(),
+          "tensor {0} is {1} {2} beside {3} of shape {4}, expected floats {5} "
+          "{6}",
+          quoted(scales->name), getStorageTypeName(scales->type),
+          formatShape(found), quoted(tensor.name), formatShape(shape),
+          formatShape(expected),
+          block ? "for blocks of " + formatShape(*block)
+                : "for each row, or one");
+    joinScales(tensor, *scales, extents);
+  }
+  // What activations would be scaled by if they were quantised too.
+  for (const TensorInfo &tensor : tensors()) {
+    StringRef name = tensor.name;
+    if (name.ends_with(".activation_scale") || name.ends_with(".input_scale"))
+      markUsed(name);
+  }
+  return Error::success();
+}
+
+Error HuggingFaceCheckpoint::joinBlocks() {
   std::vector<TensorInfo> joined;
   for (const TensorInfo &blocks : tensors()) {
     StringRef name = blocks.name;
@@ -230,7 +314,7 @@ Error HuggingFaceCheckpoint::load() {
     return files.takeError();
   if (Error error = loadAllWeights(*files))
     return error;
-  return joinScales();
+  return joinAllScales();
 }
 
 Error HuggingFaceCheckpoint::loadAllWeights(ArrayRef<std::string> files) {

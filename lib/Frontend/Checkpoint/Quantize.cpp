@@ -134,9 +134,12 @@ std::vector<float> weir::dequantize(const QuantizedRows &quantized) {
     float scale = quantized.scales[b];
     float min = quantized.mins.empty() ? 0.0f : quantized.mins[b];
     const int8_t *q = quantized.quants.data() + b * block;
-    if (quantized.type == StorageType::MXFP4) {
+    if (quantized.type == StorageType::MXFP4 ||
+        quantized.type == StorageType::F8_E4M3) {
+      auto decode =
+          quantized.type == StorageType::MXFP4 ? decodeE2M1 : decodeE4M3;
       for (int64_t i = 0; i < block; ++i)
-        values[b * block + i] = scale * decodeE2M1(q[i]);
+        values[b * block + i] = scale * decode(q[i]);
       continue;
     }
     for (int64_t i = 0; i < block; ++i)

@@ -344,9 +344,30 @@ static void checkQuantization(ConfigReader &reader) {
   // in their names.
   if (object && object->getString("quant_method") == "mxfp4")
     return;
+  if (object && object->getString("quant_method") == "fp8") {
+    // Activations stay floats, so that how they might be quantised and in what
+    // units does not matter; and which weights are quantised shows in their
+    // types.
+    auto expect = [&](StringRef key, ArrayRef<StringRef> known) {
+      const json::Value *found = object->get(key);
+      if (!found || found->kind() == json::Value::Null ||
+          llvm::is_contained(known, found->getAsString().value_or("")))
+        return;
+      std::string text;
+      llvm::raw_string_ostream(text) << *found;
+      reader.emitError("quantization_config")
+          << "'" << key << "' of 'quantization_config' is " << text
+          << ", expected '" << known.front()
+          << "'; convert this checkpoint to GGUF or to floating point";
+    };
+    expect("fmt", {"e4m3", "float8_e4m3fn"});
+    expect("expert_dtype", {"fp8"});
+    return;
+  }
   reader.expect("quantization_config", nullptr,
-                "of quantised checkpoints those with quant_method 'mxfp4' can "
-                "be read; convert this one to GGUF or to floating point");
+                "of quantised checkpoints those with quant_method 'mxfp4' or "
+                "'fp8' can be read; convert this one to GGUF or to floating "
+                "point");
 }
 
 FailureOr<OwningOpRef<ModuleOp>>

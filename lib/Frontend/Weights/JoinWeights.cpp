@@ -39,7 +39,9 @@ public:
       : WeightSource(tensor.shape), tensor(tensor) {}
 
   std::optional<StorageType> storedType() const override {
-    return tensor.scales.empty() ? tensor.type : StorageType::MXFP4;
+    return tensor.type == StorageType::F4_E2M1 && !tensor.scales.empty()
+               ? StorageType::MXFP4
+               : tensor.type;
   }
 
 protected:
@@ -47,9 +49,7 @@ protected:
     if (Error error = readElements(begin, out))
       return error;
     if (!tensor.scales.empty())
-      for (size_t i = 0, e = out.size(); i != e; ++i)
-        out[i] *=
-            decodeE8M0(tensor.scales[(begin + i) / QuantizedRows::blockSize]);
+      applyScales(begin, out);
     return Error::success();
   }
   bool hasStoredRows() const override { return !tensor.shape.empty(); }
@@ -59,6 +59,8 @@ protected:
 private:
   /// Reads elements as they are without scales that are stored apart.
   Error readElements(int64_t begin, MutableArrayRef<float> out) const;
+  /// Multiplies elements from `begin` on by these.
+  void applyScales(int64_t begin, MutableArrayRef<float> out) const;
 
   const TensorInfo &tensor;
 };
@@ -179,6 +181,19 @@ Error Leaf::readElements(int64_t begin, MutableArrayRef<float> out) const {
   begin += whole * elements;
   out = out.drop_front(whole * elements);
   return out.empty() ? Error::success() : decodePart(begin, out.size());
+}
+
+void Leaf::applyScales(int64_t begin, MutableArrayRef<float> out) const {
+  int64_t cols = tensor.shape.back(), block = tensor.scaleBlock[1];
+  while (!out.empty()) {
+    std::vector<float> scales = tensor.readScales(begin / cols);
+    int64_t first = begin % cols;
+    int64_t count = std::min<int64_t>(cols - first, out.size());
+    for (int64_t i = 0; i != count; ++i)
+      out[i] *= scales[(first + i) / block];
+    begin += count;
+    out = out.drop_front(count);
+  }
 }
 
 Expected<WeightRef> WeightSource::leaf(const TensorInfo &tensor) {

@@ -34,6 +34,9 @@ static constexpr int64_t elementsTogether = int64_t(1) << 22;
 /// for any part of a matrix.
 static constexpr int64_t elementsAtMost = int64_t(1) << 26;
 
+/// Neighbours along K that stored scales of e4m3 have in common, at least.
+static constexpr int64_t largestE4M3Group = 128;
+
 //===----------------------------------------------------------------------===//
 // Layouts
 //===----------------------------------------------------------------------===//
@@ -56,6 +59,19 @@ static Error checkLayout(const PackedLayout &layout) {
         formatv("e2m1 of {0} bits with scales of {1}{2}, expected 4 bits, "
                 "scales of F8_E8M0 and no mins",
                 layout.bits, getStorageTypeName(floats),
+                layout.hasMins ? " and mins" : ""));
+  }
+  if (!isValues && layout.code == PackedCode::E4M3) {
+    bool fits = layout.group >= QuantizedRows::blockSize &&
+                largestE4M3Group % layout.group == 0;
+    if (layout.bits == 8 && !layout.hasMins && floats == StorageType::F32 &&
+        fits)
+      return Error::success();
+    return createStringError(
+        formatv("e4m3 of {0} bits in groups of {1} with scales of {2}{3}, "
+                "expected 8 bits, groups of 32, 64 or 128, scales of F32 and "
+                "no mins",
+                layout.bits, layout.group, getStorageTypeName(floats),
                 layout.hasMins ? " and mins" : ""));
   }
   if (floats != StorageType::F32 && floats != StorageType::F16 &&
@@ -352,7 +368,12 @@ static Error packRows(const PackedLayout &layout, ArrayRef<float> rows,
 /// their zero point.
 static bool keepsBlocks(const PackedLayout &layout,
                         std::optional<StorageType> type) {
-  if (!type || holdsFloats(layout) || layout.group != QuantizedRows::blockSize)
+  if (!type || holdsFloats(layout))
+    return false;
+  bool isE4M3 = *type == StorageType::F8_E4M3;
+  if (isE4M3 || layout.code == PackedCode::E4M3)
+    return isE4M3 && layout.code == PackedCode::E4M3;
+  if (layout.group != QuantizedRows::blockSize)
     return false;
   bool isE2M1 = *type == StorageType::MXFP4;
   if (isE2M1 || layout.code == PackedCode::E2M1)
@@ -362,9 +383,36 @@ static bool keepsBlocks(const PackedLayout &layout,
   return bits <= layout.bits && (layout.hasMins || !hasMins);
 }
 
+/// A panel of stored numbers of e4m3, whose codes are its quants.
+static Error packE4M3(const PackedLayout &layout, const QuantizedRows &rows,
+                      uint8_t *out) {
+  if (layout.part == PackedPart::Scales) {
+    std::vector<float> scales;
+    for (size_t i = 0, e = rows.scales.size(); i != e;
+         i += layout.group / QuantizedRows::blockSize)
+      scales.push_back(rows.scales[i]);
+    if (!llvm::all_of(scales, [](float scale) { return std::isfinite(scale); }))
+      return createStringError("the scale of a block of F8_E4M3 is infinite or "
+                               "no number");
+    return packScales(layout, scales, rows.numCols / layout.group, out);
+  }
+  // Kernels decode finite numbers alone.
+  if (llvm::any_of(rows.quants,
+                   [](int8_t code) { return (code & 127) == 127; }))
+    return createStringError("a weight of F8_E4M3 is no number (NaN), expected "
+                             "finite ones; the checkpoint is damaged");
+  packQuants(layout,
+             ArrayRef(reinterpret_cast<const uint8_t *>(rows.quants.data()),
+                      rows.quants.size()),
+             rows.numCols, out);
+  return Error::success();
+}
+
 /// A panel of stored blocks.
 static Error packBlocks(const PackedLayout &layout, QuantizedRows rows,
                         uint8_t *out) {
+  if (layout.code == PackedCode::E4M3)
+    return packE4M3(layout, rows, out);
   int64_t numGroups = rows.numCols / layout.group;
   // Signed quants are shifted, to where the middle is or by a min.
   int middle = rows.type == StorageType::Q4_1 || rows.type == StorageType::MXFP4
@@ -486,7 +534,11 @@ Error weir::packWeights(const WeightRef &source, const PackedLayout &layout,
     return Error::success();
 
   Panels panels(*source, layout);
-  if (!keepsBlocks(layout, source->blockType()))
+  bool isKept = keepsBlocks(layout, source->blockType());
+  if (!isKept && !holdsFloats(layout) && layout.code == PackedCode::E4M3)
+    return createStringError("cannot pack as e4m3 what is not stored in rows "
+                             "of F8_E4M3; keep this weight in a float type");
+  if (!isKept)
     return packFromFloats(source, panels, out.data());
   return panels.forEach(
       0, panels.numMatrices * panels.perMatrix, [&](int64_t index) -> Error {

@@ -11,9 +11,11 @@
 
 #include "weir/Frontend/WeightSource.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Parallel.h"
 
+#include <cstring>
 #include <mutex>
 
 using namespace llvm;
@@ -109,7 +111,8 @@ std::optional<StorageType> WeightSource::blockType() const {
   if (extents.empty() || !hasStoredRows())
     return std::nullopt;
   std::optional<StorageType> type = storedType();
-  if (!type || !isRepackable(*type))
+  if (!type || !isRepackable(*type) ||
+      extents.back() % QuantizedRows::blockSize != 0)
     return std::nullopt;
   return type;
 }
@@ -136,11 +139,25 @@ static void unpackPairs(const TensorInfo &tensor, int64_t row,
                         MutableArrayRef<int8_t> quants,
                         MutableArrayRef<float> scales) {
   ArrayRef<uint8_t> pairs = tensor.bytes.slice(row * quants.size() / 2);
-  ArrayRef<uint8_t> exponents = tensor.scales.slice(row * scales.size());
   for (size_t i = 0, e = quants.size(); i != e; ++i)
     quants[i] = static_cast<int8_t>(pairs[i / 2] >> (i % 2 * 4) & 15);
+  llvm::copy(tensor.readScales(row), scales.begin());
+}
+
+/// The same of a row of F8_E4M3, whose scales are for as much of a row as
+/// `scaleBlock` says, which is blocks of 32 or all. Without any, they are 1.
+static void unpackBytes(const TensorInfo &tensor, int64_t row,
+                        MutableArrayRef<int8_t> quants,
+                        MutableArrayRef<float> scales) {
+  std::memcpy(quants.data(), tensor.bytes.data() + row * quants.size(),
+              quants.size());
+  if (tensor.scales.empty()) {
+    llvm::fill(scales, 1.0f);
+    return;
+  }
+  std::vector<float> stored = tensor.readScales(row);
   for (size_t i = 0, e = scales.size(); i != e; ++i)
-    scales[i] = decodeE8M0(exponents[i]);
+    scales[i] = stored[i * QuantizedRows::blockSize / tensor.scaleBlock[1]];
 }
 
 Expected<std::optional<QuantizedRows>>
@@ -175,6 +192,12 @@ WeightSource::blockRows(int64_t rowBegin, int64_t rowEnd) const {
     for (int64_t i = begin; i != end; ++i) {
       RowLocation location = locateRow(rowBegin + i);
       size_t first = i * blocksPerRow;
+      if (*type == StorageType::F8_E4M3) {
+        unpackBytes(*location.tensor, location.row,
+                    quants.slice(i * cols, cols),
+                    scales.slice(first, blocksPerRow));
+        continue;
+      }
       if (!location.tensor->scales.empty()) {
         unpackPairs(*location.tensor, location.row,
                     quants.slice(i * cols, cols),

@@ -271,6 +271,28 @@ func.func @packed_linear_c2_integer_mins(%x: tensor<?x8xf32>,
 
 // -----
 
+func.func @packed_linear_c8_e4m3_bits(%x: tensor<?x8xf32>,
+    %w: tensor<2x1x4x4xi8>, %s: tensor<2x1x4xf32>) {
+  // expected-error @below {{has the code e4m3 with 4 bits, expected quants of 8 bits}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xf32>)
+      bits(4) group(8) code(e4m3)
+      : tensor<?x8xf32>, tensor<2x1x4x4xi8> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @packed_linear_c8_e4m3_exponents(%x: tensor<?x8xf32>,
+    %w: tensor<2x2x4x4xi8>, %s: tensor<2x1x4xi8>) {
+  // expected-error @below {{has the code e4m3 with 8 bits and exponents, expected quants}}
+  weir.packed_linear %x, %w scales(%s : tensor<2x1x4xi8>)
+      bits(8) group(8) code(e4m3)
+      : tensor<?x8xf32>, tensor<2x2x4x4xi8> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
 func.func @packed_linear_c8_bits(%x: tensor<?x8xf32>,
     %w: tensor<2x2x4x4xi8>, %s: tensor<2x1x4xi8>) {
   // expected-error @below {{has the code e2m1 with 8 bits, expected quants of 4 bits without mins}}

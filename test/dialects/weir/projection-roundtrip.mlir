@@ -42,6 +42,16 @@ func.func @packed_linear_of_e2m1(%x: tensor<?x32xf32>, %w: tensor<2x4x4x4xi8>,
   return %0 : tensor<?x5xf32>
 }
 
+// CHECK-LABEL: func.func @packed_linear_of_e4m3
+// CHECK: weir.packed_linear %{{.*}}, %{{.*}} scales(%{{.*}} : tensor<2x1x4xf32>) bits(8) group(32) code(e4m3) : tensor<?x32xf32>, tensor<2x8x4x4xi8> -> tensor<?x5xf32>
+func.func @packed_linear_of_e4m3(%x: tensor<?x32xf32>, %w: tensor<2x8x4x4xi8>,
+                                 %s: tensor<2x1x4xf32>) -> tensor<?x5xf32> {
+  %0 = weir.packed_linear %x, %w scales(%s : tensor<2x1x4xf32>)
+      bits(8) group(32) code(e4m3)
+      : tensor<?x32xf32>, tensor<2x8x4x4xi8> -> tensor<?x5xf32>
+  return %0 : tensor<?x5xf32>
+}
+
 // CHECK-LABEL: func.func @embedding
 // CHECK: weir.embedding %{{.*}}, %{{.*}} : tensor<?x?xi32>, tensor<7x4xbf16> -> tensor<?x?x4xf32>
 func.func @embedding(%ids: tensor<?x?xi32>, %table: tensor<7x4xbf16>)

@@ -76,8 +76,12 @@ TEST(Decoder, gemma) {
 TEST(Decoder, gptOss) {
   expectRefusal(
       "GptOssForCausalLM",
-      {{"quantization_config", json::Object{{"quant_method", "fp8"}}}},
-      "those with quant_method 'mxfp4' can be read");
+      {{"quantization_config", json::Object{{"quant_method", "awq"}}}},
+      "those with quant_method 'mxfp4' or 'fp8' can be read");
+  expectRefusal("GptOssForCausalLM",
+                {{"quantization_config",
+                  json::Object{{"quant_method", "fp8"}, {"fmt", "e5m2"}}}},
+                "'fmt' of 'quantization_config' is \"e5m2\", expected 'e4m3'");
 }
 
 TEST(Decoder, spellings) {

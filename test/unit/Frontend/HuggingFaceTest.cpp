@@ -246,6 +246,62 @@ TEST(Safetensors, refusals) {
          "12345678", "overlap");
 }
 
+TEST(HuggingFace, scaledFloat8) {
+  TempDir dir;
+  auto configure = [&](StringRef block) {
+    dir.write("config.json",
+              ("{\"quantization_config\":{\"quant_method\":\"fp8\","
+               "\"weight_block_size\":" +
+               block + "}}")
+                  .str());
+  };
+  auto write = [&](StringRef type, StringRef scales, int bytes,
+                   StringRef name) {
+    std::string end = std::to_string(260 + bytes);
+    dir.write(
+        "model.safetensors",
+        makeSafetensors(
+            ("{\"w.weight\":{\"dtype\":\"F8_E4M3\",\"shape\":[2,130],"
+             "\"data_offsets\":[0,260]},\"" +
+             name + "\":{\"dtype\":\"" + type + "\",\"shape\":" + scales +
+             ",\"data_offsets\":[260," + end + "]}}")
+                .str(),
+            std::string(260, '\x38') +
+                std::string("\0\0\0\x40\0\0\x80\x3f", 8).substr(0, bytes)));
+  };
+  configure("[128,128]");
+  write("F32", "[1,2]", 8, "w.weight_scale_inv");
+  std::unique_ptr<Checkpoint> checkpoint = openOrFail(dir.path());
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->unusedTensors(), std::vector<StringRef>({"w.weight"}));
+  const TensorInfo *w = checkpoint->lookup("w.weight");
+  EXPECT_EQ(w->readScales(1), std::vector<float>({2, 1}));
+
+  write("F32", "[2,1]", 8, "w.weight_scale_inv");
+  expectOpenError(dir.path(),
+                  {"'w.weight_scale_inv' is F32 [2, 1] beside 'w.weight' of "
+                   "shape [2, 130], expected floats [1, 2] for blocks of [128, "
+                   "128]"});
+  write("F32", "[1,2]", 8, "w.scales");
+  expectOpenError(dir.path(),
+                  {"'w.weight' of F8_E4M3 has no 'w.weight_scale_inv'"});
+  configure("[128,100]");
+  expectOpenError(dir.path(), {"weight_block_size of quantization_config is "
+                               "[128,100], expected"});
+  // One for all, or for each row.
+  configure("null");
+  write("F32", "[]", 4, "w.weight_scale");
+  checkpoint = openOrFail(dir.path());
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->lookup("w.weight")->readScales(1),
+            std::vector<float>({2}));
+  write("F32", "[2,1]", 8, "w.weight_scale");
+  checkpoint = openOrFail(dir.path());
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->lookup("w.weight")->readScales(1),
+            std::vector<float>({1}));
+}
+
 TEST(HuggingFace, microscaling) {
   TempDir dir;
   auto write = [&](StringRef blocks, StringRef scales, StringRef name) {

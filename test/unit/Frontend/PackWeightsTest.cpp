@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 
 #include <cmath>
+#include <cstring>
 #include <random>
 
 using namespace llvm;
@@ -77,6 +78,71 @@ struct Microscaling : testing::Test {
 };
 
 } // namespace
+
+TEST(Float8, codesStayAsTheyAre) {
+  // Two stacked matrices of 3 by 160 with scales for 2 by 128.
+  constexpr int64_t rows = 3, cols = 160, panel = 4;
+  std::mt19937 random(7);
+  std::vector<uint8_t> bytes(2 * rows * cols);
+  for (uint8_t &byte : bytes) {
+    byte = static_cast<uint8_t>(random());
+    if ((byte & 127) == 127)
+      byte = 1;
+  }
+  float numbers[8] = {1, 0.3f, 1e-3f, 7, 2, 5e-5f, 11, 0.5f};
+  uint8_t scales[sizeof(numbers)];
+  std::memcpy(scales, numbers, sizeof(numbers));
+  TensorInfo tensor;
+  tensor.type = StorageType::F8_E4M3;
+  tensor.shape = {2, rows, cols};
+  tensor.bytes = bytes;
+  tensor.scales = scales;
+  tensor.scaleType = StorageType::F32;
+  tensor.scaleBlock = {2, 128};
+  WeightRef source = cantFail(WeightSource::leaf(tensor));
+  EXPECT_EQ(source->blockType(), StorageType::F8_E4M3);
+  std::vector<float> values = cantFail(source->evaluate());
+  auto expected = [&](int64_t m, int64_t n, int64_t k) {
+    return decodeE4M3(bytes[(m * rows + n) * cols + k]) *
+           numbers[m * 4 + n / 2 * 2 + k / 128];
+  };
+  PackedLayout quants, factors;
+  quants.panel = factors.panel = panel;
+  quants.bits = factors.bits = 8;
+  quants.code = factors.code = PackedCode::E4M3;
+  quants.part = PackedPart::Quants;
+  factors.part = PackedPart::Scales;
+  std::vector<uint8_t> packed = pack(source, quants);
+  std::vector<uint8_t> packedScales = pack(source, factors);
+  for (int64_t m = 0; m != 2; ++m)
+    for (int64_t n = 0; n != rows; ++n)
+      for (int64_t k = 0; k != cols; ++k) {
+        ASSERT_EQ(values[(m * rows + n) * cols + k], expected(m, n, k));
+        uint8_t code = packed[((m * cols / 4 + k / 4) * panel + n) * 4 + k % 4];
+        float scale;
+        std::memcpy(&scale,
+                    packedScales.data() +
+                        ((m * cols / 32 + k / 32) * panel + n) * 4,
+                    4);
+        ASSERT_EQ(decodeE4M3(code) * scale, expected(m, n, k));
+      }
+  bytes[5] = 0xff;
+  std::vector<uint8_t> out(packed.size());
+  EXPECT_NE(
+      toString(packWeights(source, quants, out)).find("is no number (NaN)"),
+      std::string::npos);
+  // Only what is stored so.
+  WeightRef floats = cantFail(
+      WeightSource::constant(std::vector<float>(4 * 32, 1.0f), {4, 32}));
+  out.resize(128);
+  EXPECT_NE(
+      toString(packWeights(floats, quants, out)).find("not stored in rows"),
+      std::string::npos);
+  quants.bits = 4;
+  EXPECT_NE(toString(getPackedBytes(quants, {4, 32}).takeError())
+                .find("e4m3 of 4 bits in groups of 32"),
+            std::string::npos);
+}
 
 TEST_F(Microscaling, blocksStayAsTheyAre) {
   std::vector<float> values =
