@@ -84,8 +84,7 @@ private:
   bool loadImage(const weir_image_desc &image, std::string &error);
   /// Whether `result` is no error; else says what failed.
   bool check(Result result, const char *what, std::string &error) const;
-  void checkLaunch(Result result, const Kernel &kernel,
-                   std::string &error) const;
+  void checkLaunch(Result result, const char *kernel, std::string &error) const;
 
   const Driver &driver;
   const weir_model_desc &model;
@@ -119,10 +118,10 @@ bool CudaDevice::check(Result result, const char *what,
   return false;
 }
 
-void CudaDevice::checkLaunch(Result result, const Kernel &kernel,
+void CudaDevice::checkLaunch(Result result, const char *kernel,
                              std::string &error) const {
   if (result != Success)
-    check(result, (std::string("cannot launch ") + kernel.name).c_str(), error);
+    check(result, (std::string("cannot launch ") + kernel).c_str(), error);
 }
 
 /// An architecture's number and whether code for it runs on it alone: "sm_90a"
@@ -204,11 +203,7 @@ bool CudaDevice::loadImage(const weir_image_desc &image, std::string &error) {
                " gives a block; compile the model with --gpu-arch of this GPU";
       return false;
     }
-    size_t offset, bytes;
-    while (replays &&
-           driver.FuncGetParamInfo(kernel.function, kernel.argumentBytes.size(),
-                                   &offset, &bytes) == Success)
-      kernel.argumentBytes.push_back(bytes);
+    replays = replays && kernel.readArguments(driver);
   }
   return true;
 }
@@ -326,7 +321,7 @@ void CudaDevice::launch(LaunchQueue &queue, int32_t number, int64_t blocks,
   if (!check(driver.CtxSetCurrent(context), "context", queue.error))
     return;
   const Kernel &kernel = kernels[static_cast<size_t>(number)];
-  const Kernel *failed = &kernel;
+  const char *failed = kernel.name;
   auto grid = static_cast<unsigned>(blocks);
   auto width = static_cast<unsigned>(threads);
   Result result;
@@ -336,11 +331,9 @@ void CudaDevice::launch(LaunchQueue &queue, int32_t number, int64_t blocks,
     result = static_cast<Replay &>(*queue.history)
                  .launch(kernel, grid, width, arguments, failed);
   } else {
-    result =
-        driver.LaunchKernel(kernel.function, grid, 1, 1, width, 1, 1,
-                            kernel.sharedBytes, stream, arguments, nullptr);
+    result = kernel.launch(driver, grid, width, stream, arguments);
   }
-  checkLaunch(result, *failed, queue.error);
+  checkLaunch(result, failed, queue.error);
 }
 
 void CudaDevice::encode(LaunchQueue &queue, void *map,
@@ -372,11 +365,9 @@ bool CudaDevice::finish(LaunchQueue &queue) {
   std::string error;
   if (auto *replay = static_cast<Replay *>(queue.history.get())) {
     if (queue.error.empty()) {
-      Kernel all;
-      all.name = "a graph of kernels";
-      const Kernel *failed = &all;
+      const char *failed = "";
       Result result = replay->finish(failed);
-      checkLaunch(result, *failed, queue.error);
+      checkLaunch(result, failed, queue.error);
     } else {
       replay->drop();
     }

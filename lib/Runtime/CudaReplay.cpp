@@ -13,6 +13,20 @@
 using namespace weir::rt;
 using namespace weir::rt::cuda;
 
+bool Kernel::readArguments(const Driver &driver) {
+  size_t offset, bytes;
+  while (driver.FuncGetParamInfo(function, argumentBytes.size(), &offset,
+                                 &bytes) == Success)
+    argumentBytes.push_back(bytes);
+  return !argumentBytes.empty();
+}
+
+Result Kernel::launch(const Driver &driver, unsigned blocks, unsigned threads,
+                      Stream stream, void **arguments) const {
+  return driver.LaunchKernel(function, blocks, 1, 1, threads, 1, 1, sharedBytes,
+                             stream, arguments, nullptr);
+}
+
 bool Replay::isOffered(const Driver &driver) {
   return driver.FuncGetParamInfo && driver.StreamBeginCapture &&
          driver.StreamEndCapture && driver.GraphInstantiate &&
@@ -50,7 +64,7 @@ bool Replay::isRepeated() const {
          std::memcmp(&now.bytes[0] + a.at, &before.bytes[0] + b.at, bytes) == 0;
 }
 
-Result Replay::launchRest(Stream to, const Kernel *&failed) {
+Result Replay::launchRest(Stream to, const char *&failed) {
   std::vector<void *> places;
   for (; launched < now.launches.size(); ++launched) {
     const Launch &launch = now.launches[launched];
@@ -60,11 +74,10 @@ Result Replay::launchRest(Stream to, const Kernel *&failed) {
       places.push_back(&now.bytes[0] + at);
       at += bytes;
     }
-    Result result = driver.LaunchKernel(
-        launch.kernel->function, launch.blocks, 1, 1, launch.threads, 1, 1,
-        launch.kernel->sharedBytes, to, places.data(), nullptr);
+    Result result = launch.kernel->launch(driver, launch.blocks, launch.threads,
+                                          to, places.data());
     if (result != Success) {
-      failed = launch.kernel;
+      failed = launch.kernel->name;
       return result;
     }
   }
@@ -72,7 +85,7 @@ Result Replay::launchRest(Stream to, const Kernel *&failed) {
 }
 
 Result Replay::launch(const Kernel &kernel, unsigned blocks, unsigned threads,
-                      void **arguments, const Kernel *&failed) {
+                      void **arguments, const char *&failed) {
   note(kernel, blocks, threads, arguments);
   repeats = repeats && !refused && isRepeated();
   return repeats ? Success : launchRest(stream, failed);
@@ -85,7 +98,7 @@ GraphExec Replay::capture() {
     return nullptr;
   Graph captured = nullptr;
   GraphExec made = nullptr;
-  const Kernel *failed = nullptr;
+  const char *failed = nullptr;
   if (driver.StreamBeginCapture(side, CaptureThreadLocal) == Success) {
     Result result = launchRest(side, failed);
     Result end = driver.StreamEndCapture(side, &captured);
@@ -100,7 +113,7 @@ GraphExec Replay::capture() {
   return made;
 }
 
-Result Replay::finish(const Kernel *&failed) {
+Result Replay::finish(const char *&failed) {
   Result result = Success;
   bool whole = repeats && now.launches.size() > 1 &&
                now.launches.size() == before.launches.size();
@@ -108,10 +121,12 @@ Result Replay::finish(const Kernel *&failed) {
     forget();
   else if (!graph)
     refused = !(graph = capture());
-  if (whole && graph)
+  if (whole && graph) {
+    failed = "a graph of kernels";
     result = driver.GraphLaunch(graph, stream);
-  else
+  } else {
     result = launchRest(stream, failed);
+  }
   std::swap(before, now);
   drop();
   return result;

@@ -29,6 +29,12 @@ struct Kernel {
   unsigned sharedBytes = 0;
   /// Of each argument; known where the driver tells them (CUDA 12.4).
   std::vector<size_t> argumentBytes;
+
+  /// Asks the driver for the bytes of the arguments; false where it tells none.
+  /// A kernel writes somewhere, so that it has some.
+  bool readArguments(const Driver &driver);
+  Result launch(const Driver &driver, unsigned blocks, unsigned threads,
+                Stream stream, void **arguments) const;
 };
 
 /// The launches of one function's calls, one call after the other.
@@ -42,14 +48,13 @@ public:
   static bool isOffered(const Driver &driver);
 
   /// Launches `kernel` now, or puts it off as long as the call goes as the one
-  /// before. The arguments are copied. `failed` is the kernel that an error
-  /// belongs to.
+  /// before. The arguments are copied. `failed` names what an error belongs to.
   Result launch(const Kernel &kernel, unsigned blocks, unsigned threads,
-                void **arguments, const Kernel *&failed);
+                void **arguments, const char *&failed);
 
   /// Ends the call: launches what was put off, at once where it is the whole
   /// call again.
-  Result finish(const Kernel *&failed);
+  Result finish(const char *&failed);
   /// Ends a call that failed.
   void drop();
 
@@ -70,7 +75,7 @@ private:
   /// before at its place.
   bool isRepeated() const;
   /// Launches `launched` and what is behind it to `to`.
-  Result launchRest(Stream to, const Kernel *&failed);
+  Result launchRest(Stream to, const char *&failed);
   /// Makes a graph of this call; null where the driver refuses.
   GraphExec capture();
   void forget();
