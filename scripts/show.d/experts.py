@@ -7,7 +7,7 @@ import sys
 
 from showlib.lines import ROOT, Capability, Short, at_most
 from showlib.models import WEIRC, code_bytes, compile_model, run, time_without_weights
-from showlib.parity import PARITY, check_each, check_presence, find_families
+from showlib.parity import check_each, find_families, find_operators
 from showlib.peers import add_ratios, bandwidth_share
 from showlib.stacks import checkpoint
 from showlib.timed import checkpoint as timed_checkpoint
@@ -26,9 +26,7 @@ def parity(options):
 @LINES.line("operators")
 def operators(options):
     """Every operator case."""
-    check_presence()
-    names = sorted(path.name for path in (PARITY / "ops").iterdir() if path.is_dir())
-    return check_each(names, options.flags)
+    return check_each(find_operators(), options.flags)
 
 
 PERIOD, DEPTH = 4, 48

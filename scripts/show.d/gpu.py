@@ -9,7 +9,7 @@ import time
 
 from showlib.lines import ROOT, Capability, Short, Skip, at_least, at_most
 from showlib.models import BUILD, WEIRC, WORK, compile_model, run, smollm2
-from showlib.parity import PARITY, check_each, check_presence
+from showlib.parity import PARITY, check_each, check_presence, find_operators
 
 LINES = Capability()
 SIMT = "--target=simt"
@@ -43,9 +43,7 @@ def parity(options):
 @LINES.line("operators")
 def operators(options):
     """Every operator case, on the emulator."""
-    check_presence()
-    names = sorted(path.name for path in (PARITY / "ops").iterdir() if path.is_dir())
-    return check_each(names, f"{SIMT} {options.flags}".strip())
+    return check_each(find_operators(), f"{SIMT} {options.flags}".strip())
 
 
 @LINES.line("parity-all", slow=True)

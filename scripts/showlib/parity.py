@@ -27,6 +27,12 @@ def find_families(*categories):
     return [meta["name"] for meta in metas if meta["category"] in categories]
 
 
+def find_operators():
+    """All operator cases."""
+    check_presence()
+    return sorted(path.name for path in (PARITY / "ops").iterdir() if path.is_dir())
+
+
 def check_parity(names, flags):
     """The figure of scripts/parity, which counts what passed."""
     check_presence()

@@ -51,7 +51,8 @@ def place_machine(harness, python):
         return
     found = bench.measure(2)
     script = "import peers; print(peers.machine_file())"
-    path = pathlib.Path(run(python, "-c", script, env={**os.environ, "PYTHONPATH": str(harness)}).strip())
+    environment = {**os.environ, "PYTHONPATH": str(harness)}
+    path = pathlib.Path(run(python, "-c", script, env=environment).strip())
     limits = {
         "f32_gflops_2t": found["f32_gflops"],
         "exp_gelems_2t": found["f32_gflops"] / 20,
