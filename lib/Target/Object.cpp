@@ -16,6 +16,7 @@
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/SubtargetFeature.h"
 #include "llvm/Transforms/IPO/MergeFunctions.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/LoopUnrollPass.h"
 
 using namespace weir;
@@ -132,8 +133,8 @@ void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::ModuleAnalysisManager modules;
   llvm::PipelineTuningOptions tuning;
   bool isPlain = machine.getOptLevel() == llvm::CodeGenOptLevel::None;
-  // Loops of a few passes are unrolled whole, further down, and kernels where
-  // they are emitted. LLVM would unroll every other loop until it fills the
+  // Loops of a few passes are unrolled whole, and kernels as they ask, both
+  // further down. LLVM would unroll every other loop until it fills the
   // buffer of micro-operations, thousands on Zen: twice the code and half as
   // long again to compile, for no speed.
   tuning.LoopUnrolling = false;
@@ -148,6 +149,14 @@ void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerLateLoopOptimizationsEPCallback(
       [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
         passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
+      });
+  // Micro-kernels say how far to unroll them, which LLVM would only do behind
+  // all that tells addresses of different passes apart.
+  builder.registerScalarOptimizerLateEPCallback(
+      [](llvm::FunctionPassManager &passes, llvm::OptimizationLevel level) {
+        passes.addPass(llvm::LoopUnrollPass(llvm::LoopUnrollOptions(
+            level.getSpeedupLevel(), /*OnlyWhenForced=*/true)));
+        passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
       });
   builder.registerPipelineStartEPCallback(
       [&](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {

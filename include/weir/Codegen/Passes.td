@@ -432,7 +432,8 @@ def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
     Other contractions stay as they are, with a remark.
 
     Accumulators are vectors of one axis, carried one by one, so that they stay
-    in registers.
+    in registers. Loops along the summed axis have `llvm.loop_annotation` say how
+    many of their passes LLVM is to make one.
 
     ```mlir
     // old:
@@ -454,7 +455,7 @@ def VectorizeContractions : Pass<"weir-vectorize-contractions"> {
            "Rows of a register tile of outer products">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
     "::mlir::vector::VectorDialect"];
 }
 
@@ -581,7 +582,8 @@ def LowerLoops : Pass<"weir-lower-loops"> {
   let description = [{
     Precondition: buffers. Effect: no `scf` operation is left. A counted loop is
     entered if it has an iteration, and tests for the next one at its end, the
-    form that LLVM brings loops to at a greater cost.
+    form that LLVM brings loops to at a greater cost. There stand the loop's
+    attributes of the dialect `llvm`, such as `llvm.loop_annotation`.
 
     ```mlir
     // old:
@@ -602,7 +604,7 @@ def LowerLoops : Pass<"weir-lower-loops"> {
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::cf::ControlFlowDialect"];
+    "::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
 def InlineScopes : Pass<"weir-inline-scopes"> {

@@ -27,6 +27,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -46,6 +47,25 @@ using namespace mlir;
 
 /// Multiply-adds in one pass of a loop, beside which its counting is cheap.
 static constexpr int64_t MultipliesPerPass = 64;
+
+/// Has LLVM make `count` passes of `loop` one, behind what simplifies them: an
+/// analysis of tensors and most of compiling then see each operation once.
+static void unrollBy(scf::ForOp loop, int64_t count) {
+  if (count < 2)
+    return;
+  MLIRContext *context = loop.getContext();
+  auto unroll = LLVM::LoopUnrollAttr::get(
+      context, /*disable=*/{}, Builder(context).getI32IntegerAttr(count),
+      /*runtimeDisable=*/{}, /*full=*/{}, /*followupUnrolled=*/{},
+      /*followupRemainder=*/{}, /*followupAll=*/{});
+  loop->setAttr(LLVM::LoopAnnotationAttr::name,
+                LLVM::LoopAnnotationAttr::get(
+                    context, /*disableNonforced=*/{}, /*vectorize=*/{},
+                    /*interleave=*/{}, unroll, /*unrollAndJam=*/{}, /*licm=*/{},
+                    /*distribute=*/{}, /*pipeline=*/{}, /*peeled=*/{},
+                    /*unswitch=*/{}, /*mustProgress=*/{}, /*isVectorized=*/{},
+                    /*startLoc=*/{}, /*endLoc=*/{}, /*parallelAccesses=*/{}));
+}
 
 namespace {
 /// A factor of the product: a matrix and which of its axes is summed over.
@@ -208,18 +228,21 @@ SmallVector<Value> ContractionEmitter::sumOver(ArrayRef<Value> sums,
       cast<RankedTensorType>(c.lhs.tensor.getType()).getDimSize(c.lhs.summed);
   int64_t pass = std::max<int64_t>(1, MultipliesPerPass / sums.size());
   SmallVector<Value> carried(sums);
-  for (const Span &span :
-       cut(extent, getDim(c.lhs.tensor, c.lhs.summed), pass)) {
+  // What is left of a dynamic extent LLVM puts behind the loop.
+  SmallVector<Span> spans =
+      ShapedType::isDynamic(extent)
+          ? SmallVector<Span>{{constant(0), getDim(c.lhs.tensor, c.lhs.summed),
+                               pass}}
+          : cut(extent, Value(), pass);
+  for (const Span &span : spans) {
     auto loop = scf::ForOp::create(
-        builder, loc, span.first, span.last, constant(span.size), carried,
-        [&](OpBuilder &b, Location, Value first, ValueRange args) {
+        builder, loc, span.first, span.last, constant(1), carried,
+        [&](OpBuilder &b, Location, Value k, ValueRange args) {
           OpBuilder::InsertionGuard guard(builder);
           builder.setInsertionPointToEnd(b.getInsertionBlock());
-          SmallVector<Value> next(args);
-          for (int64_t i = 0; i != span.size; ++i)
-            next = step(add(first, i), next);
-          scf::YieldOp::create(builder, loc, next);
+          scf::YieldOp::create(builder, loc, step(k, SmallVector<Value>(args)));
         });
+    unrollBy(loop, span.size);
     carried.assign(loop.result_begin(), loop.result_end());
   }
   return carried;
@@ -450,10 +473,16 @@ Value ContractionEmitter::emitDotTile(Value tensor, Value row, int64_t rowCount,
   if (whole) {
     Value start = vector::BroadcastOp::create(builder, loc, vectorType, zero);
     SmallVector<Value> sums(pairs, start);
+    auto loop = scf::ForOp::create(
+        builder, loc, constant(0), constant(whole), constant(lanes), sums,
+        [&](OpBuilder &b, Location, Value k, ValueRange args) {
+          OpBuilder::InsertionGuard guard(builder);
+          builder.setInsertionPointToEnd(b.getInsertionBlock());
+          scf::YieldOp::create(builder, loc, fold(k, lanes, args));
+        });
     // The extent is a head's; unrolled, the loads run ahead.
-    for (int64_t k = 0; k < whole; k += lanes)
-      sums = fold(constant(k), lanes, sums);
-    for (Value sum : sums)
+    unrollBy(loop, whole / lanes);
+    for (Value sum : loop.getResults())
       totals.push_back(
           vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD,
                                       sum, arith::FastMathFlags::reassoc));

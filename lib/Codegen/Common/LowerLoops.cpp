@@ -19,6 +19,7 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "weir/Codegen/Passes.h"
@@ -60,8 +61,12 @@ struct LowerFor : OpRewritePattern<scf::ForOp> {
     Block *exit = rewriter.createBlock(end, loop.getResultTypes(), places);
     cf::BranchOp::create(rewriter, loc, end, exit->getArguments());
     rewriter.setInsertionPoint(yield);
-    cf::CondBranchOp::create(rewriter, loc, isInside, first, carried, exit,
-                             yield->getOperands());
+    auto latch = cf::CondBranchOp::create(rewriter, loc, isInside, first,
+                                          carried, exit, yield->getOperands());
+    // What LLVM is to do with the loop, such as `llvm.loop_annotation`.
+    for (NamedAttribute attr : loop->getDiscardableAttrs())
+      if (isa_and_present<LLVM::LLVMDialect>(attr.getNameDialect()))
+        latch->setDiscardableAttr(attr.getName(), attr.getValue());
     rewriter.eraseOp(yield);
 
     Block *entry = rewriter.createBlock(first);

@@ -43,3 +43,19 @@ func.func @nested(%n: i32, %choice: i1, %m: memref<?xi32>) {
   }
   return
 }
+
+// -----
+
+// What LLVM is to do with a loop stands where the loop is closed.
+// CHECK: #[[UNROLL:.+]] = #llvm.loop_unroll<count = 4 : i32>
+// CHECK: #[[ANNOTATION:.+]] = #llvm.loop_annotation<unroll = #[[UNROLL]]>
+// CHECK-LABEL: func.func @annotated
+// CHECK: cf.cond_br %{{.+}}, ^{{.+}}, ^{{.+}} {llvm.loop_annotation = #[[ANNOTATION]]}
+// CHECK-NOT: my.note
+func.func @annotated(%lb: index, %ub: index, %step: index) {
+  scf.for %i = %lb to %ub step %step {
+    func.call @use(%i) : (index) -> ()
+  } {llvm.loop_annotation = #llvm.loop_annotation<unroll = <count = 4 : i32>>, my.note}
+  return
+}
+func.func private @use(index)
