@@ -107,6 +107,10 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
   if (options.compute == "bf16")
     pack.compute = "bf16";
   pm.addPass(createPackWeights(pack));
+  PackOperandsOptions operands;
+  operands.panel = pack.panel;
+  operands.pairs = options.gpu || options.target.has("avx512bf16");
+  pm.addPass(createPackOperands(operands));
   if (options.compute == "int8" || (options.compute.empty() && !options.gpu &&
                                     hasByteProducts(options.target)))
     pm.addPass(createQuantizeActivations());

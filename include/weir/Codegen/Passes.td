@@ -678,6 +678,48 @@ def PackWeights : Pass<"weir-pack-weights", "::mlir::ModuleOp"> {
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def PackOperands : Pass<"weir-pack-operands"> {
+  let summary = "lay the second factors of large products out for the micro-kernels";
+  let description = [{
+    Precondition: weights are packed. A product whose second factor is no weight
+    (`linalg.matmul`, `linalg.batch_matmul` or any contraction of their kind with
+    sums of f32; a `weir.linear` with a computed matrix) becomes a copy of that
+    factor into panels and a `weir.packed_linear`. That pays from `least-rows`
+    rows and `least-elements` elements of the factor on; extents of rows and of
+    the batch may be dynamic, where they count as many. What a contraction adds
+    to is added behind it. Products of a batch follow each other in a loop.
+
+    Contractions with other axes, with columns or sums of dynamic extent or of
+    other types stay as they are, with a missed remark. Those in bodies of other
+    operations are tiles already.
+
+    ```mlir
+    // old:
+    %c = linalg.matmul ins(%a, %b : tensor<?x64xf32>, tensor<64x96xf32>)
+                       outs(%zeros : tensor<?x96xf32>) -> tensor<?x96xf32>
+    // new:
+    %0 = tensor.expand_shape %b [[0], [1, 2]]
+       : tensor<64x96xf32> into tensor<64x3x32xf32>
+    %v = linalg.generic ins(%0) outs(%e : tensor<3x64x32xf32>) // (p, k, j)
+    %c = weir.packed_linear %a, %v bits(32) group(32)
+       : tensor<?x64xf32>, tensor<3x64x32xf32> -> tensor<?x96xf32>
+    ```
+  }];
+  let options = [
+    Option<"panel", "panel", "int64_t", "32",
+           "Columns side by side: two vectors of the target">,
+    Option<"pairs", "pairs", "bool", "false",
+           "Multiply factors of bf16 as they are, in pairs along the sums">,
+    Option<"leastRows", "least-rows", "int64_t", "8",
+           "Rows that repay the copy">,
+    Option<"leastElements", "least-elements", "int64_t", "4096",
+           "Elements of the factor below which it fits the nearest cache">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::weir::WeirDialect"];
+}
+
 def QuantizeActivations : Pass<"weir-quantize-activations"> {
   let summary = "quantise what products with quantised weights read";
   let description = [{
