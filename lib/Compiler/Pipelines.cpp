@@ -109,6 +109,7 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
   pm.addPass(createPackWeights(pack));
   PackOperandsOptions operands;
   operands.panel = pack.panel;
+  operands.compute = pack.compute;
   operands.pairs = options.gpu || options.target.has("avx512bf16");
   pm.addPass(createPackOperands(operands));
   if (options.compute == "int8" || (options.compute.empty() && !options.gpu &&

@@ -689,6 +689,10 @@ def PackOperands : Pass<"weir-pack-operands"> {
     the batch may be dynamic, where they count as many. What a contraction adds
     to is added behind it. Products of a batch follow each other in a loop.
 
+    With `compute=bf16` all factors are rounded to bf16 and multiplied in pairs
+    along the sums, if these are of an even number; with `pairs`, those that are
+    bf16.
+
     Contractions with other axes, with columns or sums of dynamic extent or of
     other types stay as they are, with a missed remark. Those in bodies of other
     operations are tiles already.
@@ -710,6 +714,8 @@ def PackOperands : Pass<"weir-pack-operands"> {
            "Columns side by side: two vectors of the target">,
     Option<"pairs", "pairs", "bool", "false",
            "Multiply factors of bf16 as they are, in pairs along the sums">,
+    Option<"compute", "compute", "std::string", "\"f32\"",
+           "What factors of f32 are multiplied in: f32 or bf16">,
     Option<"leastRows", "least-rows", "int64_t", "8",
            "Rows that repay the copy">,
     Option<"leastElements", "least-elements", "int64_t", "4096",

@@ -62,6 +62,7 @@ struct PackOperandsPass : weir::impl::PackOperandsBase<PackOperandsPass> {
   using PackOperandsBase::PackOperandsBase;
 
   bool isWorthwhile(int64_t rows, int64_t columns, int64_t reduction) const;
+  bool hasPairs(Value lhs, Value rhs, int64_t reduction) const;
   Value packPanels(OpBuilder &builder, Location loc, const Factor &factor,
                    bool hasBatch, bool hasPairs);
   Value buildProduct(OpBuilder &builder, Location loc, Value input,
@@ -86,6 +87,12 @@ bool PackOperandsPass::isWorthwhile(int64_t rows, int64_t columns,
                                     int64_t reduction) const {
   return (ShapedType::isDynamic(rows) || rows >= leastRows) &&
          columns >= panel && columns * reduction >= leastElements;
+}
+
+/// Whether factors are multiplied as pairs of bf16.
+bool PackOperandsPass::hasPairs(Value lhs, Value rhs, int64_t reduction) const {
+  bool areBF16 = getElement(lhs).isBF16() && getElement(rhs).isBF16();
+  return reduction % 2 == 0 && (compute == "bf16" || (pairs && areBF16));
 }
 
 /// `factor` with its axes in order, its elements as `type`.
@@ -136,7 +143,7 @@ static Value padTo(OpBuilder &builder, Location loc, Value tensor,
 }
 
 /// The panels of `factor`: [batch, n / panel, k, panel], or, with `hasPairs`,
-/// [batch, n / panel, k / 2, panel, 2].
+/// [batch, n / panel, k / 2, panel, 2] of bf16.
 Value PackOperandsPass::packPanels(OpBuilder &builder, Location loc,
                                    const Factor &factor, bool hasBatch,
                                    bool hasPairs) {
@@ -184,9 +191,12 @@ Value PackOperandsPass::packPanels(OpBuilder &builder, Location loc,
     arranged.push_back(cut[i]);
   AffineMap map = inversePermutation(
       AffineMap::getPermutationMap(order, builder.getContext()));
+  Type stored = hasPairs ? Type(builder.getBF16Type()) : element;
   return buildElementwise(
-      builder, loc, arranged, element, blocks, map,
-      [](OpBuilder &, Location, ValueRange in) -> Value { return in[0]; });
+      builder, loc, arranged, stored, blocks, map,
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        return convertFloat(b, l, in[0], stored);
+      });
 }
 
 Value PackOperandsPass::buildProduct(OpBuilder &builder, Location loc,
@@ -201,11 +211,22 @@ Value PackOperandsPass::buildProduct(OpBuilder &builder, Location loc,
 
 void PackOperandsPass::rewrite(LinearOp linear) {
   OpBuilder builder(linear);
+  Location loc = linear.getLoc();
+  Value input = linear.getInput(), matrix = linear.getWeight();
+  auto type = cast<RankedTensorType>(input.getType());
+  bool inPairs = hasPairs(input, matrix, type.getShape().back());
   Value panels =
-      packPanels(builder, linear.getLoc(), {linear.getWeight(), 0, 1},
-                 /*hasBatch=*/false, /*hasPairs=*/false);
-  Value result = buildProduct(builder, linear.getLoc(), linear.getInput(),
-                              panels, linear.getType(), linear.getBias());
+      packPanels(builder, loc, {matrix, 0, 1}, /*hasBatch=*/false, inPairs);
+  if (inPairs)
+    input = buildElementwise(
+        builder, loc, tensor::getMixedSizes(builder, loc, input),
+        builder.getBF16Type(), input,
+        builder.getMultiDimIdentityMap(type.getRank()),
+        [](OpBuilder &b, Location l, ValueRange in) -> Value {
+          return convertFloat(b, l, in[0], b.getBF16Type());
+        });
+  Value result = buildProduct(builder, loc, input, panels, linear.getType(),
+                              linear.getBias());
   linear.replaceAllUsesWith(result);
   linear.erase();
 }
@@ -214,14 +235,12 @@ void PackOperandsPass::rewrite(const Product &product) {
   linalg::LinalgOp op = product.op;
   OpBuilder builder(op);
   Location loc = op.getLoc();
-  bool hasPairs = pairs && getElement(product.lhs.tensor).isBF16() &&
-                  getElement(product.rhs.tensor).isBF16() &&
-                  product.getReduction() % 2 == 0;
-  Type inputType =
-      hasPairs ? Type(builder.getBF16Type()) : builder.getF32Type();
+  bool inPairs =
+      hasPairs(product.lhs.tensor, product.rhs.tensor, product.getReduction());
+  Type inputType = inPairs ? Type(builder.getBF16Type()) : builder.getF32Type();
   Value input = arrange(builder, loc, product.lhs, product.hasBatch, inputType);
   Value panels =
-      packPanels(builder, loc, product.rhs, product.hasBatch, hasPairs);
+      packPanels(builder, loc, product.rhs, product.hasBatch, inPairs);
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   Value init = op.getDpsInits()[0], result;
   if (!product.hasBatch) {
@@ -323,6 +342,13 @@ static std::optional<Product> match(linalg::LinalgOp op, std::string &reason) {
 }
 
 void PackOperandsPass::runOnOperation() {
+  if (panel < 1 || (compute != "f32" && compute != "bf16")) {
+    getOperation()->emitError()
+        << "weir-pack-operands has panel=" << panel.getValue()
+        << " compute=" << compute
+        << ", expected a positive panel and f32 or bf16";
+    return signalPassFailure();
+  }
   // Where threads share the work: bodies of other operations are tiles of it.
   SmallVector<LinearOp> linears;
   SmallVector<linalg::LinalgOp> others;

@@ -1,8 +1,12 @@
 // RUN: weir-opt %s --weir-pack-operands --split-input-file | FileCheck %s
 // RUN: weir-opt %s --weir-pack-operands=pairs=true --split-input-file | FileCheck %s --check-prefix=PAIRS
+// RUN: weir-opt %s --weir-pack-operands=compute=bf16 --split-input-file | FileCheck %s --check-prefix=ROUNDED
+// RUN: not weir-opt %s --weir-pack-operands=compute=int8 --split-input-file 2>&1 | FileCheck %s --check-prefix=COMPUTE
 // RUN: weir-opt %s --weir-pack-operands --split-input-file \
 // RUN:   --remark-format=emitRemark --remarks-filter='weir.*' -o /dev/null 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=REMARK
+
+// COMPUTE: error: weir-pack-operands has panel=32 compute=int8, expected a positive panel and f32 or bf16
 
 // The columns are panels already; rows may be any number.
 // CHECK-DAG: #[[FROM:.+]] = affine_map<(d0, d1, d2) -> (d1, d0, d2)>
@@ -15,6 +19,10 @@
 // CHECK: %[[C:.+]] = weir.packed_linear %[[A]], %[[PANELS]] bits(32) group(32)
 // CHECK-SAME: tensor<?x64xf32>, tensor<3x64x32xf32> -> tensor<?x96xf32>
 // CHECK: return %[[C]]
+// ROUNDED-LABEL: func.func @matmul
+// ROUNDED: arith.truncf %{{.+}} : f32 to bf16
+// ROUNDED: arith.truncf %{{.+}} : f32 to bf16
+// ROUNDED: weir.packed_linear %{{.+}} bits(16) group(32) : tensor<?x64xbf16>, tensor<3x32x32x2xbf16> -> tensor<?x96xf32>
 func.func @matmul(%a: tensor<?x64xf32>, %b: tensor<64x96xf32>, %e: tensor<?x96xf32>) -> tensor<?x96xf32> {
   %zero = arith.constant 0.0 : f32
   %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<?x96xf32>) -> tensor<?x96xf32>
@@ -77,6 +85,8 @@ func.func @batch(%a: tensor<?x40x64xbf16>, %b: tensor<?x64x96xbf16>, %e: tensor<
 // A matrix that is computed is laid out when it is there.
 // CHECK-LABEL: func.func @computed
 // CHECK: weir.packed_linear %{{.+}} bias(%{{.+}} : tensor<64xf32>) bits(32)
+// ROUNDED-LABEL: func.func @computed
+// ROUNDED: weir.packed_linear %{{.+}} bits(16) group(32) : tensor<?x?x128xbf16>, tensor<2x64x32x2xbf16> -> tensor<?x?x64xf32>
 func.func @computed(%x: tensor<?x?x128xf32>, %w: tensor<64x128xf32>, %b: tensor<64xf32>) -> tensor<?x?x64xf32> {
   %m = arith.negf %w : tensor<64x128xf32>
   %0 = weir.linear %x, %m bias(%b : tensor<64xf32>) : tensor<?x?x128xf32>, tensor<64x128xf32> -> tensor<?x?x64xf32>
