@@ -142,5 +142,12 @@ FailureOr<std::string> weir::buildPTX(ModuleOp module,
     return module.emitError("has no kernels to write PTX of");
   if (failed(poolShared(module)))
     return failure();
-  return translate(modules.front(), getGPUArchs(options).front());
+  StringRef arch = getGPUArchs(options).front();
+  FailureOr<std::string> ptx = translate(modules.front(), arch);
+  if (failed(ptx))
+    return failure();
+  // What an executable would hold, if an assembler is there to see.
+  if (auto code = assemblePTX(*ptx, arch); !code)
+    return modules.front().emitError(llvm::toString(code.takeError()));
+  return ptx;
 }

@@ -106,15 +106,13 @@ Expected<std::string> weir::emitPTX(mlir::Operation *kernels, StringRef arch) {
   return std::string(text->data(), text->size());
 }
 
-Expected<std::optional<std::string>> weir::assemblePTX(StringRef ptx,
-                                                       StringRef arch) {
-  auto assembler = sys::findProgramByName("ptxas");
-  if (!assembler)
-    return std::nullopt;
-  TemporaryFile source, code, log;
+/// What `assembler` makes of `ptx`; `log` is what it says of each kernel.
+static Expected<std::string> runAssembler(StringRef assembler, StringRef ptx,
+                                          StringRef arch, std::string &log) {
+  weir::TemporaryFile source, code, said;
   for (auto [file, suffix] :
        {std::pair(&source, "ptx"), std::pair(&code, "cubin"),
-        std::pair(&log, "log")})
+        std::pair(&said, "log")})
     if (std::error_code error = file->create("weir-ptxas", suffix))
       return errorCodeToError(error);
   if (Error error = writeToOutput(source.getPath(), [&](raw_ostream &os) {
@@ -123,21 +121,67 @@ Expected<std::optional<std::string>> weir::assemblePTX(StringRef ptx,
       }))
     return error;
   std::string option = ("-arch=" + arch).str();
-  StringRef arguments[] = {*assembler, option, source.getPath(), "-o",
-                           code.getPath()};
-  std::optional<StringRef> redirects[] = {StringRef(""), log.getPath(),
-                                          log.getPath()};
+  StringRef arguments[] = {assembler,        "-v", option,
+                           source.getPath(), "-o", code.getPath()};
+  std::optional<StringRef> redirects[] = {StringRef(""), said.getPath(),
+                                          said.getPath()};
   std::string message;
-  if (sys::ExecuteAndWait(*assembler, arguments, std::nullopt, redirects, 0, 0,
-                          &message)) {
-    auto text = MemoryBuffer::getFile(log.getPath());
+  int status = sys::ExecuteAndWait(assembler, arguments, std::nullopt,
+                                   redirects, 0, 0, &message);
+  if (auto text = MemoryBuffer::getFile(said.getPath()))
+    log = (*text)->getBuffer().str();
+  if (status)
     return createStringError("ptxas refuses the kernels for " + arch + ": " +
-                             message +
-                             (text ? (*text)->getBuffer() : StringRef()));
-  }
+                             message + log);
   auto made = MemoryBuffer::getFile(code.getPath(), /*IsText=*/false,
                                     /*RequiresNullTerminator=*/false);
   if (!made)
     return errorCodeToError(made.getError());
-  return std::optional((*made)->getBuffer().str());
+  return (*made)->getBuffer().str();
+}
+
+/// Blocks that kernels which spill are to have room for on a multiprocessor: of
+/// 128 threads each may take 255 registers then.
+static constexpr StringLiteral FewBlocks = ".minnctapersm 2";
+
+/// Lets kernels that spill, by `log`, take more registers; whether there are
+/// any that `ptx` had not let.
+static bool allowRegisters(std::string &ptx, StringRef log) {
+  bool any = false;
+  StringRef kernel;
+  while (!log.empty()) {
+    StringRef line;
+    std::tie(line, log) = log.split('\n');
+    if (StringRef name = line.split("Compiling entry function '").second;
+        !name.empty())
+      kernel = name.take_until([](char c) { return c == '\''; });
+    if (!line.contains("bytes spill stores") ||
+        line.contains(" 0 bytes spill stores"))
+      continue;
+    size_t entry = ptx.find((".entry " + kernel + "(").str());
+    size_t threads = ptx.find("\n.maxntid", entry);
+    size_t body = ptx.find("\n{", entry);
+    if (entry == ptx.npos || threads == ptx.npos || threads > body ||
+        StringRef(ptx).slice(threads, body).contains(".minnctapersm"))
+      continue;
+    ptx.insert(ptx.find('\n', threads + 1), ("\n" + FewBlocks).str());
+    any = true;
+  }
+  return any;
+}
+
+Expected<std::optional<std::string>> weir::assemblePTX(std::string &ptx,
+                                                       StringRef arch) {
+  auto assembler = sys::findProgramByName("ptxas");
+  if (!assembler)
+    return std::nullopt;
+  std::string log;
+  Expected<std::string> code = runAssembler(*assembler, ptx, arch, log);
+  // Left alone, the assembler keeps to as many registers as let many blocks be
+  // on a multiprocessor, and rather spills; tiles in registers gain nothing.
+  if (code && allowRegisters(ptx, log))
+    code = runAssembler(*assembler, ptx, arch, log);
+  if (!code)
+    return code.takeError();
+  return std::optional(std::move(*code));
 }

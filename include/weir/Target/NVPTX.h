@@ -30,8 +30,9 @@ llvm::Expected<std::string> emitPTX(mlir::Operation *kernels,
                                     llvm::StringRef arch);
 
 /// Machine code for `arch`, by the ptxas found on the machine; none where there
-/// is none. The error has its words.
-llvm::Expected<std::optional<std::string>> assemblePTX(llvm::StringRef ptx,
+/// is none. The error has its words. `ptx` is what was assembled in the end:
+/// kernels that spilled say there that they may take more registers.
+llvm::Expected<std::optional<std::string>> assemblePTX(std::string &ptx,
                                                        llvm::StringRef arch);
 
 } // namespace weir
