@@ -276,6 +276,13 @@ static void buildKernelPipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
 }
 
+/// Canonicalises without looking whether blocks can be merged or reached, again
+/// and again: code that is branches has thousands of them, and LLVM looks too.
+static GreedyRewriteConfig getFlatConfig() {
+  return GreedyRewriteConfig().setRegionSimplificationLevel(
+      GreedySimplifyRegionLevel::Disabled);
+}
+
 void weir::buildLowerPipeline(OpPassManager &pm, const LowerOptions &options) {
   if (options.gpu)
     return buildKernelPipeline(pm, options);
@@ -286,7 +293,6 @@ void weir::buildLowerPipeline(OpPassManager &pm, const LowerOptions &options) {
   pm.addPass(createConvertSCFToOpenMPPass());
   pm.addPass(createInlineScopes());
   pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
-  pm.addPass(createLowerLoops());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createCanonicalizerPass());
@@ -300,14 +306,15 @@ void weir::buildLowerPipeline(OpPassManager &pm, const LowerOptions &options) {
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createConvertIndexToLLVMPass());
-  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
-  pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createConvertControlFlowToLLVMPass());
-  pm.addPass(createConvertOpenMPToLLVMPass());
-  pm.addPass(createUBToLLVMConversionPass());
+  // Patterns are applied to loops with less to look at than to branches.
+  pm.addPass(createLowerLoops());
+  // The rest at once: of passes that each look at everything, and tie what they
+  // leave to what they make, most of the time would be theirs.
+  ConvertToLLVMPassOptions rest;
+  rest.filterDialects = {"arith", "cf", "func", "index", "memref", "omp", "ub"};
+  rest.allowPatternRollback = false;
+  pm.addPass(createConvertToLLVMPass(rest));
   pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCanonicalizerPass(getFlatConfig()));
   pm.addPass(createCSEPass());
 }

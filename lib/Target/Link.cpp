@@ -65,8 +65,23 @@ static constexpr StringLiteral ExportedNames =
 
 /// Writes the program `from` to `to`, to be run by all who may read it.
 static std::error_code copyProgram(StringRef from, StringRef to) {
-  if (std::error_code code = sys::fs::copy_file(from, to))
+  // At once: LLVM's copy of a file would take pages one by one, of which a
+  // program has thousands.
+  auto program = MemoryBuffer::getFile(from, /*IsText=*/false,
+                                       /*RequiresNullTerminator=*/false);
+  if (!program)
+    return program.getError();
+  std::error_code code;
+  raw_fd_ostream os(to, code);
+  if (code)
     return code;
+  os << (*program)->getBuffer();
+  os.close();
+  if (os.has_error()) {
+    code = os.error();
+    os.clear_error();
+    return code;
+  }
   ErrorOr<sys::fs::perms> mode = sys::fs::getPermissions(to);
   if (!mode)
     return mode.getError();

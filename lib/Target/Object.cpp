@@ -146,18 +146,21 @@ void weir::optimizeModule(llvm::Module &module, llvm::TargetMachine &machine) {
         return pass != "LoopLoadEliminationPass";
       });
   llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
-  builder.registerLateLoopOptimizationsEPCallback(
-      [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
-        passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
-      });
-  // Micro-kernels say how far to unroll them, which LLVM would only do behind
-  // all that tells addresses of different passes apart.
-  builder.registerScalarOptimizerLateEPCallback(
-      [](llvm::FunctionPassManager &passes, llvm::OptimizationLevel level) {
-        passes.addPass(llvm::LoopUnrollPass(llvm::LoopUnrollOptions(
-            level.getSpeedupLevel(), /*OnlyWhenForced=*/true)));
-        passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
-      });
+  // LLVM asks for additions to its pipeline whatever the level.
+  if (!isPlain) {
+    builder.registerLateLoopOptimizationsEPCallback(
+        [](llvm::LoopPassManager &passes, llvm::OptimizationLevel level) {
+          passes.addPass(llvm::LoopFullUnrollPass(level.getSpeedupLevel()));
+        });
+    // Micro-kernels say how far to unroll them, which LLVM would only do behind
+    // all that tells addresses of different passes apart.
+    builder.registerScalarOptimizerLateEPCallback(
+        [](llvm::FunctionPassManager &passes, llvm::OptimizationLevel level) {
+          passes.addPass(llvm::LoopUnrollPass(llvm::LoopUnrollOptions(
+              level.getSpeedupLevel(), /*OnlyWhenForced=*/true)));
+          passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+        });
+  }
   builder.registerPipelineStartEPCallback(
       [&](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
         shareAddresses(module);
