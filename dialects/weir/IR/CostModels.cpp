@@ -394,6 +394,8 @@ void weir::attachCostModels(MLIRContext *context) {
   RopeFrequenciesOp::attachInterface<ElementwiseCost<RopeFrequenciesOp, 0>>(
       *context);
   SelectLastOp::attachInterface<ElementwiseCost<SelectLastOp, 0>>(*context);
+  ListTokensOp::attachInterface<ElementwiseCost<ListTokensOp, 0>>(*context);
+  GatherTokensOp::attachInterface<ElementwiseCost<GatherTokensOp, 0>>(*context);
   LongestOp::attachInterface<ElementwiseCost<LongestOp, 0>>(*context);
   // Magnitude, maximum, quotient, rounding.
   QuantizeOp::attachInterface<ElementwiseCost<QuantizeOp, 4>>(*context);

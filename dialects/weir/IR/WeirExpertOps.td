@@ -140,7 +140,9 @@ def Weir_ChooseTokensOp : Weir_Op<"choose_tokens", [Pure,
 
     With one expert, and the token itself added to the result, it is the choice
     of a mixture of depths (arXiv:2404.02258): `take(1 of 8)` lets one token of
-    eight through a layer and the others past it.
+    eight through a layer and the others past it. Attention among the tokens
+    that are let through goes over the shorter sequence that `weir.list_tokens`
+    makes of them.
 
     Tokens of a sequence are counted, not those of a batch: other rows change
     nothing. The choice needs all tokens of the sequence, so that no streaming
@@ -165,6 +167,99 @@ def Weir_ChooseTokensOp : Weir_Op<"choose_tokens", [Pure,
     $logits (`lengths` `(` $lengths^ `:` type($lengths) `)`)?
     `take` `(` $taken `of` $of `)` `score` `(` $score `)` attr-dict
     `:` type($logits) `->` type($indices) `,` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Tokens that are chosen
+//===----------------------------------------------------------------------===//
+
+def Weir_ListTokensOp : Weir_Op<"list_tokens", [Pure,
+    DeclareOpInterfaceMethods<Weir_ReferenceInterface,
+                              ["buildLowering", "hasOwnLowering"]>,
+    DeclareOpInterfaceMethods<Weir_StreamingInterface>]> {
+  let summary = "where the chosen tokens of a sequence stand, in order";
+  let description = [{
+    The tokens t of batch row b that an expert takes, `indices[b, t, 0] >= 0`,
+    become a shorter sequence in the order in which they stand:
+
+    ```
+    places[b, k] = the position t of the k-th chosen token, or -1 behind the last
+    ranks[b, t]  = the k with places[b, k] = t, or -1 where t is not listed
+    counts[b]    = how many are listed
+    ```
+
+    `weir.gather_tokens` reads `places` to make the shorter sequence of a value,
+    and `ranks` to bring results back to where their tokens stand. Between the
+    two stands what chosen tokens do among themselves, attention for one: a
+    mixture of depths around a whole layer (arXiv:2404.02258).
+
+    ```mlir
+    %places, %ranks, %counts = weir.list_tokens %indices take(1 of 8)
+        : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+    %short = weir.gather_tokens %x, %places
+        : tensor<?x?x64xf32>, tensor<?x?xi32> -> tensor<?x?x64xf32>
+    %made = ... %short ...
+    %y = weir.gather_tokens %made, %ranks
+        : tensor<?x?x64xf32>, tensor<?x?xi32> -> tensor<?x?x64xf32>
+    ```
+
+    `take` says how many places there are, `K = ceil(T * taken / of)`; it goes
+    with a `weir.choose_tokens` that takes as many. Without it there are as many
+    as tokens, K = T, for a choice that each token makes by itself, such as that
+    of a `weir.route` with a threshold.
+
+    Such a list streams: a step lists the chosen tokens of its block, and what
+    reads the past among them, histories and states, goes on behind those that
+    were chosen before. A token that is not chosen leaves nothing in them.
+    `counts` includes the tokens of earlier steps, so that it says where the
+    shorter sequence ends, as the lengths of a function do. With `take` no step
+    can be derived.
+
+    - (C1) `indices` is `[B, T, 1]` of i32.
+    - (C2) `lengths`, where given, is `[B]` of i32; tokens at or behind it are
+      not listed.
+    - (C3) `places` is `[B, K]`, `ranks` `[B, T]` and `counts` `[B]`, of i32.
+    - (C4) `taken` and `of` are given both or not at all, with 0 < taken <= of.
+    - (C5) Of more than K chosen tokens the first K are listed.
+  }];
+  let arguments = (ins AnyRankedTensor:$indices,
+    Optional<AnyRankedTensor>:$lengths, OptionalAttr<I64Attr>:$taken,
+    OptionalAttr<I64Attr>:$of);
+  let results = (outs AnyRankedTensor:$places, AnyRankedTensor:$ranks,
+    AnyRankedTensor:$counts);
+  let assemblyFormat = [{
+    $indices (`lengths` `(` $lengths^ `:` type($lengths) `)`)?
+    (`take` `(` $taken^ `of` $of `)`)? attr-dict
+    `:` type($indices) `->` type($places) `,` type($ranks) `,` type($counts)
+  }];
+  let hasVerifier = 1;
+}
+
+def Weir_GatherTokensOp : Weir_Op<"gather_tokens", [Pure,
+    DeclareOpInterfaceMethods<Weir_ReferenceInterface, ["hasOwnLowering"]>,
+    DeclareOpInterfaceMethods<Weir_StreamingInterface>]> {
+  let summary = "tokens of a sequence by their positions";
+  let description = [{
+    `result[b, k, ...] = input[b, places[b, k], ...]`, and zeros where
+    `places[b, k]` is no position of `input`.
+
+    With the `places` of a `weir.list_tokens` the result is the shorter sequence
+    of the listed tokens; with its `ranks` a value of that sequence goes back to
+    where the tokens stand, and tokens that are not listed get zeros. A step can
+    be derived of these two alone.
+
+    - (C1) `input` is `[B, T, ...]` of floats or integers.
+    - (C2) `places` is `[B, K]` of i32.
+    - (C3) `result` is `[B, K, ...]` with the element type and the other extents
+      of `input`.
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$places);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $places attr-dict
+    `:` type($input) `,` type($places) `->` type($result)
   }];
   let hasVerifier = 1;
 }

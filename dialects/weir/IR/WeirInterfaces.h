@@ -72,11 +72,18 @@ public:
   virtual void setCarry(mlir::Operation *op, llvm::StringRef name,
                         mlir::Value value) = 0;
 
-  /// Tokens each row has seen before this block: `[batch]` of i32.
+  /// Tokens each row has seen before this block, of the sequence that the op's
+  /// operands belong to: `[batch]` of i32.
   virtual mlir::Value getOffset() = 0;
 
-  /// Valid tokens of each row in this block: `[batch]` of i32.
+  /// Valid tokens of each row of that sequence in this block: `[batch]` of i32.
   virtual mlir::Value getLengths() = 0;
+
+  /// Begins the sequence of the tokens at `forwardPlaces`, a result of the
+  /// `weir.list_tokens` whose step is being built: `offset` and `lengths` are
+  /// those of ops on these tokens.
+  virtual void startSequence(mlir::Value forwardPlaces, mlir::Value offset,
+                             mlir::Value lengths) = 0;
 };
 
 /// The step of an op that treats positions one by one: a clone on the block.

@@ -67,6 +67,17 @@ public:
   LogicalResult visitOp(Operation *op);
 
 private:
+  /// Whether the region of `op` reads single entries of `captured` alone, by
+  /// rows of the batch, whatever number of rows there is.
+  bool readsRows(Operation *op, const llvm::SetVector<Value> &captured) const {
+    return axis == BatchAxis && llvm::all_of(captured, [&](Value value) {
+             return !hasState(value) ||
+                    llvm::all_of(value.getUsers(), [&](Operation *user) {
+                      return !op->isProperAncestor(user) ||
+                             isa<tensor::ExtractOp>(user);
+                    });
+           });
+  }
   LogicalResult visitStack(StackOp op);
   LogicalResult visitStreaming(StreamingInterface op);
   LogicalResult visitLinalg(linalg::LinalgOp op);
@@ -185,7 +196,7 @@ LogicalResult AxisFlow::Walker::visitOp(Operation *op) {
     return success();
   if (auto stack = dyn_cast<StackOp>(op))
     return visitStack(stack);
-  if (captures)
+  if (captures && !readsRows(op, captured))
     return refuse(op, "the region of this op reads a value with " + name() +
                           " from above");
   if (op->hasTrait<OpTrait::ReturnLike>())

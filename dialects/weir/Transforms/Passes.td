@@ -73,6 +73,8 @@ def DeriveStreamingPass : Pass<"weir-derive-streaming", "::mlir::ModuleOp"> {
     (`weir.slot`s), `@extend` and `@extend_last` (docs/adr/004), which are
     private when the function is. The time axis
     is followed by dataflow; each value whose past is read gets one history.
+    Tokens that a `weir.list_tokens` lists are a sequence with positions of its
+    own: what is remembered of them are these tokens alone (docs/adr/009).
     Of a function of several sequences, such as an encoder's and a decoder's,
     `@encode` computes what depends on all but that of the results, and steps
     read the part of it that they need as slots of the kind `memory`

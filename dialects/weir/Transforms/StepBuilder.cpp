@@ -13,6 +13,8 @@
 //   readers. The new block is appended where the value is defined, and readers
 //   get the newest state of the slot. Histories that one op reads look back
 //   equally far.
+// - Tokens that weir.list_tokens lists are a sequence with a block of its own:
+//   what ops on them remember is of listed tokens alone (TokenSequences.h).
 // - Inside a stack, a slot has a leading axis for the layers of the kind. It
 //   is threaded through the stack as one more carried value, which kinds that
 //   do not use it hand through. Nested stacks multiply their layer counts.
@@ -144,7 +146,7 @@ Value StepBuilder::appendBlock(StepScope &scope, unsigned slot, Value value) {
   Value before = getSlotValue(scope, slot);
   scope.current[slot] =
       AppendOp::create(scope.builder, loc, before.getType(), before,
-                       scope.layer, lookup(value), offset, lengths);
+                       scope.layer, lookup(value), getOffset(), getLengths());
   Value history = readLayer(scope, slot, loc);
   histories[value] = {slot, history};
   return history;
@@ -243,6 +245,8 @@ LogicalResult StepBuilder::buildOp(Operation *op) {
     return success();
   }
   readTogether.emplace_back();
+  Value sequence = sequences.getSequence(op);
+  present = sequence ? listed.at(sequence) : BlockExtent{offset, lengths};
   FailureOr<SmallVector<Value>> results = streaming.buildStep(builder, *this);
   if (failed(results))
     return refusal ? failure()
@@ -366,6 +370,13 @@ func::FuncOp StepBuilder::build() {
     mapping.map(argument,
                 body->addArgument(argument.getType(), argument.getLoc()));
   lengths = lookup(forwardLengths);
+  FailureOr<TokenSequences> found =
+      TokenSequences::compute(forward, flow, refusal);
+  if (failed(found)) {
+    step.erase();
+    return {};
+  }
+  sequences = std::move(*found);
 
   OpBuilder builder = OpBuilder::atBlockEnd(body);
   auto positions =

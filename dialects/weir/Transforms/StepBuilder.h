@@ -9,6 +9,7 @@
 #define WEIR_TRANSFORMS_STEPBUILDER_H
 
 #include "AxisFlow.h"
+#include "TokenSequences.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace weir {
@@ -49,6 +50,13 @@ struct StepScope {
   llvm::SmallVector<mlir::BlockArgument> incoming;
 };
 
+/// The tokens of one sequence that each row has before a block of the step, and
+/// has in it.
+struct BlockExtent {
+  mlir::Value offset;
+  mlir::Value lengths;
+};
+
 /// Builds @extend.
 class StepBuilder : public StreamingContext {
 public:
@@ -73,8 +81,12 @@ public:
                                         mlir::RankedTensorType type) override;
   void setCarry(mlir::Operation *op, llvm::StringRef name,
                 mlir::Value value) override;
-  mlir::Value getOffset() override { return offset; }
-  mlir::Value getLengths() override { return lengths; }
+  mlir::Value getOffset() override { return present.offset; }
+  mlir::Value getLengths() override { return present.lengths; }
+  void startSequence(mlir::Value forwardPlaces, mlir::Value offset,
+                     mlir::Value lengths) override {
+    listed[forwardPlaces] = {offset, lengths};
+  }
 
 private:
   llvm::LogicalResult buildBlock(mlir::Block &block);
@@ -115,6 +127,11 @@ private:
   /// The slots of the histories that one op reads, for each op.
   llvm::SmallVector<llvm::SmallVector<unsigned>> readTogether;
   mlir::Value offset, lengths;
+  TokenSequences sequences;
+  /// The blocks of lists of tokens, by their places, and that of the sequence
+  /// which the op under construction belongs to.
+  llvm::DenseMap<mlir::Value, BlockExtent> listed;
+  BlockExtent present;
 };
 
 } // namespace weir

@@ -369,3 +369,113 @@ func.func @choose_tokens_c4_more(%l: tensor<?x?x8xf32>) {
       : tensor<?x?x8xf32> -> tensor<?x?x8xi32>, tensor<?x?x8xf32>
   return
 }
+
+// -----
+
+func.func @list_tokens_c1_experts(%i: tensor<?x?x2xi32>) {
+  // expected-error @below {{has indices of type 'tensor<?x?x2xi32>', expected [B, T, 1] of i32}}
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x2xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @list_tokens_c1_element(%i: tensor<?x?x1xi64>) {
+  // expected-error @below {{has indices of type 'tensor<?x?x1xi64>', expected [B, T, 1] of i32}}
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x1xi64> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @list_tokens_c2_lengths(%i: tensor<2x7x1xi32>, %n: tensor<3xi32>) {
+  // expected-error @below {{has lengths of type 'tensor<3xi32>'}}
+  %p, %r, %c = weir.list_tokens %i lengths(%n : tensor<3xi32>)
+      : tensor<2x7x1xi32> -> tensor<2x7xi32>, tensor<2x7xi32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @list_tokens_c3_places(%i: tensor<2x7x1xi32>) {
+  // Half of seven tokens are four.
+  // expected-error @below {{has places of type 'tensor<2x3xi32>'}}
+  %q, %s, %d = weir.list_tokens %i take(1 of 2)
+      : tensor<2x7x1xi32> -> tensor<2x3xi32>, tensor<2x7xi32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @list_tokens_c3_ranks(%i: tensor<2x7x1xi32>) {
+  // expected-error @below {{has ranks of type 'tensor<2x4xi32>'}}
+  %p, %r, %c = weir.list_tokens %i take(1 of 2)
+      : tensor<2x7x1xi32> -> tensor<2x4xi32>, tensor<2x4xi32>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @list_tokens_c3_counts(%i: tensor<?x?x1xi32>) {
+  // expected-error @below {{has counts of type 'tensor<?xi64>'}}
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi64>
+  return
+}
+
+// -----
+
+func.func @list_tokens_c4_more(%i: tensor<?x?x1xi32>) {
+  // expected-error @below {{takes 3 of 2 tokens, expected 1 to 2}}
+  %p, %r, %c = weir.list_tokens %i take(3 of 2)
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  return
+}
+
+// -----
+
+func.func @list_tokens_c4_one_of_both(%i: tensor<?x?x1xi32>) {
+  // expected-error @below {{has one of taken and of, expected both or none}}
+  %p, %r, %c = "weir.list_tokens"(%i) <{taken = 1 : i64}>
+      : (tensor<?x?x1xi32>)
+        -> (tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>)
+  return
+}
+
+// -----
+
+func.func @gather_tokens_c1(%x: tensor<?xf32>, %p: tensor<?x?xi32>) {
+  // expected-error @below {{has input of type 'tensor<?xf32>', expected [B, T, ...] of floats or integers}}
+  %y = weir.gather_tokens %x, %p
+      : tensor<?xf32>, tensor<?x?xi32> -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @gather_tokens_c2_rows(%x: tensor<2x?xf32>, %p: tensor<3x?xi32>) {
+  // expected-error @below {{has places of type 'tensor<3x?xi32>', expected [B, K] of i32 for an input of 'tensor<2x?xf32>'}}
+  %y = weir.gather_tokens %x, %p
+      : tensor<2x?xf32>, tensor<3x?xi32> -> tensor<2x?xf32>
+  return
+}
+
+// -----
+
+func.func @gather_tokens_c2_element(%x: tensor<?x?xf32>, %p: tensor<?x?xf32>) {
+  // expected-error @below {{has places of type 'tensor<?x?xf32>', expected [B, K] of i32}}
+  %y = weir.gather_tokens %x, %p
+      : tensor<?x?xf32>, tensor<?x?xf32> -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @gather_tokens_c3(%x: tensor<2x7x4xf32>, %p: tensor<2x3xi32>) {
+  // expected-error @below {{has result of type 'tensor<2x7x4xf32>'}}
+  %y = weir.gather_tokens %x, %p
+      : tensor<2x7x4xf32>, tensor<2x3xi32> -> tensor<2x7x4xf32>
+  return
+}

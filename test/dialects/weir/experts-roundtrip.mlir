@@ -79,3 +79,39 @@ func.func @experts_all_parts(%x: tensor<1x1x4xf32>, %i: tensor<1x1x2xi32>,
   }
   return %y : tensor<1x1x4xf32>
 }
+
+// CHECK-LABEL: func.func @list_tokens_plain
+// CHECK: weir.list_tokens %{{[^ ]*}} : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+func.func @list_tokens_plain(%i: tensor<?x?x1xi32>) -> tensor<?xi32> {
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  return %c : tensor<?xi32>
+}
+
+// One token of three, rounded up, of rows of lengths of their own.
+// CHECK-LABEL: func.func @list_tokens_all_parts
+// CHECK: weir.list_tokens %{{.*}} lengths(%{{.*}} : tensor<2xi32>) take(1 of 3) : tensor<2x7x1xi32> -> tensor<2x3xi32>, tensor<2x7xi32>, tensor<2xi32>
+func.func @list_tokens_all_parts(%i: tensor<2x7x1xi32>, %n: tensor<2xi32>)
+    -> tensor<2x3xi32> {
+  %p, %r, %c = weir.list_tokens %i lengths(%n : tensor<2xi32>) take(1 of 3)
+      : tensor<2x7x1xi32> -> tensor<2x3xi32>, tensor<2x7xi32>, tensor<2xi32>
+  return %p : tensor<2x3xi32>
+}
+
+// CHECK-LABEL: func.func @gather_tokens_heads
+// CHECK: weir.gather_tokens %{{.*}}, %{{.*}} : tensor<?x?x2x4xf16>, tensor<?x?xi32> -> tensor<?x?x2x4xf16>
+func.func @gather_tokens_heads(%x: tensor<?x?x2x4xf16>, %p: tensor<?x?xi32>)
+    -> tensor<?x?x2x4xf16> {
+  %y = weir.gather_tokens %x, %p
+      : tensor<?x?x2x4xf16>, tensor<?x?xi32> -> tensor<?x?x2x4xf16>
+  return %y : tensor<?x?x2x4xf16>
+}
+
+// CHECK-LABEL: func.func @gather_tokens_positions
+// CHECK: weir.gather_tokens %{{.*}}, %{{.*}} : tensor<2x7xi32>, tensor<2x3xi32> -> tensor<2x3xi32>
+func.func @gather_tokens_positions(%x: tensor<2x7xi32>, %p: tensor<2x3xi32>)
+    -> tensor<2x3xi32> {
+  %y = weir.gather_tokens %x, %p
+      : tensor<2x7xi32>, tensor<2x3xi32> -> tensor<2x3xi32>
+  return %y : tensor<2x3xi32>
+}

@@ -315,3 +315,122 @@ func.func @experts_choose_tokens(
       : tensor<?x?x4xf32> -> tensor<?x?x4xi32>, tensor<?x?x4xf32>
   return %y : tensor<?x?x4xf32>
 }
+
+// -----
+
+func.func @list_of_a_number(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %i: tensor<?x?x1xi32> {weir.name = "i"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{cannot derive a streaming step: this lists 1 of 8 tokens of a whole sequence; to decode, let each token decide by itself (weir.route with a threshold) and list all that are chosen}}
+  %p, %r, %c = weir.list_tokens %i take(1 of 8)
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  %s = weir.gather_tokens %x, %p
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  %y = weir.gather_tokens %s, %r
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @gather_by_other_positions(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %p: tensor<?x?xi32> {weir.name = "p"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  // expected-error @below {{tokens are gathered by positions that are no result of weir.list_tokens}}
+  %y = weir.gather_tokens %x, %p
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @listed_tokens_with_others(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %i: tensor<?x?x1xi32> {weir.name = "i"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  %s = weir.gather_tokens %x, %p
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  // expected-error @below {{this mixes listed tokens with others; bring them to one sequence by weir.gather_tokens}}
+  %y = arith.addf %x, %s : tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @listed_tokens_as_result(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %i: tensor<?x?x1xi32> {weir.name = "i"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  %s = weir.gather_tokens %x, %p
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  // expected-error @below {{a result has listed tokens alone; weir.gather_tokens by ranks brings them back to where they stand}}
+  return %s : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @places_of_another_sequence(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %i: tensor<?x?x1xi32> {weir.name = "i"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  %s = weir.gather_tokens %x, %p
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  // expected-error @below {{tokens are gathered by places of another sequence}}
+  %y = weir.gather_tokens %s, %p
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @ranks_of_another_sequence(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %i: tensor<?x?x1xi32> {weir.name = "i"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  // expected-error @below {{tokens are gathered by ranks that are not those of the list}}
+  %y = weir.gather_tokens %x, %r
+      : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+  return %y : tensor<?x?x4xf32>
+}
+
+// -----
+
+func.func @stack_changes_sequence(
+    %x: tensor<?x?x4xf32> {weir.name = "x"},
+    %i: tensor<?x?x1xi32> {weir.name = "i"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %y = weir.stack (%x) order [0, 0] : tensor<?x?x4xf32> {
+  ^bb0(%layer: index, %a: tensor<?x?x4xf32>):
+    %p, %r, %c = weir.list_tokens %i
+        : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+    %s = weir.gather_tokens %a, %p
+        : tensor<?x?x4xf32>, tensor<?x?xi32> -> tensor<?x?x4xf32>
+    // expected-error @below {{the stack carries tokens of one sequence in and of another one out}}
+    weir.yield %s : tensor<?x?x4xf32>
+  }
+  return %y : tensor<?x?x4xf32>
+}

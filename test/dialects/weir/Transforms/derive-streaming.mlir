@@ -303,3 +303,64 @@ func.func @forward(
         -> tensor<?x?x2x4xf32>
   return %y : tensor<?x?x2x4xf32>
 }
+
+// -----
+
+// Listed tokens are a sequence of its own: its histories go on behind the tokens
+// that were listed before, which are counted, and take those of the block alone.
+
+// CHECK: weir.slot @position position : tensor<?xi32>
+// CHECK: weir.slot @carry0 carry : tensor<?xi32>
+// CHECK: weir.slot @history0 history : tensor<?x?x2x4xf32>
+// CHECK: weir.slot @history1 history : tensor<?x?x2x4xf32>
+// CHECK: func.func @extend(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x?x2x4xf32> {weir.name = "x"}
+// CHECK-SAME: %[[N:[^:]*]]: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"},
+// CHECK-SAME: %[[P:[^:]*]]: tensor<?xi32> {weir.slot = @position},
+// CHECK-SAME: %[[C:[^:]*]]: tensor<?xi32> {weir.slot = @carry0},
+// CHECK-SAME: %[[H0:[^:]*]]: tensor<?x?x2x4xf32> {weir.slot = @history0},
+// CHECK-SAME: %[[H1:[^:]*]]: tensor<?x?x2x4xf32> {weir.slot = @history1})
+// CHECK: %[[PLACES:.*]], %[[RANKS:.*]], %[[COUNTS:.*]] = weir.list_tokens %{{.*}} lengths(%[[N]] : tensor<?xi32>) :
+// CHECK: %[[TOTAL:.*]] = linalg.generic {{.*}} ins(%[[C]], %[[COUNTS]] :
+// CHECK: arith.addi
+// CHECK: %[[BEFORE:.*]] = linalg.generic {{.*}} ins(%[[TOTAL]], %[[COUNTS]] :
+// CHECK: arith.subi
+// CHECK: %[[S:.*]] = weir.gather_tokens %[[X]], %[[PLACES]]
+// CHECK: %[[AT:.*]] = weir.positions %[[S]] offset(%[[BEFORE]] :
+// CHECK: %[[R:.*]] = weir.rotary %[[S]], %[[AT]]
+// CHECK: %[[K:.*]] = weir.append %[[R]] into %[[H0]] at %[[BEFORE]] lengths(%[[COUNTS]] :
+// CHECK: weir.attention %[[R]], %[[K]], %[[K]] {{.*}} offset(%[[BEFORE]] :
+// CHECK: tensor.extract %[[TOTAL]]
+// CHECK: %[[B:.*]] = weir.gather_tokens %{{.*}}, %[[RANKS]]
+// CHECK: %[[KB:.*]] = weir.append %[[B]] into %[[H1]] at %[[P]] lengths(%[[N]] :
+// CHECK: weir.attention %[[B]], %[[KB]], %[[KB]] {{.*}} offset(%[[P]] :
+// CHECK: return %{{.*}}, %{{.*}}, %[[TOTAL]], %[[K]], %[[KB]]
+func.func @forward(
+    %x: tensor<?x?x2x4xf32> {weir.name = "x"},
+    %i: tensor<?x?x1xi32> {weir.name = "i"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %places, %ranks, %counts = weir.list_tokens %i
+      : tensor<?x?x1xi32> -> tensor<?x?xi32>, tensor<?x?xi32>, tensor<?xi32>
+  %s = weir.gather_tokens %x, %places
+      : tensor<?x?x2x4xf32>, tensor<?x?xi32> -> tensor<?x?x2x4xf32>
+  %at = weir.positions %s : tensor<?x?x2x4xf32> -> tensor<?x?xi32>
+  %angles = arith.constant dense<[1.0, 0.1]> : tensor<2xf32>
+  %r = weir.rotary %s, %at, %angles layout(half)
+      : tensor<?x?x2x4xf32>, tensor<?x?xi32>, tensor<2xf32>
+  %o = weir.attention %r, %r, %r mask(<causal>) scale(0.5) where {
+  ^bb0(%b: index, %h: index, %q: index, %k: index):
+    %count = tensor.extract %counts[%b] : tensor<?xi32>
+    %end = arith.index_cast %count : i32 to index
+    %there = arith.cmpi slt, %q, %end : index
+    weir.yield %there : i1
+  } : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+      -> tensor<?x?x2x4xf32>
+  %b = weir.gather_tokens %o, %ranks
+      : tensor<?x?x2x4xf32>, tensor<?x?xi32> -> tensor<?x?x2x4xf32>
+  %y = weir.attention %b, %b, %b mask(<causal>) scale(0.5)
+      : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}

@@ -75,6 +75,33 @@ func.func @extend_last(
 
 // -----
 
+// A region may read what belongs to a row, however many rows there are.
+
+// CHECK: func.func @extend(
+// CHECK: func.func @extend_t1(
+// BOTH: func.func @extend_b2_t4(
+// BOTH-SAME: %[[N:[^:]*]]: tensor<2xi32>
+// BOTH: weir.attention
+// BOTH: tensor.extract %[[N]][%{{.*}}] : tensor<2xi32>
+// BOTH: tensor<2x4x2x4xf32>, tensor<2x4x2x4xf32>, tensor<2x4x2x4xf32>
+func.func @extend(
+    %x: tensor<?x?x2x4xf32> {weir.name = "x"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "extend"} {
+  %y = weir.attention %x, %x, %x mask(<causal>) scale(0.5) where {
+  ^bb0(%b: index, %h: index, %i: index, %j: index):
+    %length = tensor.extract %n[%b] : tensor<?xi32>
+    %end = arith.index_cast %length : i32 to index
+    %there = arith.cmpi slt, %i, %end : index
+    weir.yield %there : i1
+  } : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+        -> tensor<?x?x2x4xf32>
+  return %y : tensor<?x?x2x4xf32>
+}
+
+// -----
+
 // The whole-sequence function has no copy.
 
 // CHECK: func.func @forward
