@@ -50,6 +50,19 @@ func.func private @some(%i: tensor<?x?x1xi32>) {
   return
 }
 
+// A single token, as in decoding.
+func.func private @one(%i: tensor<?x1x1xi32>) {
+  %p, %r, %c = weir.list_tokens %i
+      : tensor<?x1x1xi32> -> tensor<?x1xi32>, tensor<?x1xi32>, tensor<?xi32>
+  %pd = tensor.cast %p : tensor<?x1xi32> to tensor<?x?xi32>
+  call @print(%pd) : (tensor<?x?xi32>) -> ()
+  %rd = tensor.cast %r : tensor<?x1xi32> to tensor<?x?xi32>
+  call @print(%rd) : (tensor<?x?xi32>) -> ()
+  %cu = tensor.cast %c : tensor<?xi32> to tensor<*xi32>
+  call @printMemrefI32(%cu) : (tensor<*xi32>) -> ()
+  return
+}
+
 func.func private @outside(%x: tensor<?x?x2xi32>, %p: tensor<?x?xi32>) {
   %y = weir.gather_tokens %x, %p
       : tensor<?x?x2xi32>, tensor<?x?xi32> -> tensor<?x?x2xi32>
@@ -104,6 +117,16 @@ func.func @main() {
   // CHECK-NEXT: [0,   -1,   1,   -1,   -1]]
   // CHECK: [2,  2,  0,  2]
   call @some(%id) : (tensor<?x?x1xi32>) -> ()
+
+  // CHECK: sizes = [2, 1]
+  // CHECK-NEXT: {{\[}}[-1],
+  // CHECK-NEXT: [0]]
+  // CHECK: {{\[}}[-1],
+  // CHECK-NEXT: [0]]
+  // CHECK: [0,  1]
+  %t = arith.constant dense<[[[-1]], [[0]]]> : tensor<2x1x1xi32>
+  %td = tensor.cast %t : tensor<2x1x1xi32> to tensor<?x1x1xi32>
+  call @one(%td) : (tensor<?x1x1xi32>) -> ()
 
   // CHECK: sizes = [1, 4, 2]
   // CHECK-NEXT: {{\[}}{{\[}}[3,    4],
