@@ -132,10 +132,13 @@ void Compilation::addPasses(Stage stage, OpPassManager &pm) {
 }
 
 /// What the products of `module` are computed in: the narrowest of the inputs
-/// that packed weights are multiplied by.
-static StringRef findComputes(ModuleOp module, bool tf32) {
+/// that packed weights are multiplied by. Where there are none, kernels round
+/// the factors of all their contractions to what was asked for.
+static StringRef findComputes(ModuleOp module, const CompileOptions &options) {
   StringRef computes = "f32";
+  bool tf32 = options.compute == "tf32", any = false;
   module->walk([&](PackedLinearOp linear) {
+    any = true;
     Type input = getElementTypeOrSelf(linear.getInput().getType());
     if (tf32 && getElementTypeOrSelf(linear.getValues().getType()).isF32())
       computes = "tf32";
@@ -144,6 +147,8 @@ static StringRef findComputes(ModuleOp module, bool tf32) {
     else if (input.isBF16() && computes == "f32")
       computes = "bf16";
   });
+  if (!any && hasKernels(options) && (tf32 || options.compute == "bf16"))
+    return options.compute;
   return computes;
 }
 
@@ -151,7 +156,7 @@ static StringRef findComputes(ModuleOp module, bool tf32) {
 LogicalResult Compilation::checkCompute() {
   computes = options.lowering == Lowering::ReferenceF64
                  ? "f64"
-                 : findComputes(*module, options.compute == "tf32");
+                 : findComputes(*module, options);
   if (options.compute.empty() || options.compute == computes ||
       options.lowering != Lowering::Optimized)
     return success();

@@ -134,6 +134,7 @@ bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
   opterr = 0;
   int64_t number;
   int choice, index = -1;
+  bool hasSeed = false;
   auto bad = [&](const char *name, const char *expected) {
     error =
         std::string("--") + name + " is '" + optarg + "', expected " + expected;
@@ -192,7 +193,7 @@ bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
       if (!readInteger(optarg, 0, INT64_MAX, number))
         return bad("seed", "a number, 0 or more");
       arguments.generate.sampling.seed = static_cast<uint64_t>(number);
-      arguments.generationOption = "seed";
+      hasSeed = true;
       break;
     case kPrintTokens:
       arguments.printTokens = true;
@@ -254,10 +255,14 @@ bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
       break;
     case kBench: {
       std::vector<int64_t> list;
-      if (!readList(optarg, 0, INT32_MAX, list) || list.size() < 2 ||
-          list.size() > 3 || list[0] < 1 || (list.size() == 3 && list[2] < 1))
-        return bad("bench", "PROMPT_TOKENS,DECODE_TOKENS[,REPEATS]");
-      arguments.bench = true;
+      if (!readList(optarg, 0, INT32_MAX, list) || list.size() > 3 ||
+          list[0] < 1 || (list.size() == 3 && list[2] < 1))
+        return bad("bench", "PROMPT_TOKENS,DECODE_TOKENS[,REPEATS], or CALLS "
+                            "of a function of tensors");
+      arguments.bench = list.size() > 1;
+      arguments.benchCalls = arguments.bench ? 0 : list[0];
+      if (!arguments.bench)
+        break;
       arguments.benchPrompt = list[0];
       arguments.benchDecode = list[1];
       if (list.size() == 3)
@@ -303,9 +308,10 @@ bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
     return false;
   }
   // An encoder reads what is named there in place of a prompt.
-  bool encodes =
-      hasEncoder && !arguments.inputs.empty() && arguments.outputs.empty();
-  if (!encodes && arguments.inputs.empty() != arguments.outputs.empty()) {
+  bool encodes = hasEncoder && !arguments.inputs.empty() &&
+                 arguments.outputs.empty() && !arguments.benchCalls;
+  if (!encodes && !arguments.benchCalls &&
+      arguments.inputs.empty() != arguments.outputs.empty()) {
     error = "--inputs and --outputs go together";
     return false;
   }
@@ -319,7 +325,11 @@ bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
     return false;
   }
   bool generates = sources || loads || encodes;
-  if (!arguments.outputs.empty() + generates + arguments.bench > 1) {
+  bool runs = !arguments.outputs.empty() || arguments.benchCalls;
+  // The seed of inputs that are drawn.
+  if (hasSeed && !arguments.benchCalls)
+    arguments.generationOption = "seed";
+  if (runs + generates + arguments.bench > 1) {
     error = "generation, --inputs and --bench are different things to do: "
             "choose one";
     return false;
@@ -328,8 +338,8 @@ bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
     error = "--weights and --random-weights are different weights: choose one";
     return false;
   }
-  if (!arguments.function.empty() && arguments.outputs.empty()) {
-    error = "--function goes with --inputs";
+  if (!arguments.function.empty() && !runs) {
+    error = "--function goes with --inputs or --bench CALLS";
     return false;
   }
   bool reports = arguments.help || arguments.version || arguments.info;
@@ -338,7 +348,7 @@ bool weir::rt::parseArguments(int argc, char **argv, bool hasEncoder,
             " needs --prompt, --prompt-file, --tokens or --load-state";
     return false;
   }
-  if (!reports && !generates && arguments.inputs.empty() && !arguments.bench) {
+  if (!reports && !generates && !runs && !arguments.bench) {
     error = "nothing to do: give --prompt, --tokens, --inputs or --bench";
     return false;
   }
@@ -408,6 +418,17 @@ std::string weir::rt::helpText(const std::string &name,
          "      --bench P,D[,R]       time P prompt tokens and D decoded ones, "
          "R times\n"
          "                            (default 3), and print medians as JSON\n"
+         "      --bench N             time N calls of a function of tensors on "
+         "--inputs, or\n"
+         "                            on drawn ones (--seed), all of them "
+         "where "
+         "they are\n"
+         "                            read, by a GPU's events where there is "
+         "one; print\n"
+         "                            median and least as JSON, with --stats "
+         "in "
+         "words too;\n"
+         "                            --outputs keeps the last call's results\n"
          "\n"
          "About:\n"
          "      --info                show functions, state and target\n"

@@ -39,8 +39,11 @@ struct Arguments {
   /// Draws weights, from this.
   std::optional<uint64_t> randomWeights;
   SimtOptions simt;
+  /// Times a model, by tokens.
   bool bench = false;
   int64_t benchPrompt = 0, benchDecode = 0, benchRepeats = 3;
+  /// Times a function of tensors by as many calls; 0: does not.
+  int64_t benchCalls = 0;
   /// Options that only make sense for generation, for the message when there
   /// is nothing to generate from.
   std::string generationOption;

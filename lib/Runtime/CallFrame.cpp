@@ -92,7 +92,7 @@ CallFrame::CallFrame(const weir_function_desc &function,
   copies.resize(static_cast<size_t>(desc->num_results));
 }
 
-bool CallFrame::uploadArguments(std::string &error) {
+bool CallFrame::upload(std::string &error) {
   for (size_t i = 0; i < mirrors.size(); ++i) {
     const weir_value_desc &arg = desc->args[i];
     if (!isInput(arg) && arg.role != WEIR_ROLE_LENGTHS)
@@ -165,16 +165,35 @@ bool CallFrame::arenaBytes(int64_t &bytes, std::string &error) {
 }
 
 bool CallFrame::invoke(int64_t batch, int64_t time, std::string &error) {
-  if (queue)
-    queue->error.clear();
-  if (!uploadArguments(error))
-    return false;
-  desc->invoke(argv.data());
-  if (queue && !device->finish(*queue)) {
-    error = std::string("function '") + desc->name + "': " + queue->error;
-    return false;
+  return upload(error) && start(error) && finish(batch, time, error);
+}
+
+bool CallFrame::start(std::string &error) {
+  if (!queue) {
+    desc->invoke(argv.data());
+    return true;
   }
-  if (!downloadResults(error))
+  queue->error.clear();
+  queue->launches = 0;
+  desc->invoke(argv.data());
+  if (device->submit(*queue))
+    return true;
+  // What was launched may still use memory that the caller has.
+  device->wait(*queue);
+  return fail(error);
+}
+
+bool CallFrame::fail(std::string &error) const {
+  error = std::string("function '") + desc->name + "': " + queue->error;
+  return false;
+}
+
+bool CallFrame::wait(std::string &error) {
+  return !queue || device->wait(*queue) || fail(error);
+}
+
+bool CallFrame::finish(int64_t batch, int64_t time, std::string &error) {
+  if (!wait(error) || !downloadResults(error))
     return false;
   for (int32_t i = 0; i < desc->num_results; ++i) {
     const weir_value_desc &value = desc->results[i];

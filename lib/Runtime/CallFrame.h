@@ -58,14 +58,26 @@ public:
   /// (either may be WEIR_DYNAMIC: any).
   bool invoke(int64_t batch, int64_t time, std::string &error);
 
+  /// The parts of `invoke`, for calls that are repeated: the inputs' upload,
+  /// once, then calls that may begin before those in front of them have ended;
+  /// `finish` waits too and has the results of the last one.
+  bool upload(std::string &error);
+  bool start(std::string &error);
+  bool wait(std::string &error);
+  bool finish(int64_t batch, int64_t time, std::string &error);
+
+  /// The kernels that the last call launched.
+  int64_t launches() const { return queue ? queue->launches : 0; }
+
   /// Result `index` of the last call.
   ResultView result(int32_t index) const;
 
   const weir_function_desc &function() const { return *desc; }
 
 private:
-  /// Puts what the host provides where kernels see it, and back.
-  bool uploadArguments(std::string &error);
+  /// False, with the queue's error.
+  bool fail(std::string &error) const;
+  /// Puts results where the host sees them.
   bool downloadResults(std::string &error);
 
   const weir_function_desc *desc;

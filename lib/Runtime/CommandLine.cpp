@@ -10,6 +10,7 @@
 #include "DType.h"
 #include "Forward.h"
 #include "Session.h"
+#include "TimeFunction.h"
 #include "weir-rt/Tokenizer.h"
 
 #include <algorithm>
@@ -39,13 +40,6 @@ static double rate(double count, double seconds) {
   return seconds > 0 ? count / seconds : 0;
 }
 
-static double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half]
-                           : (values[half - 1] + values[half]) / 2;
-}
-
 namespace {
 /// One run of the program: everything its parts share.
 class CommandLine {
@@ -61,6 +55,7 @@ private:
   }
   int info();
   int forward();
+  int timeFunction();
   int generateText();
   int bench();
   bool loadTokenizer();
@@ -213,6 +208,43 @@ int CommandLine::forward() {
                  static_cast<double>(peakMemory()) / (1 << 20));
   }
   return 0;
+}
+
+int CommandLine::timeFunction() {
+  ForwardRunner runner(program, arguments.threads);
+  std::unique_ptr<SafetensorsFile> file;
+  std::vector<OwnedTensor> drawn, outputs;
+  std::vector<TensorView> inputs;
+  if (!arguments.inputs.empty()) {
+    file = SafetensorsFile::open(arguments.inputs, error);
+    if (!file)
+      return fail(error);
+    inputs = file->tensors();
+  } else {
+    std::vector<const weir_function_desc *> candidates =
+        runner.findCandidates(arguments.function, error);
+    if (candidates.empty() ||
+        !drawInputs(*candidates.front(), arguments.generate.sampling.seed,
+                    drawn, error))
+      return fail(error);
+    for (const OwnedTensor &input : drawn)
+      inputs.push_back(input.view);
+  }
+  FunctionTimes times;
+  if (!runner.time(inputs, arguments.function, arguments.benchCalls, times,
+                   outputs, error))
+    return fail(error);
+  std::vector<TensorView> views;
+  for (const OwnedTensor &output : outputs)
+    views.push_back(output.view);
+  if (!arguments.outputs.empty() &&
+      !writeSafetensors(arguments.outputs, views, error))
+    return fail(error);
+  if (arguments.stats == Arguments::StatsFormat::Text)
+    std::fputs(describeTimes(times, *program, runner.threadCount()).c_str(),
+               err);
+  print(printTimes(times, *program, runner.threadCount()));
+  return flush() ? 0 : fail(error);
 }
 
 bool CommandLine::loadTokenizer() {
@@ -478,7 +510,7 @@ int CommandLine::bench() {
       decodes.push_back(decode * 1e3 /
                         static_cast<double>(arguments.benchDecode));
   }
-  double prefillMs = median(prefills);
+  double prefillMs = findMedian(prefills);
   Json json = {
       {"model", model.name},
       {"threads", session->options().threads},
@@ -490,7 +522,7 @@ int CommandLine::bench() {
        rate(static_cast<double>(arguments.benchPrompt), prefillMs / 1e3)},
       {"decode_tokens", arguments.benchDecode}};
   if (!decodes.empty()) {
-    double decodeMs = median(decodes);
+    double decodeMs = findMedian(decodes);
     json["decode_ms_per_token"] = decodeMs;
     json["decode_tokens_per_second"] = rate(1e3, decodeMs);
   }
@@ -531,6 +563,8 @@ int CommandLine::run(int argc, char **argv) {
   if (!program)
     return fail(error);
   loadSeconds = now() - start;
+  if (arguments.benchCalls)
+    return timeFunction();
   if (!arguments.outputs.empty())
     return forward();
   if (!program->streams())

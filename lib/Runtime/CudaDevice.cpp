@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CudaReplay.h"
+#include "CudaTimer.h"
 
 #include <cstring>
 #include <dlfcn.h>
@@ -76,12 +77,18 @@ public:
   void launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
               int32_t threads, void **arguments) override;
   void encode(LaunchQueue &queue, void *map, const TensorMap &tensor) override;
-  bool finish(LaunchQueue &queue) override;
+  bool submit(LaunchQueue &queue) override;
+  bool wait(LaunchQueue &queue) override;
+  std::unique_ptr<CallTimer> makeTimer(int64_t calls,
+                                       std::string &error) override;
+  DeviceFacts facts() const override { return described; }
 
 private:
   /// The code that runs here fastest, or null with an error.
   const weir_image_desc *chooseImage(int major, int minor, std::string &error);
   bool loadImage(const weir_image_desc &image, std::string &error);
+  /// Asks the driver for what `facts` tells.
+  void describe(int arch, const char *code);
   /// Whether `result` is no error; else says what failed.
   bool check(Result result, const char *what, std::string &error) const;
   void checkLaunch(Result result, const char *kernel, std::string &error) const;
@@ -90,6 +97,7 @@ private:
   const weir_model_desc &model;
   DeviceNumber number = 0;
   std::string name;
+  DeviceFacts described;
   Context context = nullptr;
   Stream stream = nullptr;
   Module module = nullptr;
@@ -237,13 +245,35 @@ bool CudaDevice::start(std::string &error) {
     return false;
   }
   const weir_image_desc *image = chooseImage(major, minor, error);
-  return image &&
-         check(driver.PrimaryRetain(&context, number), "cannot make a context",
+  if (!image)
+    return false;
+  describe(major * 10 + minor, image->arch);
+  return check(driver.PrimaryRetain(&context, number), "cannot make a context",
                error) &&
          check(driver.CtxSetCurrent(context), "context", error) &&
          check(driver.StreamCreate(&stream, NonBlocking),
                "cannot make a stream", error) &&
          loadImage(*image, error);
+}
+
+void CudaDevice::describe(int arch, const char *code) {
+  described.name = name;
+  described.arch = "sm_" + std::to_string(arch);
+  described.code = code;
+  int version = 0;
+  if (driver.DriverGetVersion(&version) == Success)
+    described.driver = std::to_string(version / 1000) + "." +
+                       std::to_string(version % 1000 / 10);
+  // What a driver does not tell stays 0.
+  auto ask = [&](int attribute) {
+    int value = 0;
+    return driver.DeviceGetAttribute(&value, attribute, number) == Success
+               ? value
+               : 0;
+  };
+  described.clockMHz = ask(ClockKHz) / 1000;
+  described.memoryMHz = ask(MemoryClockKHz) / 1000;
+  described.multiprocessors = ask(Multiprocessors);
 }
 
 CudaDevice::~CudaDevice() {
@@ -361,8 +391,7 @@ void CudaDevice::encode(LaunchQueue &queue, void *map,
         "map of a tensor", queue.error);
 }
 
-bool CudaDevice::finish(LaunchQueue &queue) {
-  std::string error;
+bool CudaDevice::submit(LaunchQueue &queue) {
   if (auto *replay = static_cast<Replay *>(queue.history.get())) {
     if (queue.error.empty()) {
       const char *failed = "";
@@ -372,8 +401,22 @@ bool CudaDevice::finish(LaunchQueue &queue) {
       replay->drop();
     }
   }
+  return queue.error.empty();
+}
+
+bool CudaDevice::wait(LaunchQueue &queue) {
+  std::string error;
   if (!check(driver.StreamSynchronize(stream), "a kernel failed", error) &&
       queue.error.empty())
     queue.error = error;
   return queue.error.empty();
+}
+
+std::unique_ptr<CallTimer> CudaDevice::makeTimer(int64_t calls,
+                                                 std::string &error) {
+  auto timer = std::make_unique<EventTimer>(driver, context, stream);
+  Result result = timer->create(calls);
+  if (check(result, "cannot time calls", error))
+    return timer;
+  return nullptr;
 }

@@ -27,6 +27,7 @@ using Context = struct ContextHandle *;
 using Module = struct ModuleHandle *;
 using Function = struct FunctionHandle *;
 using Stream = struct StreamHandle *;
+using Event = struct EventHandle *;
 using Graph = struct GraphHandle *;
 using GraphExec = struct GraphExecHandle *;
 
@@ -37,6 +38,9 @@ static constexpr unsigned NonBlocking = 1;
 /// Captures what this thread launches to a stream, whatever others do.
 static constexpr int CaptureThreadLocal = 1;
 /// Device attributes.
+static constexpr int ClockKHz = 13;
+static constexpr int Multiprocessors = 16;
+static constexpr int MemoryClockKHz = 36;
 static constexpr int ComputeMajor = 75;
 static constexpr int ComputeMinor = 76;
 static constexpr int ManagedMemory = 83;
@@ -78,6 +82,11 @@ static constexpr int TensorPromote128 = 2;
   X(StreamCreate, "cuStreamCreate", (Stream *, unsigned))                      \
   X(StreamDestroy, "cuStreamDestroy_v2", (Stream))                             \
   X(StreamSynchronize, "cuStreamSynchronize", (Stream))                        \
+  X(EventCreate, "cuEventCreate", (Event *, unsigned))                         \
+  X(EventDestroy, "cuEventDestroy_v2", (Event))                                \
+  X(EventRecord, "cuEventRecord", (Event, Stream))                             \
+  X(EventSynchronize, "cuEventSynchronize", (Event))                           \
+  X(EventElapsedTime, "cuEventElapsedTime", (float *, Event, Event))           \
   X(ModuleLoadDataEx, "cuModuleLoadDataEx",                                    \
     (Module *, const void *, unsigned, int *, void **))                        \
   X(ModuleUnload, "cuModuleUnload", (Module))                                  \

@@ -10,6 +10,7 @@
 using namespace weir::rt;
 
 Device::~Device() = default;
+CallTimer::~CallTimer() = default;
 
 std::shared_ptr<Device> Device::open(const weir_model_desc &model,
                                      const SimtOptions &simt,
@@ -30,8 +31,10 @@ std::shared_ptr<Device> Device::open(const weir_model_desc &model,
 extern "C" void weir_rt_launch(void *queue, int32_t kernel, int64_t blocks,
                                int32_t threads, void **arguments) {
   auto &target = *static_cast<LaunchQueue *>(queue);
-  if (blocks > 0 && target.error.empty())
-    target.device->launch(target, kernel, blocks, threads, arguments);
+  if (blocks <= 0 || !target.error.empty())
+    return;
+  ++target.launches;
+  target.device->launch(target, kernel, blocks, threads, arguments);
 }
 
 /// Makes a map of a tensor of bf16 whose extents, steps in bytes and boxes are

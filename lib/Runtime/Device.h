@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace weir::rt {
 
@@ -28,6 +29,7 @@ struct LaunchHistory {
 struct LaunchQueue {
   class Device *device = nullptr;
   std::string error;
+  int64_t launches = 0; ///< of the last call
   std::unique_ptr<LaunchHistory> history;
 };
 
@@ -41,6 +43,29 @@ enum class Reach {
 struct SimtOptions {
   bool copyAtIssue = false;    ///< not as late as waits allow
   bool countConflicts = false; ///< of the banks of shared memory
+};
+
+/// What a device says of itself, beside figures.
+struct DeviceFacts {
+  std::string name;
+  std::string arch;   ///< of the device, e.g. "sm_90"
+  std::string code;   ///< what of the model runs there, e.g. "sm_90a"
+  std::string driver; ///< the newest CUDA that it offers, e.g. "13.0"
+  /// The highest there are; actual ones change with temperature and power.
+  int clockMHz = 0, memoryMHz = 0;
+  int multiprocessors = 0;
+};
+
+/// Times calls by a device's own clock, in the order they are launched.
+class CallTimer {
+public:
+  virtual ~CallTimer();
+  /// Empties caches and marks where a call begins. Waits for nothing.
+  virtual bool begin(std::string &error) = 0;
+  /// Marks where it ends.
+  virtual bool end(std::string &error) = 0;
+  /// Waits for all calls and tells the milliseconds of each.
+  virtual bool read(std::vector<double> &milliseconds, std::string &error) = 0;
 };
 
 /// The place that kernels run in, with memory of its own. All sessions of a
@@ -74,9 +99,20 @@ public:
   virtual void encode(LaunchQueue &queue, void *map,
                       const TensorMap &tensor) = 0;
 
-  /// Ends a call: waits for the launches of `queue`; false with the queue's
+  /// Ends a call: all its launches are on their way; false with the queue's
   /// error.
-  virtual bool finish(LaunchQueue &queue) = 0;
+  virtual bool submit(LaunchQueue &queue) = 0;
+
+  /// Waits for all launches of `queue`; false with the queue's error.
+  virtual bool wait(LaunchQueue &queue) = 0;
+
+  /// A timer for as many calls, or null: with an error, or without one where
+  /// the host's clock tells as well, since launches return when they are done.
+  virtual std::unique_ptr<CallTimer> makeTimer(int64_t, std::string &) {
+    return nullptr;
+  }
+
+  virtual DeviceFacts facts() const = 0;
 
   /// What was counted so far, as lines of text.
   virtual std::string report() const { return {}; }

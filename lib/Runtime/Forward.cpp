@@ -17,27 +17,6 @@ using namespace weir::rt;
 
 static constexpr char kMaskName[] = "attention_mask";
 
-/// For each row and time index of a tensor to be made, the time index its
-/// contents come from, or -1 for zeros.
-using TimeMap = std::vector<std::vector<int64_t>>;
-
-/// One of a function's sequences.
-struct ForwardRunner::Sequence {
-  int64_t time = WEIR_DYNAMIC;
-  std::vector<int32_t> lengths; ///< per row, if rows are known
-  bool compacted = false;
-  TimeMap gather, scatter; ///< set when compacted
-};
-
-/// A function with all it needs for one run.
-struct ForwardRunner::Binding {
-  const weir_function_desc *function = nullptr;
-  int64_t batch = WEIR_DYNAMIC;
-  std::vector<Sequence> sequences;
-  std::vector<std::vector<int64_t>> shapes; ///< per argument
-  std::vector<Buffer> data;                 ///< per input
-};
-
 ForwardRunner::ForwardRunner(std::shared_ptr<const Program> program,
                              int threads)
     : program(std::move(program)),
@@ -45,10 +24,10 @@ ForwardRunner::ForwardRunner(std::shared_ptr<const Program> program,
 
 /// Moves `from` along the time axis as `map` says. Both tensors are dense and
 /// have the shape `shape`.
-static void moveTime(const uint8_t *from, uint8_t *to,
-                     const std::vector<int64_t> &shape, int32_t batchAxis,
-                     int32_t timeAxis, size_t elementBytes,
-                     const TimeMap &map) {
+void ForwardRunner::moveTime(const uint8_t *from, uint8_t *to,
+                             const std::vector<int64_t> &shape,
+                             int32_t batchAxis, int32_t timeAxis,
+                             size_t elementBytes, const TimeMap &map) {
   int32_t last = std::max(batchAxis, timeAxis);
   std::vector<int64_t> strides(shape.size());
   int64_t stride = static_cast<int64_t>(elementBytes);
@@ -419,10 +398,9 @@ static bool makeOutput(const weir_value_desc &desc,
   return true;
 }
 
-bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
-                         std::string &error) {
+bool ForwardRunner::prepare(Binding &binding, CallFrame &frame,
+                            std::string &error) {
   const weir_function_desc &function = *binding.function;
-  CallFrame frame(function, program->device());
   int32_t arenaArg = -1;
   for (int32_t i = 0; i < function.num_args; ++i) {
     const void *data = binding.data[i].data();
@@ -463,8 +441,13 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
     int64_t size = static_cast<int64_t>(arena.size());
     frame.setArg(arenaArg, arena.data(), &size);
   }
-  if (!frame.invoke(binding.batch, WEIR_DYNAMIC, error))
-    return false;
+  return true;
+}
+
+bool ForwardRunner::collect(const Binding &binding, const CallFrame &frame,
+                            std::vector<OwnedTensor> &outputs,
+                            std::string &error) const {
+  const weir_function_desc &function = *binding.function;
   for (int32_t r = 0; r < function.num_results; ++r) {
     const weir_value_desc &desc = function.results[r];
     ResultView view = frame.result(r);
@@ -492,6 +475,14 @@ bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
     output = std::move(moved);
   }
   return true;
+}
+
+bool ForwardRunner::call(Binding &binding, std::vector<OwnedTensor> &outputs,
+                         std::string &error) {
+  CallFrame frame(*binding.function, program->device());
+  return prepare(binding, frame, error) &&
+         frame.invoke(binding.batch, WEIR_DYNAMIC, error) &&
+         collect(binding, frame, outputs, error);
 }
 
 bool ForwardRunner::stream(Binding &binding, std::vector<OwnedTensor> &outputs,
@@ -575,16 +566,10 @@ bool ForwardRunner::stream(Binding &binding, std::vector<OwnedTensor> &outputs,
   return true;
 }
 
-bool ForwardRunner::run(const std::vector<TensorView> &inputs,
-                        const std::string &name,
-                        std::vector<OwnedTensor> &outputs, std::string &error) {
-  outputs.clear();
+std::vector<const weir_function_desc *>
+ForwardRunner::findCandidates(const std::string &name,
+                              std::string &error) const {
   const weir_model_desc &model = program->model();
-  for (size_t i = 0; i < inputs.size(); ++i)
-    if (findInput(inputs, inputs[i].name.c_str()) != &inputs[i]) {
-      error = "input '" + inputs[i].name + "' is given twice";
-      return false;
-    }
   std::vector<const weir_function_desc *> candidates;
   auto take = [&](int32_t method) {
     for (uint32_t i = 0; i < model.num_functions; ++i)
@@ -595,34 +580,54 @@ bool ForwardRunner::run(const std::vector<TensorView> &inputs,
     for (uint32_t i = 0; i < model.num_functions; ++i)
       if (name == model.functions[i].name)
         candidates.push_back(&model.functions[i]);
-    if (candidates.empty()) {
+    if (candidates.empty())
       error = std::string("model '") + model.name + "' has no function '" +
               name + "'";
+    return candidates;
+  }
+  for (int32_t method : {WEIR_METHOD_FORWARD, WEIR_METHOD_PLAIN,
+                         WEIR_METHOD_EXTEND, WEIR_METHOD_EXTEND_LAST})
+    if (candidates.empty())
+      take(method);
+  if (candidates.empty())
+    error = std::string("model '") + model.name + "' has no functions";
+  return candidates;
+}
+
+bool ForwardRunner::bindFirst(const std::vector<TensorView> &inputs,
+                              const std::string &name, Binding &binding,
+                              std::string &error) const {
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (findInput(inputs, inputs[i].name.c_str()) != &inputs[i]) {
+      error = "input '" + inputs[i].name + "' is given twice";
       return false;
     }
-  } else {
-    for (int32_t method : {WEIR_METHOD_FORWARD, WEIR_METHOD_PLAIN,
-                           WEIR_METHOD_EXTEND, WEIR_METHOD_EXTEND_LAST})
-      if (candidates.empty())
-        take(method);
-  }
-  if (candidates.empty()) {
-    error = std::string("model '") + model.name + "' has no functions";
-    return false;
-  }
-  Binding binding;
+  std::vector<const weir_function_desc *> candidates =
+      findCandidates(name, error);
   std::string first;
   for (const weir_function_desc *function : candidates) {
     std::string reason;
     if (bind(*function, inputs, binding, reason))
-      return isExtend(*function) ? stream(binding, outputs, error)
-                                 : call(binding, outputs, error);
+      return true;
     if (first.empty())
       first = reason;
   }
+  if (candidates.empty())
+    return false;
   error = first;
   if (candidates.size() > 1)
     error += " (nor do the " + std::to_string(candidates.size() - 1) +
              " other functions take such inputs)";
   return false;
+}
+
+bool ForwardRunner::run(const std::vector<TensorView> &inputs,
+                        const std::string &name,
+                        std::vector<OwnedTensor> &outputs, std::string &error) {
+  outputs.clear();
+  Binding binding;
+  if (!bindFirst(inputs, name, binding, error))
+    return false;
+  return isExtend(*binding.function) ? stream(binding, outputs, error)
+                                     : call(binding, outputs, error);
 }

@@ -17,6 +17,9 @@
 
 namespace weir::rt {
 
+class CallFrame;
+struct FunctionTimes;
+
 /// A named tensor with its memory; `view` points into `memory`.
 struct OwnedTensor {
   TensorView view;
@@ -30,6 +33,8 @@ public:
   /// `threads` is 0 for one per physical core.
   explicit ForwardRunner(std::shared_ptr<const Program> program,
                          int threads = 0);
+
+  int threadCount() const { return threads; }
 
   /// Matches `inputs` to the arguments of a function by name, converts their
   /// element types, runs, and returns the results by name. The function is
@@ -46,14 +51,59 @@ public:
   bool run(const std::vector<TensorView> &inputs, const std::string &function,
            std::vector<OwnedTensor> &outputs, std::string &error);
 
+  /// Runs a function that `run` would choose `calls` times on the same inputs,
+  /// which are copied to where they are read once and for all, after some calls
+  /// that do not count, and tells how long each took. The results are those of
+  /// the last. Functions that extend a state are refused.
+  bool time(const std::vector<TensorView> &inputs, const std::string &function,
+            int64_t calls, FunctionTimes &times,
+            std::vector<OwnedTensor> &outputs, std::string &error);
+
+  /// The functions that `run` tries in turn; none, with an error, where the
+  /// model has none or none called `function`.
+  std::vector<const weir_function_desc *>
+  findCandidates(const std::string &function, std::string &error) const;
+
 private:
-  struct Sequence;
-  struct Binding;
+  /// For each row and time index of a tensor to be made, the time index its
+  /// contents come from, or -1 for zeros.
+  using TimeMap = std::vector<std::vector<int64_t>>;
+
+  /// One of a function's sequences.
+  struct Sequence {
+    int64_t time = WEIR_DYNAMIC;
+    std::vector<int32_t> lengths; ///< per row, if rows are known
+    bool compacted = false;
+    TimeMap gather, scatter; ///< set when compacted
+  };
+
+  /// A function with all it needs for one run.
+  struct Binding {
+    const weir_function_desc *function = nullptr;
+    int64_t batch = WEIR_DYNAMIC;
+    std::vector<Sequence> sequences;
+    std::vector<std::vector<int64_t>> shapes; ///< per argument
+    std::vector<Buffer> data;                 ///< per input
+  };
+
+  /// Binds `inputs` to the first function that takes them.
+  bool bindFirst(const std::vector<TensorView> &inputs,
+                 const std::string &function, Binding &binding,
+                 std::string &error) const;
   bool bind(const weir_function_desc &function,
             const std::vector<TensorView> &inputs, Binding &binding,
             std::string &error) const;
   bool bindMask(const TensorView &mask, int64_t batch, Sequence &sequence,
                 std::string &error) const;
+  static void moveTime(const uint8_t *from, uint8_t *to,
+                       const std::vector<int64_t> &shape, int32_t batchAxis,
+                       int32_t timeAxis, size_t elementBytes,
+                       const TimeMap &map);
+  /// Points the arguments of `frame` at what was bound, and at scratch memory.
+  bool prepare(Binding &binding, CallFrame &frame, std::string &error);
+  /// Copies the results of the last call.
+  bool collect(const Binding &binding, const CallFrame &frame,
+               std::vector<OwnedTensor> &outputs, std::string &error) const;
   bool call(Binding &binding, std::vector<OwnedTensor> &outputs,
             std::string &error);
   bool stream(Binding &binding, std::vector<OwnedTensor> &outputs,

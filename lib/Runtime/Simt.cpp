@@ -52,7 +52,13 @@ public:
   void launch(LaunchQueue &queue, int32_t kernel, int64_t blocks,
               int32_t threads, void **arguments) override;
   void encode(LaunchQueue &queue, void *map, const TensorMap &tensor) override;
-  bool finish(LaunchQueue &queue) override { return queue.error.empty(); }
+  bool submit(LaunchQueue &queue) override { return queue.error.empty(); }
+  bool wait(LaunchQueue &queue) override { return queue.error.empty(); }
+  DeviceFacts facts() const override {
+    DeviceFacts facts;
+    facts.name = "emulator";
+    return facts;
+  }
   std::string report() const override { return conflicts; }
 
 private:

@@ -7,6 +7,7 @@
 
 #include "Weights.h"
 #include "SharedLibrary.h"
+#include "SplitMix.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -140,13 +141,10 @@ Weights::draw(const weir_model_desc &model, uint64_t seed, std::string &error) {
   }
   weights->drawn = static_cast<uint8_t *>(memory);
   weights->bytes = model.weights_bytes;
+  SplitMix random(seed);
   for (size_t at = 0; at < size; at += sizeof(uint64_t)) {
-    // SplitMix64 (Steele, Lea and Flood, 2014), of which each 16 bits keep a
-    // sign and seven bits of mantissa.
-    seed += 0x9e3779b97f4a7c15;
-    uint64_t word = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9;
-    word = (word ^ word >> 27) * 0x94d049bb133111eb;
-    word ^= word >> 31;
+    // Each 16 bits keep a sign and seven bits of mantissa.
+    uint64_t word = random.next();
     word = (word & 0x807f807f807f807f) | 0x3c803c803c803c80;
     std::memcpy(weights->drawn + at, &word, std::min(sizeof(word), size - at));
   }

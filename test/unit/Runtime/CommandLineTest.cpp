@@ -178,6 +178,65 @@ TEST_F(CommandLineTest, Benchmarks) {
               "maximum length of 64");
 }
 
+TEST_F(CommandLineTest, TimesFunctions) {
+  TemporaryFile inputs, outputs;
+  float x[] = {1, 2, 3, 4, 5, 6}, factor = 2;
+  ASSERT_TRUE(writeSafetensors(
+      inputs.path,
+      {{"x", WEIR_F32, {2, 3}, x, 24}, {"factor", WEIR_F32, {}, &factor, 4}},
+      error));
+  EXPECT_EQ(run(plainModel, {"--bench=4", "--stats", "--threads=1", "--inputs",
+                             inputs.path, "--outputs", outputs.path}),
+            0)
+      << err;
+  auto json = nlohmann::json::parse(out, nullptr, false);
+  ASSERT_TRUE(json.is_object()) << out;
+  EXPECT_EQ(json["model"], "plain");
+  EXPECT_EQ(json["function"], "scale");
+  EXPECT_EQ(json["clock"], "host");
+  EXPECT_EQ(json["calls"], 4);
+  EXPECT_EQ(json["warm_calls"], 1);
+  EXPECT_EQ(json["threads"], 1);
+  EXPECT_GT(json["median_ms"], 0);
+  EXPECT_LE(json["min_ms"], json["median_ms"]);
+  EXPECT_LE(json["median_ms"], json["max_ms"]);
+  EXPECT_EQ(err.find("on: any, threads: 1\nscale: median "), 0u) << err;
+  EXPECT_NE(err.find(", of 4 calls, by the host's clock\n"), std::string::npos)
+      << err;
+  // The results of the last call are those of any.
+  auto read = SafetensorsFile::open(outputs.path, error);
+  ASSERT_TRUE(read) << error;
+  const TensorView *y = read->find("y");
+  ASSERT_TRUE(y);
+  float last;
+  std::memcpy(&last, static_cast<const char *>(y->data) + 20, 4);
+  EXPECT_EQ(last, 12);
+
+  // Drawn inputs, from a seed.
+  auto draw = [&](const char *seed) {
+    EXPECT_EQ(run(plainModel, {"--bench=1", "--function=flip", "--seed", seed,
+                               "--outputs", outputs.path}),
+              0)
+        << err;
+    auto file = SafetensorsFile::open(outputs.path, error);
+    EXPECT_TRUE(file) << error;
+    const TensorView *z = file->find("z");
+    EXPECT_TRUE(z);
+    return std::string(static_cast<const char *>(z->data), z->bytes);
+  };
+  std::string first = draw("1");
+  EXPECT_EQ(draw("1"), first);
+  EXPECT_NE(draw("2"), first);
+
+  expectError(plainModel, {"--bench=1"},
+              "input 'x' of function 'scale' has shape [?, 3], and inputs are "
+              "drawn of fixed extents alone: give them with --inputs");
+  expectError(plainModel, {"--bench=1", "--function=none"},
+              "model 'plain' has no function 'none'");
+  expectError(model.desc, {"--bench=1"},
+              "function 'extend' appends to a state: time it by --bench P,D");
+}
+
 TEST_F(CommandLineTest, RunsOnTensors) {
   TemporaryFile inputs, outputs;
   int64_t ids[] = {1, 2, 3};
@@ -225,8 +284,12 @@ TEST_F(CommandLineTest, WrongUsageIsStatus2) {
   expectUsage({"--tokens=1", "--top-p=2"},
               "top-p is 2.000000, expected more than 0 and at most 1");
   expectUsage({"--stats=xml"}, "--stats is 'xml', expected nothing or 'json'");
-  expectUsage({"--bench=5"},
-              "--bench is '5', expected PROMPT_TOKENS,DECODE_TOKENS[,REPEATS]");
+  expectUsage({"--bench=0"},
+              "--bench is '0', expected PROMPT_TOKENS,DECODE_TOKENS[,REPEATS], "
+              "or CALLS of a function of tensors");
+  expectUsage({"--bench=5", "--tokens=1"},
+              "generation, --inputs and --bench are different things to do: "
+              "choose one");
   expectUsage({"--max-length=0"}, "--max-length is '0', expected a number of "
                                   "positions, at least 1");
   expectUsage({"--tokens=1", "--prompt=a"}, "only one of --prompt, "
@@ -236,7 +299,8 @@ TEST_F(CommandLineTest, WrongUsageIsStatus2) {
   expectUsage({"--inputs=a", "--outputs=b", "--tokens=1"},
               "generation, --inputs and --bench are different things to do: "
               "choose one");
-  expectUsage({"--tokens=1", "--function=f"}, "--function goes with --inputs");
+  expectUsage({"--tokens=1", "--function=f"},
+              "--function goes with --inputs or --bench CALLS");
   expectUsage({"--save-state=f"}, "--save-state needs --prompt, --prompt-file, "
                                   "--tokens or --load-state");
 }
