@@ -82,6 +82,10 @@ static constexpr int64_t GPUPanel = 64;
 static constexpr int64_t GPURows = 32;
 /// The same of a block whose warpgroup multiplies.
 static constexpr int64_t WarpgroupRows = 128;
+/// Bytes of a state that a block of a GPU shares: with all that a chunk has
+/// beside it, 128 key features by 64 value features fit into what sm_80 gives a
+/// block, and leave a block to each multiprocessor where heads are few.
+static constexpr int64_t GPUStateBytes = 32768;
 /// What a thread loads at once; tiles of attention are sized by it, so that
 /// they fit a block's shared memory.
 static constexpr int64_t GPUVectorBits = 128;
@@ -126,6 +130,7 @@ void weir::buildSchedulePipeline(OpPassManager &pm,
     schedule.lineBits = GPUVectorBits;
     // A kernel of both steps and summaries would take twice the memory.
     schedule.ranges = false;
+    schedule.stateBytes = GPUStateBytes;
     // What many queries have added up so far is no memory of one block.
     schedule.sort = false;
     schedule.grid = true;

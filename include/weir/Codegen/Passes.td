@@ -189,6 +189,7 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
       computed at once.
     - `weir.delta_values`: `row` for a single token, `flash` for more.
     - `weir.recurrence`: `recurrent` for one token, `chunkwise` for more.
+      Value features are halved until a tile's state has `state-bytes`.
       Where heads, of the rows that are known of, are at most half as many as
       threads and it is estimated to take 15% less, `parallel`: ranges of time
       side by side, with [tokens, value features, heads, ranges].
@@ -218,6 +219,9 @@ def SelectSchedule : Pass<"weir-select-schedule", "::mlir::func::FuncOp"> {
            "Width of what threads take from each other when they write to it">,
     Option<"ranges", "ranges", "bool", "true",
            "Cut time into ranges where threads would be idle">,
+    Option<"stateBytes", "state-bytes", "int64_t", "0",
+           "Bytes that a tile's state of a recurrence has at most, half of them "
+           "where each key feature decays by itself; 0: any number">,
     Option<"sort", "sort", "bool", "true",
            "Sort queries with lists of their own by the blocks that these name">,
     Option<"grid", "grid", "bool", "false",

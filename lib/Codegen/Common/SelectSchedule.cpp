@@ -321,6 +321,11 @@ Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
   if (query.getDimSize(BatchAxis) == 1 && heads < 4 * threads &&
       columns % (parts * lanes) == 0)
     columns /= parts;
+  // What decays feature by feature has factors for each beside the state.
+  int64_t most = recurrence.hasChannelDecay() ? stateBytes / 2 : stateBytes;
+  while (most > 0 && columns % (2 * lanes) == 0 &&
+         recurrence.getKeyDim() * columns * 4 > most)
+    columns /= 2;
   if (query.getDimSize(TimeAxis) == 1)
     return {makeSchedule("recurrent", {1, columns}, /*parallel=*/true),
             "one token: the state is read and written once"};
@@ -329,9 +334,9 @@ Choice SelectSchedulePass::choose(RecurrenceOp recurrence) {
   // Heads that a thread takes side by side read neighbouring rows, and share
   // keys where they have one key head; their states have to stay near.
   int64_t share = heads / recurrence.getKeyHeads();
-  int64_t stateBytes = recurrence.getKeyDim() * columns * 4, together = 1;
-  for (int64_t tile = 2; tile <= heads && tile * stateBytes <= NearStateBytes;
-       ++tile)
+  int64_t tileBytes = recurrence.getKeyDim() * columns * 4, together = 1;
+  int64_t near = most > 0 ? most : NearStateBytes;
+  for (int64_t tile = 2; tile <= heads && tile * tileBytes <= near; ++tile)
     if (heads % tile == 0 && heads / tile % threads == 0 &&
         (share == 1 || share % tile == 0))
       together = tile;
