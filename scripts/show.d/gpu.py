@@ -140,6 +140,46 @@ def compile_time(options):
     return at_most(seconds, 60, f"for {path.stat().st_size >> 20} MiB", "s")
 
 
+@LINES.line("benchmark")
+def benchmark(options):
+    """What bench/gpu times on a GPU computes what its reference says, at small
+    sizes on the emulator."""
+    text = run(ROOT / "bench" / "gpu", "check", "--weirc", WEIRC,
+               *(f"--compile-option={flag}" for flag in options.flags.split()))
+    return text.strip().splitlines()[-1]
+
+
+# Workloads of bench/gpu, the figure's name there, and the least ratio of the best
+# peer's time to Weir's.
+GOALS = {
+    "matmul-bf16-8192": ("ms", 0.9),
+    "attention-mha-8k": ("ms", 0.9),
+    "gdn-b4-t2048-h16": ("ms", 1.0),
+    "smollm2": ("decode_ms", 2.0),
+}
+
+
+@LINES.line("measured")
+def measured(options):
+    """Beside cuBLAS, SDPA, flash-linear-attention and torch with CUDA graphs, on
+    the GPU that was measured last."""
+    kept = [json.loads(path.read_text())
+            for path in (ROOT / "bench" / "results" / "gpu").glob("*.json")]
+    if not kept:
+        raise Skip("no GPU has been measured: `bench/gpu kit kit` here, then where "
+                   "a GPU is `python3 kit/run.py --json OUT`, kept in "
+                   "bench/results/gpu")
+    last = max(kept, key=lambda result: result["machine"]["date"])
+    rows = {row["workload"]: row for row in last["rows"] if row["name"] == "weir"}
+    said = []
+    for workload, (figure, goal) in GOALS.items():
+        ratio = rows.get(workload, {}).get(f"ratio_{figure}")
+        if ratio is None:
+            raise Short(f"{workload} has no right peer in the last result")
+        said.append(f"{workload} {at_least(ratio, goal, 'of the best peer')}")
+    return f"{last['machine']['gpu']}: {', '.join(said)}"
+
+
 @LINES.line("without-gpu")
 def without_gpu(options):
     """The executable starts without a GPU and says what is missing."""
