@@ -193,8 +193,9 @@ def MapContractions : Pass<"weir-map-contractions"> {
     it loads a factor once for several of them; with more, ptxas spills a few of
     what attention keeps over its loops. Any body that is added up in f32 will do.
 
-    With `rounding`, a product of two factors of f32 is computed by `mma.sync`
-    instead: its factors are rounded to tf32 or bf16, its sums are f32.
+    With `rounding`, a product of two factors, of f32 or extended to it, is
+    computed by `mma.sync` instead: its factors are rounded to tf32 or bf16, its
+    sums are f32.
 
     Precondition: behind `weir-map-kernels`. Contractions with fewer tiles than
     threads stay as they are, for `weir-distribute-threads`.

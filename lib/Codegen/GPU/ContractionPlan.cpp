@@ -31,11 +31,23 @@ bool weir::endsWith(AffineMap map, unsigned loop) {
   return last && last.getPosition() == loop;
 }
 
-/// Whether the body of `op` adds a product of its two factors of f32.
+/// Whether the body of `op` adds a product of its two factors, of f32 or of
+/// narrower floats that are extended to it.
 static bool isPlainProduct(linalg::GenericOp op) {
   Block *body = op.getBlock();
-  if (op.getNumDpsInputs() != 2 || body->getOperations().size() != 3)
+  auto extensions = body->getOps<arith::ExtFOp>();
+  auto size = 3 + std::distance(extensions.begin(), extensions.end());
+  if (op.getNumDpsInputs() != 2 ||
+      static_cast<int64_t>(body->getOperations().size()) != size)
     return false;
+  auto widen = [](Value factor) -> Value {
+    if (factor.getType().isF32())
+      return factor;
+    if (!factor.hasOneUse() || !isa<FloatType>(factor.getType()))
+      return nullptr;
+    auto wide = dyn_cast<arith::ExtFOp>(*factor.getUsers().begin());
+    return wide && wide.getType().isF32() ? wide.getResult() : Value();
+  };
   auto sum =
       body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
   Value total = body->getArgument(2);
@@ -43,8 +55,8 @@ static bool isPlainProduct(linalg::GenericOp op) {
     return false;
   Value term = sum.getLhs() == total ? sum.getRhs() : sum.getLhs();
   auto product = term.getDefiningOp<arith::MulFOp>();
-  Value a = body->getArgument(0), b = body->getArgument(1);
-  return product && a.getType().isF32() && b.getType().isF32() &&
+  Value a = widen(body->getArgument(0)), b = widen(body->getArgument(1));
+  return product && a && b &&
          ((product.getLhs() == a && product.getRhs() == b) ||
           (product.getLhs() == b && product.getRhs() == a));
 }

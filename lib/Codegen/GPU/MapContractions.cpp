@@ -376,11 +376,16 @@ Value ContractionEmitter::loadRounded(OpOperand &operand, ArrayRef<Value> ivs) {
   at[depth] = clamp(at[depth], depth);
   Value element = loadAt(operand, at);
   if (!isEven(depth, plan.rounding == Rounding::BF16 ? 16 : 8)) {
-    Value zero =
-        arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0.0f));
+    Value zero = arith::ConstantOp::create(
+        builder, loc, builder.getFloatAttr(element.getType(), 0.0));
     element = arith::SelectOp::create(
         builder, loc, isLess(ivs[depth], extents[depth]), element, zero);
   }
+  if (plan.rounding == Rounding::BF16 && element.getType().isBF16())
+    return element;
+  if (!element.getType().isF32())
+    element =
+        arith::ExtFOp::create(builder, loc, builder.getF32Type(), element);
   if (plan.rounding == Rounding::BF16)
     return arith::TruncFOp::create(builder, loc, builder.getBF16Type(),
                                    element);

@@ -51,6 +51,38 @@ func.func @scores(%k: memref<?x32xf32>, %q: memref<32x64xf32, #shared>,
   return
 }
 
+// Keys of bf16 are what they are to matrices; to others they are extended.
+// TF32-LABEL: func.func @narrow
+//       TF32:   arith.extf %{{.*}} : bf16 to f32
+//       TF32:   nvgpu.mma.sync{{.*}} {mmaShape = [16, 8, 8], tf32Enabled}
+// BF16-LABEL: func.func @narrow
+//       BF16:   memref.load {{.*}} : memref<64x40xbf16
+//   BF16-NOT:   arith.extf
+//       BF16:   arith.select {{.*}} : bf16
+//       BF16:   arith.truncf %{{.*}} : f32 to bf16
+//   BF16-NOT:   arith.extf
+//       BF16:   nvgpu.mma.sync{{.*}} {mmaShape = [16, 8, 16]}
+func.func @narrow(%k: memref<64x40xbf16, #shared>, %q: memref<40x64xf32, #shared>,
+    %s: memref<64x64xf32, #shared>) {
+  %c1 = arith.constant 1 : index
+  %c128 = arith.constant 128 : index
+  gpu.launch blocks(%bx, %by, %bz) in (%gx = %c1, %gy = %c1, %gz = %c1)
+      threads(%tx, %ty, %tz) in (%nx = %c128, %ny = %c1, %nz = %c1) {
+    linalg.generic {indexing_maps = [#rows, #columns, #sums],
+        iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%k, %q : memref<64x40xbf16, #shared>, memref<40x64xf32, #shared>)
+        outs(%s : memref<64x64xf32, #shared>) {
+    ^bb0(%a: bf16, %b: f32, %c: f32):
+      %0 = arith.extf %a : bf16 to f32
+      %1 = arith.mulf %b, %0 : f32
+      %2 = arith.addf %c, %1 : f32
+      linalg.yield %2 : f32
+    }
+    gpu.terminator
+  } {weir.shared_by = "block"}
+  return
+}
+
 // A decay between two positions makes it no plain product, and no matrices.
 // CHECK-LABEL: func.func @decayed
 //       CHECK:   scf.execute_region
