@@ -40,11 +40,15 @@ def parse():
     return parser.parse_args()
 
 
+def fits(name, arguments):
+    return any(fnmatch.fnmatch(name, glob) for glob in arguments.only.split(","))
+
+
 def find_model(arguments):
     """The model's file, or None where nobody named one and none is installed."""
     if arguments.model:
         return Path(arguments.model)
-    if not fnmatch.fnmatch(kit.MODEL, arguments.only) and arguments.only != "*":
+    if not fits(kit.MODEL, arguments):
         return None
     from .. import smollm2
 
@@ -62,9 +66,7 @@ def main():
     if arguments.command == "report":
         run.print_tables(json.loads(arguments.result.read_text()))
         return 0
-    globs = arguments.only.split(",")
-    chosen = [w for w in workloads.WORKLOADS
-              if any(fnmatch.fnmatch(w.name, glob) for glob in globs)]
+    chosen = [w for w in workloads.WORKLOADS if fits(w.name, arguments)]
     weirc = find_weirc(arguments.weirc)
     if arguments.command == "kit":
         model = find_model(arguments)

@@ -102,6 +102,8 @@ def make(arguments, weirc, chosen, model):
     """Fills the folder; the exit status."""
     to = Path(arguments.folder)
     to.mkdir(parents=True, exist_ok=True)
+    for old in to.glob("sm_*.tar.xz"):
+        old.unlink()
     failed = {}
     for arch in arguments.archs.split(","):
         # Beside the kit, where there is room for it.

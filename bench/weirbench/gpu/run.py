@@ -188,7 +188,8 @@ def run_rounds(runs, rounds, torch):
         figures = ", ".join(f"{key.replace('_', ' ')} {value:.4g}"
                             for key, value in contender.finish().items()
                             if key in PHASES)
-        say(f"{contender.row['workload']}, {contender.row['name']}: {figures}")
+        if figures:
+            say(f"{contender.row['workload']}, {contender.row['name']}: {figures}")
 
 
 def compare_model(name, program, failed, torch, options):
