@@ -24,7 +24,8 @@ def to_f32(values):
 
 
 def log_sigmoid(x):
-    return -np.logaddexp(0, -x)
+    # Of numbers that are normal: no exponential of them is infinite.
+    return -np.log1p(np.exp(-x))
 
 
 #: How numbers are drawn: from normal ones of the tensor's shape.

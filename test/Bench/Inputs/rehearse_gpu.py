@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch.overrides import TorchFunctionMode
 
-from weirbench.gpu import llama, peers, reference, run, workloads
+from weirbench.gpu import devices, llama, peers, reference, run, workloads
 
 SHAPE = {"layers": 2, "hidden": 64, "heads": 4, "groups": 2, "inner": 96,
          "vocabulary": 101, "theta": 10000.0}
@@ -52,6 +52,13 @@ def check_llama():
     steps = [int(model.forward(tokens[:7], places[:7]))]
     steps += [int(model.forward(tokens[n:n + 1], places[n:n + 1])) for n in (7, 8)]
     print("llama: good" if steps == whole else f"llama: {steps}, expected {whole}")
+
+
+def check_choice():
+    """sm_90a is for that GPU alone, sm_80 for later ones too."""
+    archs = ["sm_80", "sm_90a"]
+    found = [devices.choose(archs, here) for here in (75, 80, 89, 90, 100)]
+    assert found == [None, "sm_80", "sm_80", "sm_90a", "sm_80"], found
 
 
 class OnCpu(TorchFunctionMode):
@@ -119,5 +126,6 @@ if __name__ == "__main__":
     with torch.no_grad():
         check_peers()
         check_llama()
+    check_choice()
     pretend()
     rehearse(sys.argv[1], Path(sys.argv[2]))
