@@ -16,7 +16,7 @@ import lit.formats
 config.name = "Weir"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["unit", "lib", "Inputs", "generators", "generated", "generated-decoders", "generated-encoders", "generated-fla"]
+config.excludes = ["unit", "lib", "Inputs", "generators", "generated", "generated-decoders", "generated-encoders", "generated-fla", "generated-gguf"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.weir_binary_dir, "test")
 

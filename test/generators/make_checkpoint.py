@@ -5,8 +5,8 @@
 
 A NAME is a case of cases.py, hybrid_cases.py, decoder_cases.py,
 mixture_cases.py or sparse_cases.py, or `decoders` for all of the last three; or
-one of encoder_cases.py, or `encoders` for all of these; without names all of the first
-two files are meant. Each becomes
+one of encoder_cases.py or gguf_cases.py, or `encoders` or `gguf` for all of
+these; without names all of the first two files are meant. Each becomes
 FOLDER/NAME in the layout of the public reference set: config.json and
 model.safetensors; inputs*.safetensors and the logits transformers computes of
 them in float32, outputs*.safetensors; generate.json with greedily decoded
@@ -33,6 +33,7 @@ from safetensors.torch import load_file, save_file
 from cases import CASES
 from decoder_cases import DECODER_CASES
 from encoder_cases import ENCODER_CASES
+from gguf_cases import GGUF_CASES
 from hybrid_cases import HYBRID_CASES
 from mixture_cases import MIXTURE_CASES
 from published_keys import PUBLISHED
@@ -318,6 +319,8 @@ def main():
             "cases.py",
             "decoder_cases.py",
             "encoder_cases.py",
+            "gguf_cases.py",
+            "gguf_metadata.py",
             "hybrid_cases.py",
             "mixture_cases.py",
             "published_keys.py",
@@ -333,6 +336,7 @@ def main():
     groups = {
         "decoders": DECODER_CASES | MIXTURE_CASES | SPARSE_CASES,
         "encoders": ENCODER_CASES,
+        "gguf": GGUF_CASES,
     }
     for group, members in groups.items():
         if names == [group]:

@@ -1,39 +1,43 @@
 """Writes a transformers model as GGUF, as llama.cpp's converter would."""
 
+from dataclasses import dataclass
+from typing import Callable, Optional
+
 import gguf
 import numpy as np
-import torch
 
-ARCHITECTURES = {
-    "llama": gguf.MODEL_ARCH.LLAMA,
-    "mistral": gguf.MODEL_ARCH.LLAMA,
-    "qwen2": gguf.MODEL_ARCH.QWEN2,
-    "qwen3": gguf.MODEL_ARCH.QWEN3,
-    "gemma": gguf.MODEL_ARCH.GEMMA,
-    "gemma2": gguf.MODEL_ARCH.GEMMA2,
-    "gemma3_text": gguf.MODEL_ARCH.GEMMA3,
-    "gpt2": gguf.MODEL_ARCH.GPT2,
-    "phi3": gguf.MODEL_ARCH.PHI3,
-    "mamba": gguf.MODEL_ARCH.MAMBA,
-    "falcon_mamba": gguf.MODEL_ARCH.MAMBA,
-    "mamba2": gguf.MODEL_ARCH.MAMBA2,
-}
+from gguf_metadata import ARCHITECTURES, add_metadata, get_head_dim, is_state_space
+
+# Of matrices that the converter never quantises.
+WHOLE = ("A_log", ".D", "norm.weight", "_layernorm.weight", "conv1d.weight")
+ROUTERS = (".gate.weight", ".router.weight", ".router.layer.weight", "shared_expert_gate.weight")
+
+# Families whose rows of query and key are turned so that pairs are neighbours.
+PERMUTED = ("llama", "mistral", "mixtral", "granite", "granitemoe", "granitemoeshared",
+            "olmo", "smollm3", "arcee")  # fmt: skip
+# Families with query, key and value of each head together.
+GROUPED = ("gpt_neox", "bloom", "falcon")
 
 
 def permute(matrix, heads):
     """Pairs of rotary features from halves apart to neighbours."""
-    rows = matrix.reshape(heads, 2, matrix.shape[0] // heads // 2, *matrix.shape[1:])
-    return rows.swapaxes(1, 2).reshape(matrix.shape)
+    return matrix[get_pairs(matrix.shape[0], heads)]
 
 
 def unpermute(matrix, heads):
-    rows = matrix.reshape(heads, matrix.shape[0] // heads // 2, 2, *matrix.shape[1:])
-    return rows.swapaxes(1, 2).reshape(matrix.shape)
+    result = np.empty_like(matrix)
+    result[get_pairs(matrix.shape[0], heads)] = matrix
+    return result
+
+
+def get_pairs(rows, heads):
+    """Which row comes where for `permute`."""
+    return np.arange(rows).reshape(heads, 2, rows // heads // 2).swapaxes(1, 2).reshape(-1)
 
 
 def get_heads(name, config):
     """The heads of a tensor whose rows llama.cpp reorders, or none."""
-    if config.model_type not in ("llama", "mistral"):
+    if config.model_type not in PERMUTED:
         return None
     if ".q_proj." in name:
         return config.num_attention_heads
@@ -42,133 +46,180 @@ def get_heads(name, config):
     return None
 
 
-def is_gemma(config):
-    return config.model_type.startswith("gemma")
+def get_kinds(config):
+    """Which row comes where to have all queries, all keys, all values."""
+    heads = config.num_attention_heads
+    shared = heads
+    if config.model_type == "falcon":
+        shared = config.num_kv_heads if config.new_decoder_architecture else 1
+    places = np.arange((heads + 2 * shared) * get_head_dim(config))
+    places = places.reshape(shared, heads // shared + 2, -1)
+    return np.concatenate([places[:, part].reshape(-1) for part in (slice(-2), -2, -1)])
 
 
-def is_state_space(config):
-    return config.model_type in ("mamba", "falcon_mamba", "mamba2")
-
-
-def add_state_space_metadata(writer, config):
-    writer.add_context_length(2**20)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(0)
-    writer.add_head_count(0)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_ssm_conv_kernel(config.conv_kernel)
-    writer.add_ssm_inner_size(int(config.expand * config.hidden_size))
-    writer.add_ssm_state_size(config.state_size)
-    writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
-    if config.model_type == "mamba2":
-        writer.add_ssm_time_step_rank(config.num_heads)
-        writer.add_ssm_group_count(config.n_groups)
-    else:
-        writer.add_ssm_time_step_rank(config.time_step_rank)
-        writer.add_ssm_dt_b_c_rms(config.model_type == "falcon_mamba")
-
-
-def to_state_space(name, values, config):
-    """A tensor as the converter lays it out."""
-    if name.endswith("A_log"):
-        values = -np.exp(values)
-    if ".conv1d.weight" in name:
-        values = values[:, 0]
-    if config.model_type == "mamba2":
-        if name.endswith(("A_log", ".D")):
-            values = values[:, None]
-        if "mixer.norm" in name:
-            values = values.reshape(config.n_groups, -1)
+def same(values):
     return values
 
 
-def from_state_space(name, values, tensor):
-    if name.endswith("A_log"):
-        values = np.log(-values)
-    return values.reshape(tensor.shape)
+@dataclass
+class Piece:
+    """What becomes a tensor of the file: `view` of a parameter, called `name`."""
+
+    name: str
+    view: np.ndarray
+    # Which row comes where.
+    order: Optional[np.ndarray] = None
+    # What is stored of the values, and the values of what is stored.
+    encode: Callable = same
+    decode: Callable = same
 
 
-def add_metadata(writer, config):
-    writer.add_vocab_size(config.vocab_size)
+def cut_experts(name, values, config):
+    """Gates, ups and downs of all experts, each in a tensor."""
+    bare = name.removesuffix("_bias")
+    ending = ".weight" if name == bare else ".bias"
+    prefix, _, kind = bare.replace("block_sparse_moe", "mlp").rpartition(".")
+    # What has its inputs in front: gpt-oss, which has gates and ups in turn.
+    turned = config.model_type == "gpt_oss"
+    if turned and values.ndim == 3:
+        values = values.swapaxes(1, 2)
+    if kind == "down_proj":
+        return [Piece(f"{prefix}.down_proj{ending}", values)]
+    half = values.shape[1] // 2
+    gate = slice(0, None, 2) if turned else slice(half)
+    up = slice(1, None, 2) if turned else slice(half, None)
+    return [
+        Piece(f"{prefix}.gate_proj{ending}", values[:, gate]),
+        Piece(f"{prefix}.up_proj{ending}", values[:, up]),
+    ]
+
+
+def cut_rows(name, values, config):
+    """Dbrx' experts, one kind of matrices below the other."""
+    stacked = values.reshape(config.ffn_config.moe_num_experts, -1, values.shape[1])
+    if name.endswith("w2"):
+        stacked = stacked.swapaxes(1, 2)
+    return [Piece(f"{name}.weight", stacked)]
+
+
+def cut_state_space(name, values, config):
+    """A tensor of Mamba's as the converter lays it out."""
+    is_decay = name.endswith("A_log")
+    shape = values.shape
+    if ".conv1d.weight" in name:
+        shape = (shape[0], shape[2])
+    if config.model_type == "mamba2":
+        if name.endswith(("A_log", ".D")):
+            shape = (*shape, 1)
+        if "mixer.norm" in name:
+            shape = (config.n_groups, -1)
+
+    def encode(values):
+        return (-np.exp(values) if is_decay else values).reshape(shape)
+
+    def decode(stored):
+        return np.log(-stored) if is_decay else stored
+
+    known = name.replace("mixer.dt_bias", "mixer.dt_proj.bias")
+    return [Piece(known, values, encode=encode, decode=decode)]
+
+
+def cut(name, values, config):
+    """The pieces of a parameter."""
+    family = config.model_type
     if is_state_space(config):
-        add_state_space_metadata(writer, config)
-        return
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_head_count(config.num_attention_heads)
-    if config.model_type == "gpt2":
-        writer.add_feed_forward_length(config.n_inner or 4 * config.n_embd)
-        writer.add_layer_norm_eps(config.layer_norm_epsilon)
-        return
-    head_dim = getattr(config, "head_dim", None)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    rope = config.rope_parameters
-    writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
-    if getattr(config, "sliding_window", None):
-        writer.add_sliding_window(config.sliding_window)
-    if config.model_type == "gemma2":
-        writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
-    if is_gemma(config) and getattr(config, "final_logit_softcapping", None):
-        writer.add_final_logit_softcapping(config.final_logit_softcapping)
-    if config.model_type == "phi3":
-        dims = config.hidden_size // config.num_attention_heads
-        dims *= rope["partial_rotary_factor"]
-        writer.add_rope_dimension_count(int(dims))
-    if head_dim:
-        writer.add_key_length(head_dim)
-        writer.add_value_length(head_dim)
-        writer.add_rope_dimension_count(head_dim)
+        return cut_state_space(name, values, config)
+    if ".experts.mlp." in name:
+        return cut_rows(name, values, config)
+    if ".experts." in name:
+        return cut_experts(name, values, config)
+    if "shared_mlp.input_linear" in name:
+        half = len(values) // 2
+        prefix = name.split("shared_mlp")[0] + "mlp.shared_expert."
+        return [
+            Piece(f"{prefix}gate_proj.weight", values[:half]),
+            Piece(f"{prefix}up_proj.weight", values[half:]),
+        ]
+    piece = Piece(name, values)
+    if heads := get_heads(name, config):
+        piece.order = get_pairs(len(values), heads)
+    elif family in GROUPED and "query_key_value" in name:
+        piece.order = get_kinds(config)
+    elif family == "gpt2" and ".c_" in name and values.ndim == 2:
+        # Conv1D is stored input features first, GGUF output features first.
+        piece.view = values.T
+    elif name.endswith("norm.weight") and (family.startswith("gemma") or family == "nemotron"):
+        piece.encode, piece.decode = lambda x: x + 1, lambda x: x - 1
+    elif "shared_expert_gate" in name or "moe_statics" in name:
+        piece.view = values[0]
+    piece.name = rename(name)
+    return [piece]
 
 
-def write_gguf(model, path, kind):
-    """Writes `model` with its matrices as `kind` ("F16", "Q8_0", ...), and gives
-    it the weights that a reader of the file finds."""
+def rename(name):
+    """As the published checkpoint calls what transformers does otherwise."""
+    if name.endswith("sinks"):
+        return f"{name}.weight"
+    name = name.replace("e_score_correction_bias", "e_score_correction.bias")
+    name = name.replace(".gate.moe_statics.", ".moe_statics.")
+    return name.replace("block_sparse_moe.router.", "block_sparse_moe.router.layer.").replace(
+        "shared_mlp.output_linear", "mlp.shared_expert.down_proj"
+    )
+
+
+def choose_type(piece, values, kinds):
+    """How the values are stored: matrices as `kinds[0]`, experts as the last."""
+    whole = gguf.GGMLQuantizationType.F32
+    if values.ndim < 2 or piece.name.endswith(WHOLE + ROUTERS + (".bias",)):
+        return whole
+    kind = kinds[-1] if values.ndim == 3 else kinds[0]
+    # Rows that no block divides stay as they are.
+    return kind if values.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0] == 0 else whole
+
+
+def write_piece(writer, names, piece, kinds):
+    values = piece.view if piece.order is None else piece.view[piece.order]
+    values = np.ascontiguousarray(piece.encode(values), dtype=np.float32)
+    own = choose_type(piece, values, kinds)
+    data = gguf.quants.quantize(values, own)
+    name = names.get_name(piece.name, try_suffixes=(".weight", ".bias"))
+    if name is None:
+        raise ValueError(f"GGUF has no name for {piece.name}")
+    writer.add_tensor(name, data, raw_dtype=own)
+    found = piece.decode(gguf.quants.dequantize(data, own).reshape(values.shape))
+    found = found.reshape(piece.view.shape)
+    if piece.order is None:
+        piece.view[...] = found
+    else:
+        piece.view[piece.order] = found
+
+
+def write_gguf(model, path, kinds):
+    """Writes `model` with its matrices as `kinds` ("F16", "Q8_0", or "F16/MXFP4"
+    where experts have another type), and gives it the weights that a reader of the
+    file finds."""
     config = model.config
     architecture = ARCHITECTURES[config.model_type]
     names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
     add_metadata(writer, config)
-    stored = gguf.GGMLQuantizationType[kind]
-    for name, tensor in model.named_parameters():
-        values = tensor.detach().numpy()
-        # Conv1D is stored input features first, GGUF output features first.
-        turned = config.model_type == "gpt2" and ".c_" in name and values.ndim == 2
-        if turned:
-            values = values.T
-        heads = get_heads(name, config)
-        if heads:
-            values = permute(values, heads)
-        if is_state_space(config):
-            values = to_state_space(name, values, config)
-        counted = is_gemma(config) and name.endswith("norm.weight")
-        if counted:
-            values = values + 1
-        values = np.ascontiguousarray(values)
-        # Vectors stay as they are, and so do rows that no block divides.
-        block = gguf.GGML_QUANT_SIZES[stored][0]
-        own = stored if values.ndim == 2 and values.shape[1] % block == 0 else None
-        # These are always whole numbers of f32.
-        if name.endswith(("A_log", ".D", "mixer.norm.weight", "conv1d.weight")):
-            own = None
-        own = own or gguf.GGMLQuantizationType.F32
-        data = gguf.quants.quantize(values, own)
-        known = name.replace("mixer.dt_bias", "mixer.dt_proj.bias")
-        gguf_name = names.get_name(known, try_suffixes=(".weight", ".bias"))
-        writer.add_tensor(gguf_name, data, raw_dtype=own)
-        values = gguf.quants.dequantize(data, own).reshape(values.shape)
-        if heads:
-            values = unpermute(values, heads)
-        if turned:
-            values = values.T
-        if counted:
-            values = values - 1
-        if is_state_space(config):
-            values = from_state_space(name, values, tensor)
-        with torch.no_grad():
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+    kinds = [gguf.GGMLQuantizationType[kind] for kind in kinds.split("/")]
+    norms = {}
+    # What chooses experts is not trained by gradients.
+    chosen = [(n, b) for n, b in model.named_buffers() if "e_score_correction" in n]
+    for name, parameter in [*model.named_parameters(), *chosen]:
+        # Shares memory with the parameter.
+        values = parameter.detach().numpy()
+        if config.model_type == "bloom":
+            name = name.removeprefix("transformer.")
+        if ".norms." in name:
+            norms.setdefault(name.split(".norms.")[0], []).append(values)
+            continue
+        for piece in cut(name, values, config):
+            write_piece(writer, names, piece, kinds)
+    # StableLM's heads have a norm each.
+    for name, rows in norms.items():
+        write_piece(writer, names, Piece(f"{name}.weight", np.stack(rows)), kinds)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -97,6 +97,8 @@ public:
   std::optional<std::vector<int64_t>> getIntegers(llvm::StringRef key) const;
   /// The numbers stored under `key`, when that is an array of any numbers.
   std::optional<std::vector<float>> getFloats(llvm::StringRef key) const;
+  /// The keys of all arrays, sorted.
+  std::vector<llvm::StringRef> getArrayKeys() const;
   /// The scalar string stored under `key`, byte by byte as in the file.
   std::optional<llvm::StringRef> getString(llvm::StringRef key) const;
 

@@ -69,6 +69,9 @@ public:
   bool getBool(llvm::StringRef key, bool fallback);
   std::string getString(llvm::StringRef key, llvm::StringRef fallback);
   std::optional<int64_t> getOptionalInt(llvm::StringRef key);
+  /// The numbers of an array of whole numbers or flags in a GGUF file, which
+  /// then counts as read; none where there is no such array.
+  std::optional<std::vector<int64_t>> getIntegers(llvm::StringRef key);
 
   /// A positive number of which a GGUF file must have a value; Hugging Face
   /// leaves out what equals `fallback`, the default of the family. An array of
@@ -83,8 +86,8 @@ public:
   /// Marks keys as unable to change results.
   void ignore(llvm::ArrayRef<llvm::StringLiteral> keys);
 
-  /// Fails for every key that was neither read nor ignored, and for models that
-  /// read an encoder unless the family has one.
+  /// Fails for every key, of arrays too, that was neither read nor ignored, and
+  /// for models that read an encoder unless the family has one.
   void finish(bool hasEncoder = false);
 
   /// The place of `key` in its file.

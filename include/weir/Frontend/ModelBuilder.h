@@ -108,6 +108,8 @@ struct RotaryOptions {
   /// multiplied with, in short and in long sequences, and are otherwise those
   /// of short ones in any, as in PhiMoE.
   bool hasLengthScales = false;
+  /// Whether yarn's bounds are whole numbers, of which GGUF files have no word.
+  bool truncates = true;
   /// Whether `llama_4_scaling_beta` says how queries grow with the position.
   bool readsGrowth = false;
   /// The object of parameters where the configuration has none, or null.

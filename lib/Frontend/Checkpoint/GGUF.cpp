@@ -241,6 +241,12 @@ std::optional<std::vector<float>> GGUFMetadata::getFloats(StringRef key) const {
   return result;
 }
 
+std::vector<StringRef> GGUFMetadata::getArrayKeys() const {
+  std::vector<StringRef> keys(arrays.keys().begin(), arrays.keys().end());
+  llvm::sort(keys);
+  return keys;
+}
+
 std::optional<StringRef> GGUFMetadata::getString(StringRef key) const {
   auto it = strings.find(key);
   if (it == strings.end())

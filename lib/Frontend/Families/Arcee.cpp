@@ -29,13 +29,16 @@ static ModelFacts buildArcee(ModelBuilder &builder, ConfigReader &reader,
   config.mlpBias = reader.getBool("mlp_bias", false);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   keys.mlp.gate.clear();
+  // The converter permutes query and key so that pairs are neighbours.
+  if (reader.isGGUF())
+    config.rotary.layout = RotaryLayout::Interleaved;
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerArceeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add(
-      {"arcee", "ArceeForCausalLM", "ArceeModel", "", ignorable, buildArcee});
+  table.add({"arcee", "ArceeForCausalLM", "ArceeModel", "arcee", ignorable,
+             buildArcee});
 }
 } // namespace weir

@@ -54,6 +54,12 @@ static ModelFacts buildBloom(ModelBuilder &builder, ConfigReader &reader,
                  "skip_bias_add", "skip_bias_add_qkv", "unk"});
   std::string model = getModelPrefix(builder.getCheckpoint(), "transformer.",
                                      "word_embeddings.weight");
+  if (reader.isGGUF()) {
+    DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+    keys.mlp.gate.clear();
+    keys.embedNorm = "token_embd_norm";
+    return buildDecoder(builder, reader, request, keys, config);
+  }
   DecoderKeys keys = getBloomKeys(model);
   keys.embedNorm = model + "word_embeddings_layernorm";
   return buildDecoder(builder, reader, request, keys, config);
@@ -62,7 +68,7 @@ static ModelFacts buildBloom(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerBloomFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add(
-      {"bloom", "BloomForCausalLM", "BloomModel", "", ignorable, buildBloom});
+  table.add({"bloom", "BloomForCausalLM", "BloomModel", "bloom", ignorable,
+             buildBloom});
 }
 } // namespace weir

@@ -45,6 +45,9 @@ static ModelFacts finish(ModelBuilder &builder, ConfigReader &reader,
   config.logitScale = reader.getFloat("logit_scale", 0.0625);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   keys.mlpNorm.clear();
+  if (reader.isGGUF() &&
+      hasLayerTensor(builder.getCheckpoint(), keys.queryNorm + ".weight"))
+    config.queryKeyNorm = QueryKeyNorm::EachHead;
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -163,13 +166,13 @@ static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
 namespace weir {
 void registerCohereFamily(FamilyTable &table) {
-  table.add({"cohere", "CohereForCausalLM", "CohereModel", "", ignorable,
-             buildCohere});
+  table.add({"cohere", "CohereForCausalLM", "CohereModel", "command-r",
+             ignorable, buildCohere});
 }
 
 void registerCohere2Family(FamilyTable &table) {
-  table.add({"cohere2", "Cohere2ForCausalLM", "Cohere2Model", "", ignorable,
-             buildCohere2});
+  table.add({"cohere2", "Cohere2ForCausalLM", "Cohere2Model", "cohere2",
+             ignorable, buildCohere2});
 }
 
 void registerCohere2MoeFamily(FamilyTable &table) {

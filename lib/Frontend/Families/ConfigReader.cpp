@@ -171,21 +171,26 @@ std::string ConfigReader::getString(StringRef key, StringRef fallback) {
   return fallback.str();
 }
 
+std::optional<std::vector<int64_t>> ConfigReader::getIntegers(StringRef key) {
+  const GGUFMetadata *metadata = checkpoint.ggufMetadata();
+  auto numbers =
+      metadata ? metadata->getIntegers(getSpelling(key)) : std::nullopt;
+  if (numbers)
+    seen.insert(getSpelling(key));
+  return numbers;
+}
+
 int64_t ConfigReader::getSize(StringRef key, int64_t fallback) {
   // Sizes beyond this are no model's, and products of two of them still fit.
   constexpr int64_t limit = int64_t(1) << 31;
-  const GGUFMetadata *metadata = checkpoint.ggufMetadata();
-  if (metadata) {
-    if (auto layers = metadata->getIntegers(getSpelling(key))) {
-      seen.insert(getSpelling(key));
-      if (!layers->empty() && llvm::all_equal(*layers) && layers->front() > 0 &&
-          layers->front() < limit)
-        return layers->front();
-      emitError(key) << "key '" << getSpelling(key)
-                     << "' differs between layers, expected one number: such "
-                        "models are not supported";
-      return fallback;
-    }
+  if (auto layers = getIntegers(key)) {
+    if (!layers->empty() && llvm::all_equal(*layers) && layers->front() > 0 &&
+        layers->front() < limit)
+      return layers->front();
+    emitError(key) << "key '" << getSpelling(key)
+                   << "' differs between layers, expected one number: such "
+                      "models are not supported";
+    return fallback;
   }
   const json::Value *value = get(key);
   if (!value && isGGUF()) {
@@ -325,20 +330,28 @@ void ConfigReader::finish(bool hasEncoder) {
   }
   // Objects are hash maps: sorted, the messages come in the same order always.
   std::vector<StringRef> left;
-  for (const auto &entry : getObject()) {
-    StringRef key = entry.first;
+  auto isLeft = [&](StringRef key) {
     bool foreign = isGGUF() && !key.starts_with(prefix);
     if (foreign && (key.starts_with("general.") || key.starts_with("GGUF.") ||
                     key.starts_with("tokenizer.") ||
                     key.starts_with("quantize.") || key.starts_with("split.")))
-      continue;
-    if (!seen.contains(key) && entry.second.kind() != json::Value::Null)
-      left.push_back(key);
-  }
+      return false;
+    return !seen.contains(key);
+  };
+  for (const auto &entry : getObject())
+    if (isLeft(entry.first) && entry.second.kind() != json::Value::Null)
+      left.push_back(entry.first);
   llvm::sort(left);
   for (StringRef key : left)
     emitError(key) << "key '" << key << "' with the value "
                    << describe(*getObject().get(key))
                    << " is not understood and may change the model's results; "
                       "remove it if it does not";
+  const GGUFMetadata *metadata = checkpoint.ggufMetadata();
+  for (StringRef key :
+       metadata ? metadata->getArrayKeys() : std::vector<StringRef>())
+    if (isLeft(key))
+      emitError(key) << "key '" << key
+                     << "', an array, is not understood and may change the "
+                        "model's results; remove it if it does not";
 }

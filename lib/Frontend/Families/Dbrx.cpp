@@ -95,10 +95,22 @@ static ModelFacts buildDbrx(ModelBuilder &builder, ConfigReader &reader,
   config.norm.bias = false;
   config.readsKVHeads = false;
   config.readsHeadDim = false;
-  readAttention(reader, config);
+  if (!reader.isGGUF())
+    readAttention(reader, config);
   readDecoder(reader, builder, request, config);
   reader.ignore({"num_key_value_heads", "output_router_logits"});
   DecoderKeys keys;
+  if (reader.isGGUF()) {
+    if (reader.has("clip_qkv"))
+      config.clip = reader.getFloat("clip_qkv", 0);
+    keys = getDecoderKeys(builder.getCheckpoint());
+    keys.mlpNorm = keys.layer + "attn_output_norm";
+    ExpertsSpec &experts = config.experts.emplace();
+    readExpertCounts(reader, experts.router, 4, 1);
+    experts.inner = config.inner;
+    setGGUFExperts(reader, keys.layer, experts);
+    return buildDecoder(builder, reader, request, keys, config);
+  }
   std::string model =
       getModelPrefix(builder.getCheckpoint(), "transformer.", "wte.weight");
   std::string layer = keys.layer = model + "blocks.*.";
@@ -116,6 +128,7 @@ static ModelFacts buildDbrx(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerDbrxFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"dbrx", "DbrxForCausalLM", "DbrxModel", "", ignorable, buildDbrx});
+  table.add(
+      {"dbrx", "DbrxForCausalLM", "DbrxModel", "dbrx", ignorable, buildDbrx});
 }
 } // namespace weir

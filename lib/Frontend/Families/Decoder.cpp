@@ -40,6 +40,8 @@ DecoderKeys weir::getDecoderKeys(const Checkpoint &checkpoint,
     keys.queryNorm = block + "attn_q_norm";
     keys.keyNorm = block + "attn_k_norm";
     keys.mlp = {block + "ffn_up", block + "ffn_down", block + "ffn_gate"};
+    if (hasLayerTensor(checkpoint, block + "attn_qkv.weight"))
+      keys.fused = block + "attn_qkv";
     return keys;
   }
   std::string model =
@@ -107,78 +109,24 @@ DecoderKeys weir::getBloomKeys(const std::string &model) {
   return keys;
 }
 
-void weir::setPostNorms(DecoderKeys &keys) {
+void weir::setPostNorms(const Checkpoint &checkpoint, DecoderKeys &keys) {
   keys.attentionNorm.clear();
   keys.mlpNorm.clear();
-  keys.attentionPostNorm = keys.layer + "post_attention_layernorm";
-  keys.mlpPostNorm = keys.layer + "post_feedforward_layernorm";
+  bool isGGUF = checkpoint.format() == Checkpoint::Format::GGUF;
+  keys.attentionPostNorm = keys.layer + (isGGUF ? "post_attention_norm"
+                                                : "post_attention_layernorm");
+  keys.mlpPostNorm =
+      keys.layer + (isGGUF ? "post_ffw_norm" : "post_feedforward_layernorm");
 }
 
 //===----------------------------------------------------------------------===//
 // Configuration
 //===----------------------------------------------------------------------===//
 
-/// GGUF's names of the keys below.
-static constexpr ConfigAlias ggufAliases[] = {
-    {"hidden_size", "embedding_length"},
-    {"intermediate_size", "feed_forward_length"},
-    {"num_hidden_layers", "block_count"},
-    {"num_attention_heads", "attention.head_count"},
-    {"num_key_value_heads", "attention.head_count_kv"},
-    {"head_dim", "attention.key_length"},
-    {"value_dim", "attention.value_length"},
-    {"rms_norm_eps", "attention.layer_norm_rms_epsilon"},
-    {"max_position_embeddings", "context_length"},
-    {"vocab_size", "vocab_size"},
-    {"causal", "attention.causal"},
-    {"experts", "expert_count"},
-    {"experts_used", "expert_used_count"},
-    {"tensor_layout", "tensor_data_layout"},
-    {"sliding_window", "attention.sliding_window"},
-    {"attn_logit_softcapping", "attn_logit_softcapping"},
-    {"final_logit_softcapping", "final_logit_softcapping"},
-    {"rope_theta", "rope.freq_base"},
-    {"rope_local_base_freq", "rope.freq_base_swa"},
-    {"rope_dims", "rope.dimension_count"},
-    {"rope_type", "rope.scaling.type"},
-    {"rope_factor", "rope.scaling.factor"},
-    {"rope_scale_linear", "rope.scale_linear"},
-    {"rope_original_length", "rope.scaling.original_context_length"},
-    {"rope_attention_factor", "rope.scaling.attn_factor"},
-    {"rope_finetuned", "rope.scaling.finetuned"},
-    {"rope_beta_fast", "rope.scaling.yarn_beta_fast"},
-    {"rope_beta_slow", "rope.scaling.yarn_beta_slow"},
-};
-
-/// What only GGUF files say.
-static void readGGUFKeys(ConfigReader &reader, DecoderConfig &config,
-                         const DecoderKeys &keys) {
-  // The table itself is the authority: files have more rows than `vocab_size`.
-  reader.ignore({"vocab_size", "tensor_layout"});
-  const TensorInfo *table =
-      reader.getCheckpoint().lookup(keys.embed + ".weight");
-  if (table && table->shape.size() == 2)
-    config.vocabSize = table->shape[0];
-  config.tied = !reader.getCheckpoint().lookup(keys.head + ".weight");
-  reader.expect("causal", true, "the model looks ahead");
-  reader.expect("experts", 0, "the model is a mixture of experts");
-  reader.expect("experts_used", 0, "the model is a mixture of experts");
-  int64_t dim = *config.headDim;
-  if (reader.getInt("value_dim", dim) != dim)
-    reader.emitError("value_dim")
-        << "key '" << reader.getSpelling("value_dim") << "' is "
-        << reader.getInt("value_dim", dim) << ", expected the " << dim
-        << " of keys: values of another size are not supported";
-}
-
 void weir::readDecoder(ConfigReader &reader, ModelBuilder &builder,
                        const FamilyRequest &request, DecoderConfig &config) {
   if (reader.isGGUF())
-    reader.setAliases(reader.getCheckpoint()
-                          .config()
-                          .getString("general.architecture")
-                          .value_or(""),
-                      ggufAliases);
+    setGGUFAliases(reader, config.norm.centred);
   config.hidden = reader.getSize("hidden_size", config.hidden);
   config.inner = reader.getSize(
       "intermediate_size", config.inner ? config.inner : 4 * config.hidden);
@@ -255,6 +203,17 @@ void weir::readDecoder(ConfigReader &reader, ModelBuilder &builder,
 static void setWindows(ConfigReader &reader, DecoderConfig &config,
                        std::optional<int64_t> window, StringRef complaint,
                        function_ref<bool(int64_t)> isWindowed) {
+  if (auto pattern = reader.getIntegers("sliding_window_pattern")) {
+    if (static_cast<int64_t>(pattern->size()) != config.layers)
+      reader.emitError("sliding_window_pattern")
+          << "key '" << reader.getSpelling("sliding_window_pattern")
+          << "' is no list of " << config.layers << " flags";
+    else
+      for (auto [layer, slides] : llvm::enumerate(*pattern))
+        if (slides)
+          config.windows[layer] = window;
+    return;
+  }
   const llvm::json::Value *types = reader.get("layer_types");
   if (!types) {
     for (int64_t i = 0; i < config.layers; ++i)
@@ -348,7 +307,8 @@ void weir::readOlderHidden(ConfigReader &reader) {
 }
 
 void weir::readGraniteFactors(ConfigReader &reader, DecoderConfig &config) {
-  config.attentionScale = reader.getFloat("attention_multiplier", 1);
+  if (!reader.isGGUF() || reader.has("attention_multiplier"))
+    config.attentionScale = reader.getFloat("attention_multiplier", 1);
   config.embeddingScale = reader.getFloat("embedding_multiplier", 1);
   config.residualScale = reader.getFloat("residual_multiplier", 1);
   config.logitScale = 1 / reader.getFloat("logits_scaling", 1);
@@ -411,20 +371,4 @@ std::vector<float> weir::getSlopes(int64_t heads) {
   for (int64_t i = 0; i < heads - power; ++i)
     slopes.push_back(term(4.0 / power, 2 * i + 1));
   return slopes;
-}
-
-void weir::findDecoderBiases(ModelBuilder &builder, const DecoderKeys &keys,
-                             DecoderConfig &config) {
-  // Files of one model have a bias in all layers or in none, so one is asked;
-  // `param` finds out where that is not so.
-  auto hasBias = [&](StringRef key) {
-    auto [before, after] = key.split('*');
-    return builder.getCheckpoint().lookup(
-               (before + "0" + after + ".bias").str()) != nullptr;
-  };
-  config.queryBias = hasBias(keys.query);
-  config.keyBias = hasBias(keys.key);
-  config.valueBias = hasBias(keys.value);
-  config.outputBias = hasBias(keys.output);
-  config.mlpBias = hasBias(keys.mlp.up);
 }

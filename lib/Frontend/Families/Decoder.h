@@ -85,7 +85,7 @@ void ignoreHunYuanOptions(ConfigReader &reader);
 DecoderKeys getBloomKeys(const std::string &model);
 
 /// Has norms of what a layer's parts give and none in front of them.
-void setPostNorms(DecoderKeys &keys);
+void setPostNorms(const Checkpoint &checkpoint, DecoderKeys &keys);
 
 /// What keys of the model begin with, where those of the whole one begin with
 /// `prefix` and base models are saved without; `tensor` is one that all have.
@@ -309,6 +309,9 @@ void readOlderHidden(ConfigReader &reader);
 /// models have.
 void readGraniteFactors(ConfigReader &reader, DecoderConfig &config);
 
+/// Has query and key rotated as the converter to GGUF permutes them, if at all.
+void setGraniteGGUF(ConfigReader &reader, DecoderConfig &config);
+
 /// Reads which layers of Granite's models have windows, and the base of each
 /// layer's rotation, 0 for none.
 void readGraniteWindows(ConfigReader &reader, DecoderConfig &config);
@@ -321,9 +324,24 @@ double readCap(ConfigReader &reader, llvm::StringRef key, double fallback);
 /// every other term of a finer one where heads are no power of two.
 std::vector<float> getSlopes(int64_t heads);
 
-/// Reads the biases that a GGUF file has tensors for.
-void findDecoderBiases(ModelBuilder &builder, const DecoderKeys &keys,
-                       DecoderConfig &config);
+/// Names keys as GGUF files do. Norms that are `centred` have an epsilon of
+/// their own name.
+void setGGUFAliases(ConfigReader &reader, bool centred);
+
+/// Reads what only GGUF files say.
+void readGGUFKeys(ConfigReader &reader, DecoderConfig &config,
+                  const DecoderKeys &keys);
+
+/// Reads what tensors of a GGUF file say: which biases there are, and which
+/// layers have experts. `buildDecoder` does so in front of the graph.
+void finishGGUF(ConfigReader &reader, const DecoderKeys &keys,
+                DecoderConfig &config);
+
+/// Has the weights of a mixture under the names that GGUF files give them,
+/// where keys of a layer begin with `layer`; what is stored of biases, and the
+/// experts' size where the file has one, replace what `spec` says.
+void setGGUFExperts(ConfigReader &reader, const std::string &layer,
+                    ExpertsSpec &spec);
 
 /// Finishes the reading and builds the graph, unless the configuration was
 /// wrong.

@@ -230,6 +230,8 @@ ModelFacts weir::buildDecoder(ModelBuilder &b, ConfigReader &reader,
                               const FamilyRequest &request,
                               const DecoderKeys &keys, DecoderConfig &config) {
   ModelFacts facts = getFacts(config, keys);
+  if (reader.isGGUF())
+    finishGGUF(reader, keys, config);
   reader.finish();
   if (reader.hasFailed())
     return facts;

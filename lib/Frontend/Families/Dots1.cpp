@@ -44,13 +44,15 @@ static ModelFacts buildDots1(ModelBuilder &builder, ConfigReader &reader,
   } else {
     ignoreDeepseekExperts(reader);
   }
+  if (reader.isGGUF() && config.experts)
+    setGGUFExperts(reader, keys.layer, *config.experts);
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerDots1Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add(
-      {"dots1", "Dots1ForCausalLM", "Dots1Model", "", ignorable, buildDots1});
+  table.add({"dots1", "Dots1ForCausalLM", "Dots1Model", "dots1", ignorable,
+             buildDots1});
 }
 } // namespace weir

@@ -43,7 +43,7 @@ static ModelFacts buildErnie45(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerErnie45Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"ernie4_5", "Ernie4_5ForCausalLM", "Ernie4_5Model", "", ignorable,
-             buildErnie45});
+  table.add({"ernie4_5", "Ernie4_5ForCausalLM", "Ernie4_5Model", "ernie4_5",
+             ignorable, buildErnie45});
 }
 } // namespace weir

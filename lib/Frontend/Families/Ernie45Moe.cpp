@@ -63,8 +63,25 @@ static void readExperts(ConfigReader &reader, ModelBuilder &b,
   };
 }
 
+static ModelFacts buildGGUF(ModelBuilder &b, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  DecoderConfig config;
+  config.rotaryOptions.defaultBase = 500000.0;
+  readDecoder(reader, b, request, config);
+  config.rotary.layout = RotaryLayout::Interleaved;
+  DecoderKeys keys = getDecoderKeys(b.getCheckpoint());
+  ExpertsSpec &experts = config.experts.emplace();
+  readExpertCounts(reader, experts.router, 64, 6);
+  setGGUFExperts(reader, keys.layer, experts);
+  // Which layers have experts shows in their tensors.
+  reader.ignore({"moe_layer_interval"});
+  return buildDecoder(b, reader, request, keys, config);
+}
+
 static ModelFacts buildErnie(ModelBuilder &b, ConfigReader &reader,
                              const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildGGUF(b, reader, request);
   SparseDecoder config;
   config.vocabSize = 103424;
   config.hidden = 2560;
@@ -109,7 +126,7 @@ void registerErnie45MoeFamily(FamilyTable &table) {
   table.add({"ernie4_5_moe",
              "Ernie4_5_MoeForCausalLM",
              "Ernie4_5_MoeModel",
-             "",
+             "ernie4_5-moe",
              {},
              buildErnie});
 }

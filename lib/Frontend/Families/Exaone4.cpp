@@ -26,7 +26,8 @@ static ModelFacts buildExaone4(ModelBuilder &builder, ConfigReader &reader,
   config.bos = 0;
   config.eos = 2;
   readDecoder(reader, builder, request, config);
-  bool windowed = !reader.isNull("sliding_window");
+  bool windowed = reader.isGGUF() ? reader.has("sliding_window")
+                                  : !reader.isNull("sliding_window");
   // The pattern is a word in files that have the list as well.
   if (reader.has("layer_types")) {
     reader.ignore({"sliding_window_pattern"});
@@ -39,14 +40,14 @@ static ModelFacts buildExaone4(ModelBuilder &builder, ConfigReader &reader,
   for (std::optional<int64_t> window : config.windows)
     config.unrotated.push_back(windowed && !window);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  setPostNorms(keys);
+  setPostNorms(builder.getCheckpoint(), keys);
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerExaone4Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"exaone4", "Exaone4ForCausalLM", "Exaone4Model", "", ignorable,
-             buildExaone4});
+  table.add({"exaone4", "Exaone4ForCausalLM", "Exaone4Model", "exaone4",
+             ignorable, buildExaone4});
 }
 } // namespace weir

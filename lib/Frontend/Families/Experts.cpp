@@ -70,7 +70,10 @@ ExpertsSpec weir::readQwenExperts(ConfigReader &reader,
   spec.router.key = block + "gate";
   spec.keys.prefix = block + "experts.";
   readExpertCounts(reader, spec.router, defaults.experts, defaults.perToken);
-  spec.inner = reader.getSize("moe_intermediate_size", defaults.inner);
+  spec.inner = defaults.inner;
+  // GGUF files of some families have it under a dense layer's key.
+  if (!reader.isGGUF() || reader.has("moe_intermediate_size"))
+    spec.inner = reader.getSize("moe_intermediate_size", defaults.inner);
   if (!reader.getBool("norm_topk_prob", defaults.normalized))
     spec.router.weighting = RouteWeighting::Scores;
   ignoreTrainingOfExperts(reader);
@@ -165,12 +168,12 @@ ExpertsSpec weir::readDeepseekExperts(ConfigReader &reader, ModelBuilder &b,
   else
     router.weighting = RouteWeighting::Scores;
   router.scale = reader.getFloat("routed_scaling_factor", defaults.scale);
-  if (isGrouped) {
-    StringRef groups = chooseKey(reader, {"n_group", "num_expert_group"});
+  StringRef groups = chooseKey(reader, {"n_group", "num_expert_group"});
+  // GGUF files leave it out where there is one group.
+  if (isGrouped && (!reader.isGGUF() || reader.has(groups)))
     setRouteGroups(
         reader, b, router, groups, reader.getSize(groups, defaults.groups),
         reader.getSize("topk_group", defaults.chosen), RouteGroupScore::TopTwo);
-  }
   spec.sharedInner =
       spec.inner * reader.getInt(chooseKey(reader, {"n_shared_experts",
                                                     "num_shared_experts"}),
@@ -342,6 +345,38 @@ static std::pair<Param, Param> splitGateUp(ModelBuilder &b, Param both,
           b.reshape(b.slice(apart, 2, 1, 1, "up"), shape)};
 }
 
+/// The same where each kind is a tensor of its own.
+static SmallVector<Param>
+declareStacked(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
+  const ExpertKeys &keys = spec.keys;
+  int64_t experts = spec.router.experts, inner = spec.inner;
+  SmallVector<std::tuple<std::string, int64_t, int64_t>> kinds = {
+      {keys.up, inner, features}, {keys.down, features, inner}};
+  if (spec.gated)
+    kinds.insert(kinds.begin(), {keys.gate, inner, features});
+  SmallVector<Param> params, biases;
+  std::string both = keys.prefix + keys.gateUp;
+  if (spec.gated && b.hasTensor(both + ".weight")) {
+    Param all = b.param(both + ".weight", {experts, 2 * inner, features});
+    auto [gate, up] = splitGateUp(b, all, /*alternating=*/false);
+    params.append({gate, up});
+    if (keys.biased) {
+      Param shifts = b.param(both + ".bias", {experts, 2 * inner});
+      auto [gateBias, upBias] = splitGateUp(b, shifts, /*alternating=*/false);
+      biases.append({gateBias, upBias});
+    }
+    kinds = {kinds.back()};
+  }
+  for (const auto &[name, rows, columns] : kinds) {
+    std::string key = keys.prefix + name;
+    params.push_back(b.param(key + ".weight", {experts, rows, columns}));
+    if (keys.biased)
+      biases.push_back(b.param(key + ".bias", {experts, rows}));
+  }
+  params.append(biases);
+  return params;
+}
+
 /// All experts' matrices, stacked: gate, if there is one, up and down; and the
 /// biases of all three, if they have any.
 static SmallVector<Param>
@@ -357,6 +392,8 @@ declareExperts(ModelBuilder &b, const ExpertsSpec &spec, int64_t features) {
     return {matrices(keys.gate), matrices(keys.up),
             b.transpose(matrices(keys.down), {0, 2, 1})};
   }
+  if (keys.isStacked)
+    return declareStacked(b, spec, features);
   // Newer checkpoints may have the experts of a layer in one tensor.
   for (StringRef suffix : {"", ".weight"}) {
     std::string first =
@@ -551,6 +588,17 @@ static Value buildShared(ModelBuilder &b, Value input,
                   spec.sharedInner, spec.activation, spec.sharedBias);
 }
 
+/// The logit of a token for the expert that all tokens go to. GGUF files have
+/// its matrix without an axis of one in front.
+static Value openShared(ModelBuilder &b, Value input, const std::string &key) {
+  auto extents = b.getExtents(key + ".weight");
+  if (!extents || extents->size() != 1)
+    return b.linear(input, key, 1);
+  int64_t features = getFeatures(input);
+  Param row = b.param(key + ".weight", {features});
+  return b.linear(input, b.read(b.reshape(row, {1, features})), Value());
+}
+
 Value weir::buildMixture(ModelBuilder &b, Value input,
                          const ExpertsSpec &spec) {
   return buildMixtureOf(b, input, buildRouting(b, input, spec.router), spec);
@@ -570,6 +618,6 @@ Value weir::buildMixtureOf(ModelBuilder &b, Value input, const Routing &routing,
   if (!spec.sharedGate.empty())
     shared = scaleTokens(
         b, shared,
-        b.activation(b.linear(input, spec.sharedGate, 1), "sigmoid"));
+        b.activation(openShared(b, input, spec.sharedGate), "sigmoid"));
   return b.scale(b.add(mixed, shared), spec.sharedScale);
 }

@@ -68,6 +68,9 @@ struct ExpertKeys {
   /// Whether the three kinds of matrices, of the names of one expert, are each
   /// those of all experts one below the other, `[experts * inner, features]`.
   bool joinsRows = false;
+  /// Whether they are each one tensor `[experts, rows, columns]`, or gates and
+  /// ups together are, under `gateUp`; biases are beside them (GGUF).
+  bool isStacked = false;
 };
 
 /// A gate that multiplies with `x * sigmoid(alpha * x)`, bounded from above,

@@ -72,6 +72,23 @@ static float roundToBF16(float value) {
   return number.convertToFloat();
 }
 
+/// The model of a GGUF file, whose converter knows those without a bias on
+/// scores: attention and perceptron in parallel behind one norm or two.
+static ModelFacts buildGGUF(ModelBuilder &builder, ConfigReader &reader,
+                            const FamilyRequest &request,
+                            DecoderConfig &config) {
+  config.parallel = true;
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  keys.mlp.gate.clear();
+  keys.mlpNorm.clear();
+  std::string second = keys.layer + "attn_norm_2";
+  if (hasLayerTensor(builder.getCheckpoint(), second + ".weight")) {
+    keys.mlpNorm = keys.attentionNorm;
+    keys.attentionNorm = second;
+  }
+  return buildDecoder(builder, reader, request, keys, config);
+}
+
 static ModelFacts buildFalcon(ModelBuilder &builder, ConfigReader &reader,
                               const FamilyRequest &request) {
   reader.setSpellings(spellings);
@@ -91,6 +108,8 @@ static ModelFacts buildFalcon(ModelBuilder &builder, ConfigReader &reader,
   config.eos = 11;
   config.rotates = !reader.getBool("alibi", false);
   readDecoder(reader, builder, request, config);
+  if (reader.isGGUF())
+    return buildGGUF(builder, reader, request, config);
   reader.expect("apply_residual_connection_post_layernorm", false,
                 "parts are added to what norms read");
   // What a rotation would be like says nothing where there is none.
@@ -116,7 +135,7 @@ static ModelFacts buildFalcon(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerFalconFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"falcon", "FalconForCausalLM", "FalconModel", "", ignorable,
+  table.add({"falcon", "FalconForCausalLM", "FalconModel", "falcon", ignorable,
              buildFalcon});
 }
 } // namespace weir

@@ -25,7 +25,7 @@ static ModelFacts buildFlexOlmo(ModelBuilder &builder, ConfigReader &reader,
   readDecoder(reader, builder, request, config);
   config.setAttentionBias(reader.getBool("attention_bias", false));
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  setPostNorms(keys);
+  setPostNorms(builder.getCheckpoint(), keys);
   config.experts =
       readQwenExperts(reader, keys.layer + "mlp.", {7, 5, config.inner});
   config.experts->activation = config.activation;

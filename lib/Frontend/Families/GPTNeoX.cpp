@@ -21,6 +21,11 @@ static constexpr ConfigAlias spellings[] = {{"rms_norm_eps", "layer_norm_eps"}};
 
 /// Keys of a model whose own begin with `model`.
 static DecoderKeys getKeys(ModelBuilder &builder, const std::string &name) {
+  if (builder.getCheckpoint().format() == Checkpoint::Format::GGUF) {
+    DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+    keys.mlp.gate.clear();
+    return keys;
+  }
   DecoderKeys keys;
   std::string model =
       getModelPrefix(builder.getCheckpoint(), name, "embed_in.weight");
@@ -101,8 +106,8 @@ static constexpr llvm::StringLiteral ignorable[] = {
 
 namespace weir {
 void registerGPTNeoXFamily(FamilyTable &table) {
-  table.add({"gpt_neox", "GPTNeoXForCausalLM", "GPTNeoXModel", "", ignorable,
-             buildGPTNeoX});
+  table.add({"gpt_neox", "GPTNeoXForCausalLM", "GPTNeoXModel", "gptneox",
+             ignorable, buildGPTNeoX});
 }
 
 void registerGPTNeoXJapaneseFamily(FamilyTable &table) {

@@ -48,9 +48,15 @@ static ModelFacts buildGlm4(ModelBuilder &builder, ConfigReader &reader,
                             const FamilyRequest &request) {
   DecoderConfig config = readGlm(builder, reader, request);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  keys.gateUp = keys.layer + "mlp.gate_up_proj";
-  keys.attentionPostNorm = keys.layer + "post_self_attn_layernorm";
-  keys.mlpPostNorm = keys.layer + "post_mlp_layernorm";
+  if (reader.isGGUF()) {
+    keys.gateUp = keys.layer + "ffn_up";
+    keys.attentionPostNorm = keys.layer + "post_attention_norm";
+    keys.mlpPostNorm = keys.layer + "post_ffw_norm";
+  } else {
+    keys.gateUp = keys.layer + "mlp.gate_up_proj";
+    keys.attentionPostNorm = keys.layer + "post_self_attn_layernorm";
+    keys.mlpPostNorm = keys.layer + "post_mlp_layernorm";
+  }
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -62,6 +68,7 @@ void registerGlmFamily(FamilyTable &table) {
 }
 
 void registerGlm4Family(FamilyTable &table) {
-  table.add({"glm4", "Glm4ForCausalLM", "Glm4Model", "", ignorable, buildGlm4});
+  table.add(
+      {"glm4", "Glm4ForCausalLM", "Glm4Model", "glm4", ignorable, buildGlm4});
 }
 } // namespace weir

@@ -15,8 +15,43 @@
 using namespace mlir;
 using namespace weir;
 
+/// The model of a GGUF file, whose last layers predict more than the next token
+/// and are no part of it.
+static ModelFacts buildGGUF(ModelBuilder &b, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  DecoderConfig config;
+  config.rotaryOptions.allowsPartial = true;
+  readDecoder(reader, b, request, config);
+  Checkpoint &checkpoint = b.getCheckpoint();
+  DecoderKeys keys = getDecoderKeys(checkpoint);
+  keys.mlpNorm = keys.layer + "post_attention_norm";
+  if (hasLayerTensor(checkpoint, keys.queryNorm + ".weight"))
+    config.queryKeyNorm = QueryKeyNorm::Head;
+  int64_t later = reader.getInt("num_nextn_predict_layers", 0);
+  if (later < 0 || later >= config.layers) {
+    reader.emitError("num_nextn_predict_layers")
+        << "key '" << reader.getSpelling("num_nextn_predict_layers") << "' is "
+        << later << " of " << config.layers << " layers";
+    later = 0;
+  }
+  config.layers -= later;
+  config.windows.resize(config.layers);
+  for (const TensorInfo &tensor : checkpoint.tensors()) {
+    StringRef name = tensor.name;
+    int64_t layer;
+    if (name.consume_front("blk.") && !name.consumeInteger(10, layer) &&
+        layer >= config.layers)
+      checkpoint.markUsed(tensor.name);
+  }
+  config.experts = readDeepseekExperts(reader, b, "", {128, 8, 1408});
+  setGGUFExperts(reader, keys.layer, *config.experts);
+  return buildDecoder(b, reader, request, keys, config);
+}
+
 static ModelFacts buildGlm4Moe(ModelBuilder &b, ConfigReader &reader,
                                const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildGGUF(b, reader, request);
   SparseDecoder config;
   config.vocabSize = 151552;
   config.hidden = 4096;
@@ -57,7 +92,11 @@ static ModelFacts buildGlm4Moe(ModelBuilder &b, ConfigReader &reader,
 
 namespace weir {
 void registerGlm4MoeFamily(FamilyTable &table) {
-  table.add(
-      {"glm4_moe", "Glm4MoeForCausalLM", "Glm4MoeModel", "", {}, buildGlm4Moe});
+  table.add({"glm4_moe",
+             "Glm4MoeForCausalLM",
+             "Glm4MoeModel",
+             "glm4moe",
+             {},
+             buildGlm4Moe});
 }
 } // namespace weir

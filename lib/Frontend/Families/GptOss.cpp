@@ -28,6 +28,7 @@ static ModelFacts buildGptOss(ModelBuilder &builder, ConfigReader &reader,
   config.trainedLength = 131072;
   config.eps = 1e-5;
   config.rotaryOptions.defaultBase = 150000;
+  config.rotaryOptions.truncates = false;
   readDecoder(reader, builder, request, config);
   config.setAttentionBias(reader.getBool("attention_bias", true));
   readLayerTypes(reader, config, 128,
@@ -52,13 +53,18 @@ static ModelFacts buildGptOss(ModelBuilder &builder, ConfigReader &reader,
   experts.keys.biased = true;
   experts.boundedGate = BoundedGate{reader.getFloat("swiglu_alpha", 1.702),
                                     reader.getFloat("swiglu_limit", 7)};
+  if (reader.isGGUF()) {
+    keys.mlpNorm = keys.layer + "post_attention_norm";
+    keys.sinks = keys.layer + "attn_sinks.weight";
+    setGGUFExperts(reader, keys.layer, experts);
+  }
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerGptOssFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"gpt_oss", "GptOssForCausalLM", "GptOssModel", "", ignorable,
-             buildGptOss});
+  table.add({"gpt_oss", "GptOssForCausalLM", "GptOssModel", "gpt-oss",
+             ignorable, buildGptOss});
 }
 } // namespace weir

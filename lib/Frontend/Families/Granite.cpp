@@ -23,6 +23,7 @@ static ModelFacts buildGranite(ModelBuilder &builder, ConfigReader &reader,
   config.setAttentionBias(reader.getBool("attention_bias", false));
   config.mlpBias = reader.getBool("mlp_bias", false);
   readGraniteFactors(reader, config);
+  setGraniteGGUF(reader, config);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   return buildDecoder(builder, reader, request, keys, config);
 }
@@ -55,8 +56,8 @@ static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
 namespace weir {
 void registerGraniteFamily(FamilyTable &table) {
-  table.add({"granite", "GraniteForCausalLM", "GraniteModel", "", ignorable,
-             buildGranite});
+  table.add({"granite", "GraniteForCausalLM", "GraniteModel", "granite",
+             ignorable, buildGranite});
 }
 
 void registerGraniteSwaFamily(FamilyTable &table) {

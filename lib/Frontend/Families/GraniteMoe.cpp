@@ -29,7 +29,10 @@ static ModelFacts buildAny(ModelBuilder &builder, ConfigReader &reader,
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   config.experts =
       readGraniteExperts(reader, keys.layer, config.inner, config.activation);
-  if (hasSharedExpert) {
+  if (reader.isGGUF()) {
+    setGraniteGGUF(reader, config);
+    setGGUFExperts(reader, keys.layer, *config.experts);
+  } else if (hasSharedExpert) {
     std::string shared = keys.layer + "shared_mlp.";
     config.experts->sharedInner = reader.getInt("shared_intermediate_size", 0);
     config.experts->sharedGateUp = shared + "input_linear";
@@ -64,8 +67,8 @@ static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
 namespace weir {
 void registerGraniteMoeFamily(FamilyTable &table) {
-  table.add({"granitemoe", "GraniteMoeForCausalLM", "GraniteMoeModel", "",
-             ignorable, buildGraniteMoe});
+  table.add({"granitemoe", "GraniteMoeForCausalLM", "GraniteMoeModel",
+             "granitemoe", ignorable, buildGraniteMoe});
 }
 
 void registerGraniteMoeSharedFamily(FamilyTable &table) {

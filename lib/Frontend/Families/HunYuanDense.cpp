@@ -72,8 +72,10 @@ static ModelFacts buildHunYuanDense(ModelBuilder &builder, ConfigReader &reader,
   config.setAttentionBias(reader.getBool("attention_bias", false));
   ignoreHunYuanOptions(reader);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  keys.queryNorm = keys.layer + "self_attn.query_layernorm";
-  keys.keyNorm = keys.layer + "self_attn.key_layernorm";
+  if (!reader.isGGUF()) {
+    keys.queryNorm = keys.layer + "self_attn.query_layernorm";
+    keys.keyNorm = keys.layer + "self_attn.key_layernorm";
+  }
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -81,6 +83,7 @@ namespace weir {
 void registerHunYuanDenseFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
   table.add({"hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM",
-             "HunYuanDenseV1Model", "", ignorable, buildHunYuanDense});
+             "HunYuanDenseV1Model", "hunyuan-dense", ignorable,
+             buildHunYuanDense});
 }
 } // namespace weir

@@ -46,8 +46,24 @@ static void readPerToken(ConfigReader &reader, SparseDecoder &config) {
   }
 }
 
+static ModelFacts buildGGUF(ModelBuilder &b, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  DecoderConfig config;
+  config.queryKeyNorm = QueryKeyNorm::Head;
+  config.normsRotated = true;
+  readDecoder(reader, b, request, config);
+  DecoderKeys keys = getDecoderKeys(b.getCheckpoint());
+  ExpertsSpec &experts = config.experts.emplace();
+  readExpertCounts(reader, experts.router, 1, 1);
+  experts.inner = config.inner;
+  setGGUFExperts(reader, keys.layer, experts);
+  return buildDecoder(b, reader, request, keys, config);
+}
+
 static ModelFacts buildHunYuanMoe(ModelBuilder &b, ConfigReader &reader,
                                   const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildGGUF(b, reader, request);
   SparseDecoder config;
   config.vocabSize = 290943;
   config.hidden = 4096;
@@ -104,7 +120,7 @@ void registerHunYuanMoeFamily(FamilyTable &table) {
   table.add({"hunyuan_v1_moe",
              "HunYuanMoEV1ForCausalLM",
              "HunYuanMoEV1Model",
-             "",
+             "hunyuan-moe",
              {},
              buildHunYuanMoe});
 }

@@ -10,6 +10,18 @@
 using namespace mlir;
 using namespace weir;
 
+/// Reads the experts that GGUF files of Mixtral have, whose architecture is
+/// Llama's, where there are any.
+static void readGGUFExperts(ConfigReader &reader, const DecoderKeys &keys,
+                            DecoderConfig &config) {
+  if (reader.getInt("num_experts", 0) == 0)
+    return;
+  ExpertsSpec &experts = config.experts.emplace();
+  readExpertCounts(reader, experts.router, 8, 2);
+  experts.inner = config.inner;
+  setGGUFExperts(reader, keys.layer, experts);
+}
+
 static ModelFacts buildLlama(ModelBuilder &builder, ConfigReader &reader,
                              const FamilyRequest &request) {
   DecoderConfig config;
@@ -23,7 +35,7 @@ static ModelFacts buildLlama(ModelBuilder &builder, ConfigReader &reader,
                 "the two of a pair are half of the features apart");
   reader.ignore({"max_sequence_length"});
   if (reader.isGGUF()) {
-    findDecoderBiases(builder, keys, config);
+    readGGUFExperts(reader, keys, config);
     // The converter permutes query and key so that pairs are neighbours.
     config.rotary.layout = RotaryLayout::Interleaved;
   } else {

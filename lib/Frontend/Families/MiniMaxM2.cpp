@@ -16,8 +16,24 @@
 using namespace mlir;
 using namespace weir;
 
+static ModelFacts buildGGUF(ModelBuilder &b, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  DecoderConfig config;
+  config.queryKeyNorm = QueryKeyNorm::Projection;
+  readDecoder(reader, b, request, config);
+  DecoderKeys keys = getDecoderKeys(b.getCheckpoint());
+  ExpertsSpec &experts = config.experts.emplace();
+  readExpertCounts(reader, experts.router, 256, 8);
+  experts.router.score = RouteScore::Sigmoid;
+  experts.inner = config.inner;
+  setGGUFExperts(reader, keys.layer, experts);
+  return buildDecoder(b, reader, request, keys, config);
+}
+
 static ModelFacts buildMiniMaxM2(ModelBuilder &b, ConfigReader &reader,
                                  const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildGGUF(b, reader, request);
   SparseDecoder config;
   config.vocabSize = 200064;
   config.hidden = 3072;
@@ -71,7 +87,7 @@ void registerMiniMaxM2Family(FamilyTable &table) {
   table.add({"minimax_m2",
              "MiniMaxM2ForCausalLM",
              "MiniMaxM2Model",
-             "",
+             "minimax-m2",
              {},
              buildMiniMaxM2});
 }

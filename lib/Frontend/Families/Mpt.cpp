@@ -87,6 +87,18 @@ static ModelFacts buildMpt(ModelBuilder &builder, ConfigReader &reader,
                  "learned_pos_emb", "logit_scale", "no_bias", "norm_type",
                  "tokenizer_name", "use_pad_tok_in_ffn", "verbose"});
   DecoderKeys keys;
+  if (reader.isGGUF()) {
+    double bias = reader.getFloat("alibi_bias_max", 0);
+    if (bias != 8)
+      reader.emitError("alibi_bias_max")
+          << "key '" << reader.getSpelling("alibi_bias_max") << "' is " << bias
+          << ", expected 8, the only one that transformers has";
+    if (reader.has("clip_qkv"))
+      config.clip = reader.getFloat("clip_qkv", 0);
+    keys = getDecoderKeys(builder.getCheckpoint());
+    keys.mlp.gate.clear();
+    return buildDecoder(builder, reader, request, keys, config);
+  }
   std::string model =
       getModelPrefix(builder.getCheckpoint(), "transformer.", "wte.weight");
   std::string layer = keys.layer = model + "blocks.*.";
@@ -104,6 +116,6 @@ static ModelFacts buildMpt(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerMptFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"mpt", "MptForCausalLM", "MptModel", "", ignorable, buildMpt});
+  table.add({"mpt", "MptForCausalLM", "MptModel", "mpt", ignorable, buildMpt});
 }
 } // namespace weir

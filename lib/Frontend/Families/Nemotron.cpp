@@ -39,13 +39,16 @@ static ModelFacts buildNemotron(ModelBuilder &builder, ConfigReader &reader,
   config.mlpBias = reader.getBool("mlp_bias", false);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   keys.mlp.gate.clear();
+  // The converter to GGUF has added it.
+  if (reader.isGGUF())
+    config.norm.offset = 0;
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerNemotronFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"nemotron", "NemotronForCausalLM", "NemotronModel", "", ignorable,
-             buildNemotron});
+  table.add({"nemotron", "NemotronForCausalLM", "NemotronModel", "nemotron",
+             ignorable, buildNemotron});
 }
 } // namespace weir

@@ -38,6 +38,10 @@ static ModelFacts buildOlmo(ModelBuilder &builder, ConfigReader &reader,
   if (reader.has("clip_qkv"))
     config.clip = reader.getFloat("clip_qkv", 0);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  if (reader.isGGUF()) {
+    // The converter permutes query and key so that pairs are neighbours.
+    config.rotary.layout = RotaryLayout::Interleaved;
+  }
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -47,7 +51,7 @@ static ModelFacts buildLater(ModelBuilder &builder, ConfigReader &reader,
                              DecoderConfig &config) {
   config.setAttentionBias(reader.getBool("attention_bias", false));
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  setPostNorms(keys);
+  setPostNorms(builder.getCheckpoint(), keys);
   return buildDecoder(builder, reader, request, keys, config);
 }
 
@@ -56,6 +60,15 @@ static ModelFacts buildOlmo2(ModelBuilder &builder, ConfigReader &reader,
   DecoderConfig config = getDefaults();
   config.queryKeyNorm = QueryKeyNorm::Projection;
   readDecoder(reader, builder, request, config);
+  // Files of the third have this architecture too: windows, whose layers'
+  // rotation is not stretched.
+  if (reader.isGGUF() && reader.has("sliding_window")) {
+    RotarySpec &near = config.windowRotary.emplace();
+    near.base = reader.getFloat("rope_local_base_freq", config.rotary.base);
+    near.dims = config.rotary.dims;
+    readLayerTypes(reader, config, std::nullopt,
+                   [](int64_t layer) { return (layer + 1) % 4 != 0; });
+  }
   return buildLater(builder, reader, request, config);
 }
 
@@ -80,12 +93,13 @@ static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
 
 namespace weir {
 void registerOlmoFamily(FamilyTable &table) {
-  table.add({"olmo", "OlmoForCausalLM", "OlmoModel", "", ignorable, buildOlmo});
+  table.add(
+      {"olmo", "OlmoForCausalLM", "OlmoModel", "olmo", ignorable, buildOlmo});
 }
 
 void registerOlmo2Family(FamilyTable &table) {
-  table.add(
-      {"olmo2", "Olmo2ForCausalLM", "Olmo2Model", "", ignorable, buildOlmo2});
+  table.add({"olmo2", "Olmo2ForCausalLM", "Olmo2Model", "olmo2", ignorable,
+             buildOlmo2});
 }
 
 void registerOlmo3Family(FamilyTable &table) {

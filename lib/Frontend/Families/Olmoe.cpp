@@ -34,6 +34,8 @@ static ModelFacts buildOlmoe(ModelBuilder &builder, ConfigReader &reader,
   config.experts =
       readQwenExperts(reader, keys.layer + "mlp.", {64, 8, config.inner});
   config.experts->activation = config.activation;
+  if (reader.isGGUF())
+    setGGUFExperts(reader, keys.layer, *config.experts);
   ModelFacts facts = buildDecoder(builder, reader, request, keys, config);
   facts.eos = 50279;
   return facts;
@@ -42,7 +44,7 @@ static ModelFacts buildOlmoe(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerOlmoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add(
-      {"olmoe", "OlmoeForCausalLM", "OlmoeModel", "", ignorable, buildOlmoe});
+  table.add({"olmoe", "OlmoeForCausalLM", "OlmoeModel", "olmoe", ignorable,
+             buildOlmoe});
 }
 } // namespace weir

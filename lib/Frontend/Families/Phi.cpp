@@ -41,11 +41,15 @@ static ModelFacts buildPhi(ModelBuilder &builder, ConfigReader &reader,
   if (reader.getBool("qk_layernorm", false))
     config.queryKeyNorm = QueryKeyNorm::Head;
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  keys.mlpNorm.clear();
+  if (reader.isGGUF()) {
+    keys.mlp.gate.clear();
+    return buildDecoder(builder, reader, request, keys, config);
+  }
   std::string attention = keys.layer + "self_attn.";
   keys.queryNorm = attention + "q_layernorm";
   keys.keyNorm = attention + "k_layernorm";
   keys.output = attention + "dense";
-  keys.mlpNorm.clear();
   keys.mlp = {keys.layer + "mlp.fc1", keys.layer + "mlp.fc2", ""};
   keys.finalNorm =
       getModelPrefix(builder.getCheckpoint(), "model.", "embed_tokens.weight") +
@@ -56,6 +60,6 @@ static ModelFacts buildPhi(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerPhiFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"phi", "PhiForCausalLM", "PhiModel", "", ignorable, buildPhi});
+  table.add({"phi", "PhiForCausalLM", "PhiModel", "phi2", ignorable, buildPhi});
 }
 } // namespace weir

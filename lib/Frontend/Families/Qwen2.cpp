@@ -24,10 +24,7 @@ static ModelFacts buildQwen2(ModelBuilder &builder, ConfigReader &reader,
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   readDecoder(reader, builder, request, config);
   readLayerWindows(reader, config);
-  if (reader.isGGUF())
-    findDecoderBiases(builder, keys, config);
-  else
-    config.queryBias = config.keyBias = config.valueBias = true;
+  config.queryBias = config.keyBias = config.valueBias = true;
   reader.expect("attention_bias", true, "the family always has these biases");
   reader.expect("mlp_bias", false, "the family has no such biases");
   reader.expect("use_mrope", false, "positions of texts are single numbers");

@@ -37,14 +37,17 @@ static ModelFacts buildQwen2Moe(ModelBuilder &builder, ConfigReader &reader,
   config.experts =
       readQwenSharedExperts(reader, keys.layer + "mlp.", {60, 4, 1408}, 5632);
   config.experts->activation = config.activation;
-  config.sparse = readSparseLayers(reader, config.layers);
+  if (reader.isGGUF())
+    setGGUFExperts(reader, keys.layer, *config.experts);
+  else
+    config.sparse = readSparseLayers(reader, config.layers);
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerQwen2MoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"qwen2_moe", "Qwen2MoeForCausalLM", "Qwen2MoeModel", "", ignorable,
-             buildQwen2Moe});
+  table.add({"qwen2_moe", "Qwen2MoeForCausalLM", "Qwen2MoeModel", "qwen2moe",
+             ignorable, buildQwen2Moe});
 }
 } // namespace weir

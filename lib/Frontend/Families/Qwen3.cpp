@@ -26,11 +26,7 @@ static ModelFacts buildQwen3(ModelBuilder &builder, ConfigReader &reader,
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   readDecoder(reader, builder, request, config);
   readLayerWindows(reader, config);
-  if (reader.isGGUF()) {
-    findDecoderBiases(builder, keys, config);
-  } else {
-    config.setAttentionBias(reader.getBool("attention_bias", false));
-  }
+  config.setAttentionBias(reader.getBool("attention_bias", false));
   reader.expect("mlp_bias", false, "the family has no such biases");
   return buildDecoder(builder, reader, request, keys, config);
 }

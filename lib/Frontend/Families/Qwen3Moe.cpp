@@ -25,6 +25,14 @@ static ModelFacts buildQwen3Moe(ModelBuilder &builder, ConfigReader &reader,
   config.trainedLength = 32768;
   config.queryKeyNorm = QueryKeyNorm::Head;
   readDecoder(reader, builder, request, config);
+  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  if (reader.isGGUF()) {
+    ExpertDefaults defaults = {128, 8, 768};
+    defaults.normalized = true;
+    config.experts = readQwenExperts(reader, "", defaults);
+    setGGUFExperts(reader, keys.layer, *config.experts);
+    return buildDecoder(builder, reader, request, keys, config);
+  }
   std::optional<int64_t> window = 4096;
   if (reader.has("sliding_window") || reader.isNull("sliding_window"))
     window = reader.getOptionalInt("sliding_window");
@@ -33,7 +41,6 @@ static ModelFacts buildQwen3Moe(ModelBuilder &builder, ConfigReader &reader,
   // Read into the configuration and never used.
   reader.ignore({"sliding_window", "max_window_layers"});
   config.setAttentionBias(reader.getBool("attention_bias", false));
-  DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
   config.experts = readQwenExperts(reader, keys.layer + "mlp.", {128, 8, 768});
   config.experts->activation = config.activation;
   config.sparse = readSparseLayers(reader, config.layers);
@@ -43,7 +50,7 @@ static ModelFacts buildQwen3Moe(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerQwen3MoeFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"qwen3_moe", "Qwen3MoeForCausalLM", "Qwen3MoeModel", "", ignorable,
-             buildQwen3Moe});
+  table.add({"qwen3_moe", "Qwen3MoeForCausalLM", "Qwen3MoeModel", "qwen3moe",
+             ignorable, buildQwen3Moe});
 }
 } // namespace weir

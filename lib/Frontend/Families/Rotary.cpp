@@ -446,6 +446,8 @@ RotarySpec RotaryReader::readGGUF() {
   double attention = config.getFloat("rope_attention_factor", 1);
   double slow = config.getFloat("rope_beta_slow", 1);
   double fast = config.getFloat("rope_beta_fast", 32);
+  config.expect("rope_extrapolation", 1.0,
+                "stretched frequencies are mixed with all of the others");
 
   std::vector<double> divisors;
   if (builder.hasTensor("rope_freqs.weight"))
@@ -460,9 +462,10 @@ RotarySpec RotaryReader::readGGUF() {
   }
 
   if (type == "yarn" && divisors.empty()) {
-    spec.scaling =
-        getScaling(RopeScalingKind::Yarn, factor, original, slow, fast, true);
-    spec.scale = attention * getYarnScale(factor, 1);
+    spec.scaling = getScaling(RopeScalingKind::Yarn, factor, original, slow,
+                              fast, options.truncates);
+    spec.scale = attention *
+                 config.getFloat("rope_yarn_factor", getYarnScale(factor, 1));
     return spec;
   }
   if (type != "none" && type != "linear" && type != "longrope") {

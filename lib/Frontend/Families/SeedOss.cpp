@@ -31,13 +31,15 @@ static ModelFacts buildSeedOss(ModelBuilder &builder, ConfigReader &reader,
   config.outputBias = reader.getBool("attention_out_bias", false);
   config.mlpBias = reader.getBool("mlp_bias", false);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
+  if (reader.isGGUF())
+    keys.mlpNorm = keys.layer + "post_attention_norm";
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerSeedOssFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"seed_oss", "SeedOssForCausalLM", "SeedOssModel", "", ignorable,
-             buildSeedOss});
+  table.add({"seed_oss", "SeedOssForCausalLM", "SeedOssModel", "seed_oss",
+             ignorable, buildSeedOss});
 }
 } // namespace weir

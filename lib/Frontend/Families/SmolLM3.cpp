@@ -56,7 +56,14 @@ static ModelFacts buildSmolLM3(ModelBuilder &builder, ConfigReader &reader,
   readDecoder(reader, builder, request, config);
   config.setAttentionBias(reader.getBool("attention_bias", false));
   config.mlpBias = reader.getBool("mlp_bias", false);
-  readUnrotated(reader, config);
+  if (reader.isGGUF()) {
+    // The interval is the family's, and pairs are neighbours.
+    for (int64_t layer = 0; layer < config.layers; ++layer)
+      config.unrotated.push_back((layer + 1) % 4 == 0);
+    config.rotary.layout = RotaryLayout::Interleaved;
+  } else {
+    readUnrotated(reader, config);
+  }
   bool windowed = reader.getBool("use_sliding_window", false);
   readLayerTypes(reader, config, std::nullopt, [&](int64_t layer) {
     return windowed && config.unrotated[layer];
@@ -70,7 +77,7 @@ static ModelFacts buildSmolLM3(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerSmolLM3Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"smollm3", "SmolLM3ForCausalLM", "SmolLM3Model", "", ignorable,
-             buildSmolLM3});
+  table.add({"smollm3", "SmolLM3ForCausalLM", "SmolLM3Model", "smollm3",
+             ignorable, buildSmolLM3});
 }
 } // namespace weir

@@ -42,8 +42,13 @@ static ModelFacts buildStableLm(ModelBuilder &builder, ConfigReader &reader,
     config.queryKeyNorm = QueryKeyNorm::EachHead;
   config.parallel = reader.getBool("use_parallel_residual", false);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  keys.queryNorm = keys.layer + "self_attn.q_layernorm.norms.*";
-  keys.keyNorm = keys.layer + "self_attn.k_layernorm.norms.*";
+  if (!reader.isGGUF()) {
+    keys.queryNorm = keys.layer + "self_attn.q_layernorm.norms.*";
+    keys.keyNorm = keys.layer + "self_attn.k_layernorm.norms.*";
+  } else if (hasLayerTensor(builder.getCheckpoint(),
+                            keys.queryNorm + ".weight")) {
+    config.queryKeyNorm = QueryKeyNorm::EachHead;
+  }
   if (config.parallel)
     keys.mlpNorm.clear();
   return buildDecoder(builder, reader, request, keys, config);
@@ -52,7 +57,7 @@ static ModelFacts buildStableLm(ModelBuilder &builder, ConfigReader &reader,
 namespace weir {
 void registerStableLmFamily(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"stablelm", "StableLmForCausalLM", "StableLmModel", "", ignorable,
-             buildStableLm});
+  table.add({"stablelm", "StableLmForCausalLM", "StableLmModel", "stablelm",
+             ignorable, buildStableLm});
 }
 } // namespace weir

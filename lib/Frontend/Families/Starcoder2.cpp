@@ -46,14 +46,17 @@ static ModelFacts buildStarcoder2(ModelBuilder &builder, ConfigReader &reader,
   config.mlpBias = bias;
   readWindow(reader, config);
   DecoderKeys keys = getDecoderKeys(builder.getCheckpoint());
-  keys.mlp = {keys.layer + "mlp.c_fc", keys.layer + "mlp.c_proj", ""};
+  if (reader.isGGUF())
+    keys.mlp.gate.clear();
+  else
+    keys.mlp = {keys.layer + "mlp.c_fc", keys.layer + "mlp.c_proj", ""};
   return buildDecoder(builder, reader, request, keys, config);
 }
 
 namespace weir {
 void registerStarcoder2Family(FamilyTable &table) {
   static constexpr llvm::StringLiteral ignorable[] = {".rotary_emb.inv_freq"};
-  table.add({"starcoder2", "Starcoder2ForCausalLM", "Starcoder2Model", "",
-             ignorable, buildStarcoder2});
+  table.add({"starcoder2", "Starcoder2ForCausalLM", "Starcoder2Model",
+             "starcoder2", ignorable, buildStarcoder2});
 }
 } // namespace weir

@@ -222,12 +222,25 @@ TEST(ImportModel, ggufKeysNotUnderstood) {
   builder.addKey("llama.attn_logit_softcapping", 6, bytesOf(30.0f));
   expectError(importGGUF(builder),
               {"key 'llama.attn_logit_softcapping' with the value 30"});
+  // Of a family that has no experts, and of one whose files may have some.
+  builder = makeGGUF("qwen2");
+  builder.addKey("qwen2.expert_count", 4, bytesOf<uint32_t>(8));
+  expectError(importGGUF(builder), {"mixture of experts"});
   builder = makeGGUF("llama");
   builder.addKey("llama.expert_count", 4, bytesOf<uint32_t>(8));
-  expectError(importGGUF(builder), {"mixture of experts"});
-  expectError(importGGUF(makeGGUF("falcon")),
-              {"architecture 'falcon' is not supported",
-               "llama, mamba2, mamba, phi3, qwen2"});
+  expectError(importGGUF(builder),
+              {"key 'llama.expert_used_count' is missing"});
+  // An array of two flags.
+  builder = makeGGUF("llama");
+  builder.addKey("llama.attention.sliding_window_pattern", 9,
+                 bytesOf<uint32_t>(7) + bytesOf<uint64_t>(2) +
+                     std::string("\1\0", 2));
+  expectError(importGGUF(builder),
+              {"key 'llama.attention.sliding_window_pattern', an array, is not "
+               "understood"});
+  expectError(importGGUF(makeGGUF("grok")),
+              {"architecture 'grok' is not supported", "gpt-oss", "granite",
+               "phi3, phi2, qwen2"});
 }
 
 TEST(ImportModel, ggufQwen2) {
