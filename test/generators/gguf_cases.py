@@ -52,6 +52,15 @@ GPT_OSS = dict(
     ),
 )
 
+HYBRID = dict(
+    layer_types=["linear_attention", "full_attention", "linear_attention"],
+    mamba_n_heads=8,
+    mamba_d_head=16,
+    mamba_d_state=16,
+    mamba_n_groups=2,
+    mamba_expand=2,
+)
+
 SHARED = dict(
     n_routed_experts=5,
     num_experts_per_tok=2,
@@ -187,6 +196,49 @@ GGUF_CASES = {
         moe_k=2,
         moe_intermediate_size=64,
         moe_num_shared_experts=2,
+    ),
+    "gguf_lfm2": stored(
+        "Lfm2ForCausalLM",
+        norm_eps=1e-3,
+        layer_types=["conv", "full_attention", "conv"],
+        block_auto_adjust_ff_dim=False,
+    ),
+    "gguf_lfm2_moe": stored(
+        "Lfm2MoeForCausalLM",
+        "F16/Q8_0",
+        **MIXTURE,
+        norm_eps=1e-3,
+        layer_types=["conv", "full_attention", "conv"],
+        num_dense_layers=1,
+    ),
+    "gguf_granite_hybrid": stored(
+        "GraniteMoeHybridForCausalLM",
+        **HYBRID,
+        num_local_experts=5,
+        num_experts_per_tok=2,
+        shared_intermediate_size=96,
+        attention_multiplier=0.3,
+        residual_multiplier=0.8,
+    ),
+    "gguf_granite_hybrid_dense": stored(
+        "GraniteMoeHybridForCausalLM",
+        **HYBRID,
+        num_local_experts=0,
+        shared_intermediate_size=128,
+        position_embedding_type="rope",
+        logits_scaling=1.9,
+    ),
+    "gguf_qwen3_next": stored(
+        "Qwen3NextForCausalLM",
+        **MIXTURE,
+        shared_expert_intermediate_size=96,
+        layer_types=["linear_attention", "full_attention", "linear_attention"],
+        linear_num_key_heads=2,
+        linear_num_value_heads=6,
+        linear_key_head_dim=16,
+        linear_value_head_dim=24,
+        head_dim=32,
+        rope_parameters=rope(partial_rotary_factor=0.25),
     ),
     "gguf_hunyuan_moe": stored("HunYuanMoEV1ForCausalLM", num_experts=4, moe_topk=2, head_dim=16),
 }

@@ -25,9 +25,12 @@ ARCHITECTURES = {
     "gpt_oss": ARCH.GPT_OSS,
     "granite": ARCH.GRANITE,
     "granitemoe": ARCH.GRANITE_MOE,
+    "granitemoehybrid": ARCH.GRANITE_HYBRID,
     "granitemoeshared": ARCH.GRANITE_MOE,
     "hunyuan_v1_dense": ARCH.HUNYUAN_DENSE,
     "hunyuan_v1_moe": ARCH.HUNYUAN_MOE,
+    "lfm2": ARCH.LFM2,
+    "lfm2_moe": ARCH.LFM2MOE,
     "llama": ARCH.LLAMA,
     "mamba": ARCH.MAMBA,
     "mamba2": ARCH.MAMBA2,
@@ -46,6 +49,7 @@ ARCHITECTURES = {
     "qwen2_moe": ARCH.QWEN2MOE,
     "qwen3": ARCH.QWEN3,
     "qwen3_moe": ARCH.QWEN3MOE,
+    "qwen3_next": ARCH.QWEN3NEXT,
     "seed_oss": ARCH.SEED_OSS,
     "smollm3": ARCH.SMOLLM3,
     "stablelm": ARCH.STABLELM,
@@ -75,6 +79,15 @@ NUMBERS = {
     "first_k_dense_replace": "add_leading_dense_block_count",
     "routed_scaling_factor": "add_expert_weights_scale",
     "clip_qkv": "add_clamp_kqv",
+    "conv_L_cache": "add_shortconv_l_cache",
+    "linear_conv_kernel_dim": "add_ssm_conv_kernel",
+    "linear_key_head_dim": "add_ssm_state_size",
+    "linear_num_key_heads": "add_ssm_group_count",
+    "linear_num_value_heads": "add_ssm_time_step_rank",
+    "mamba_d_conv": "add_ssm_conv_kernel",
+    "mamba_d_state": "add_ssm_state_size",
+    "mamba_n_groups": "add_ssm_group_count",
+    "mamba_n_heads": "add_ssm_time_step_rank",
     "use_parallel_residual": "add_parallel_residual",
     "attention_multiplier": "add_attention_scale",
     "embedding_multiplier": "add_embedding_scale",
@@ -86,6 +99,8 @@ NUMBERS = {
     "sliding_window": "add_sliding_window",
 }
 
+# Files of these have no keys in layers of this name.
+HYBRIDS = {"granitemoehybrid": "linear_attention", "lfm2": "conv", "lfm2_moe": "conv"}
 # Files of these say which layers have windows.
 PATTERNED = ("exaone4", "olmo3")
 # And of these nothing of windows, or of scores' bounds, at all.
@@ -98,6 +113,8 @@ SILENT = {
     "starcoder2": ("sliding_window",),
     "gemma3_text": ("attn_logit_softcapping",),
     "mpt": ("logit_scale",),
+    "lfm2": ("rms_norm_eps", "norm_eps"),
+    "lfm2_moe": ("rms_norm_eps", "norm_eps"),
     "dbrx": ("num_key_value_heads",),
     "falcon": ("num_key_value_heads",),
 }
@@ -184,8 +201,19 @@ def add_own(writer, config):
         writer.add_interleave_moe_layer_step(config.moe_layer_interval)
         writer.add_leading_dense_block_count(config.moe_layer_start_index)
         writer.add_expert_shared_count(config.moe_num_shared_experts)
+    elif family == "lfm2_moe":
+        writer.add_leading_dense_block_count(config.num_dense_layers)
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    elif family == "granitemoehybrid":
+        writer.add_ssm_inner_size(int(config.mamba_expand * config.hidden_size))
+        writer.add_rope_scaling_finetuned(config.position_embedding_type == "rope")
+        writer.add_expert_shared_feed_forward_length(config.shared_intermediate_size)
     elif family == "granitemoeshared":
         writer.add_expert_shared_feed_forward_length(config.shared_intermediate_size)
+    if family == "qwen3_next":
+        writer.add_ssm_inner_size(config.linear_value_head_dim * config.linear_num_value_heads)
+    if family.startswith("lfm2"):
+        writer.add_layer_norm_rms_eps(config.norm_eps)
     if family in PATTERNED and config.sliding_window:
         slides = [kind == "sliding_attention" for kind in config.layer_types]
         writer.add_sliding_window_pattern(slides)
@@ -221,6 +249,9 @@ def add_metadata(writer, config):
         if name in SILENT.get(config.model_type, ()):
             continue
         written.add(method)
+        if name == "num_key_value_heads" and config.model_type in HYBRIDS:
+            none = HYBRIDS[config.model_type]
+            value = [0 if kind == none else value for kind in config.layer_types]
         getattr(writer, method)(value)
         if name == "head_dim":
             writer.add_value_length(value)

@@ -9,12 +9,14 @@ import numpy as np
 from gguf_metadata import ARCHITECTURES, add_metadata, get_head_dim, is_state_space
 
 # Of matrices that the converter never quantises.
-WHOLE = ("A_log", ".D", "norm.weight", "_layernorm.weight", "conv1d.weight")
+WHOLE = ("A_log", ".D", "norm.weight", "_layernorm.weight", "conv1d.weight", "conv.conv.weight")
 ROUTERS = (".gate.weight", ".router.weight", ".router.layer.weight", "shared_expert_gate.weight")
 
 # Families whose rows of query and key are turned so that pairs are neighbours.
 PERMUTED = ("llama", "mistral", "mixtral", "granite", "granitemoe", "granitemoeshared",
-            "olmo", "smollm3", "arcee")  # fmt: skip
+            "granitemoehybrid", "olmo", "smollm3", "arcee")  # fmt: skip
+# Families whose weights of norms count from one.
+COUNTED = ("gemma", "nemotron", "qwen3_next")
 # Families with query, key and value of each head together.
 GROUPED = ("gpt_neox", "bloom", "falcon")
 
@@ -67,7 +69,7 @@ class Piece:
 
     name: str
     view: np.ndarray
-    # Which row comes where.
+    # Which rows, in their order.
     order: Optional[np.ndarray] = None
     # What is stored of the values, and the values of what is stored.
     encode: Callable = same
@@ -77,8 +79,10 @@ class Piece:
 def cut_experts(name, values, config):
     """Gates, ups and downs of all experts, each in a tensor."""
     bare = name.removesuffix("_bias")
-    ending = ".weight" if name == bare else ".bias"
-    prefix, _, kind = bare.replace("block_sparse_moe", "mlp").rpartition(".")
+    ending = ".bias" if name.endswith("_bias") else ".weight"
+    for block in ("block_sparse_moe", "feed_forward"):
+        bare = bare.replace(block, "mlp")
+    prefix, _, kind = bare.rpartition(".")
     # What has its inputs in front: gpt-oss, which has gates and ups in turn.
     turned = config.model_type == "gpt_oss"
     if turned and values.ndim == 3:
@@ -108,11 +112,12 @@ def cut_state_space(name, values, config):
     shape = values.shape
     if ".conv1d.weight" in name:
         shape = (shape[0], shape[2])
-    if config.model_type == "mamba2":
+    if config.model_type == "mamba2" or ".mamba." in name:
         if name.endswith(("A_log", ".D")):
             shape = (*shape, 1)
-        if "mixer.norm" in name:
-            shape = (config.n_groups, -1)
+        if ".norm." in name:
+            groups = getattr(config, "n_groups", None) or config.mamba_n_groups
+            shape = (groups, -1)
 
     def encode(values):
         return (-np.exp(values) if is_decay else values).reshape(shape)
@@ -120,14 +125,33 @@ def cut_state_space(name, values, config):
     def decode(stored):
         return np.log(-stored) if is_decay else stored
 
-    known = name.replace("mixer.dt_bias", "mixer.dt_proj.bias")
+    known = name.replace(".dt_bias", ".dt_proj.bias")
     return [Piece(known, values, encode=encode, decode=decode)]
+
+
+def cut_delta_rule(name, values, config):
+    """What Qwen3-Next's heads of keys have each, joined by what it is."""
+    if name.endswith("A_log"):
+        return [Piece(name, values, encode=lambda x: -np.exp(x), decode=lambda x: np.log(-x))]
+    if name.endswith("conv1d.weight"):
+        return [Piece(name, values[:, 0])]
+    if not name.endswith("in_proj_qkvz.weight"):
+        return [Piece(name.replace(".dt_bias", ".dt_proj.bias"), values)]
+    keys, dim = config.linear_num_key_heads, config.linear_key_head_dim
+    rows = np.arange(len(values)).reshape(keys, -1)
+    ends = np.cumsum([dim, dim, (rows.shape[1] - 2 * dim) // 2])
+    *mixed, gate = (part.reshape(-1) for part in np.split(rows, ends, axis=1))
+    prefix = name.replace("in_proj_qkvz.weight", "")
+    return [
+        Piece(f"{prefix}in_proj_qkv.weight", values, order=np.concatenate(mixed)),
+        Piece(f"{prefix}in_proj_z.weight", values, order=gate),
+    ]
 
 
 def cut(name, values, config):
     """The pieces of a parameter."""
     family = config.model_type
-    if is_state_space(config):
+    if is_state_space(config) or ".mamba." in name:
         return cut_state_space(name, values, config)
     if ".experts.mlp." in name:
         return cut_rows(name, values, config)
@@ -135,11 +159,13 @@ def cut(name, values, config):
         return cut_experts(name, values, config)
     if "shared_mlp.input_linear" in name:
         half = len(values) // 2
-        prefix = name.split("shared_mlp")[0] + "mlp.shared_expert."
+        prefix = rename(name, config).replace("input_linear.weight", "")
         return [
             Piece(f"{prefix}gate_proj.weight", values[:half]),
             Piece(f"{prefix}up_proj.weight", values[half:]),
         ]
+    if ".linear_attn." in name:
+        return cut_delta_rule(name, values, config)
     piece = Piece(name, values)
     if heads := get_heads(name, config):
         piece.order = get_pairs(len(values), heads)
@@ -148,23 +174,29 @@ def cut(name, values, config):
     elif family == "gpt2" and ".c_" in name and values.ndim == 2:
         # Conv1D is stored input features first, GGUF output features first.
         piece.view = values.T
-    elif name.endswith("norm.weight") and (family.startswith("gemma") or family == "nemotron"):
+    elif name.endswith("norm.weight") and family.startswith(COUNTED):
         piece.encode, piece.decode = lambda x: x + 1, lambda x: x - 1
     elif "shared_expert_gate" in name or "moe_statics" in name:
         piece.view = values[0]
-    piece.name = rename(name)
+    elif ".conv.conv." in name:
+        piece.view = values[:, 0]
+    piece.name = rename(name, config)
     return [piece]
 
 
-def rename(name):
+def rename(name, config):
     """As the published checkpoint calls what transformers does otherwise."""
     if name.endswith("sinks"):
         return f"{name}.weight"
+    if name.endswith("expert_bias"):
+        return f"{name}.bias"
     name = name.replace("e_score_correction_bias", "e_score_correction.bias")
     name = name.replace(".gate.moe_statics.", ".moe_statics.")
-    return name.replace("block_sparse_moe.router.", "block_sparse_moe.router.layer.").replace(
-        "shared_mlp.output_linear", "mlp.shared_expert.down_proj"
-    )
+    name = name.replace("block_sparse_moe.router.", "block_sparse_moe.router.layer.")
+    # Without experts, that for all tokens is an ordinary perceptron.
+    has_experts = getattr(config, "num_local_experts", 0)
+    name = name.replace("shared_mlp.", "mlp.shared_expert." if has_experts else "mlp.")
+    return name.replace("output_linear", "down_proj")
 
 
 def choose_type(piece, values, kinds):
@@ -187,11 +219,8 @@ def write_piece(writer, names, piece, kinds):
         raise ValueError(f"GGUF has no name for {piece.name}")
     writer.add_tensor(name, data, raw_dtype=own)
     found = piece.decode(gguf.quants.dequantize(data, own).reshape(values.shape))
-    found = found.reshape(piece.view.shape)
-    if piece.order is None:
-        piece.view[...] = found
-    else:
-        piece.view[piece.order] = found
+    places = ... if piece.order is None else piece.order
+    piece.view[places] = found.reshape(piece.view[places].shape)
 
 
 def write_gguf(model, path, kinds):
@@ -206,7 +235,11 @@ def write_gguf(model, path, kinds):
     kinds = [gguf.GGMLQuantizationType[kind] for kind in kinds.split("/")]
     norms = {}
     # What chooses experts is not trained by gradients.
-    chosen = [(n, b) for n, b in model.named_buffers() if "e_score_correction" in n]
+    chosen = [
+        (name, buffer)
+        for name, buffer in model.named_buffers()
+        if name.endswith(("e_score_correction_bias", "expert_bias"))
+    ]
     for name, parameter in [*model.named_parameters(), *chosen]:
         # Shares memory with the parameter.
         values = parameter.detach().numpy()

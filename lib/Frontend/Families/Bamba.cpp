@@ -24,6 +24,8 @@ namespace {
 struct BambaConfig : HybridModel {
   int64_t inner;
   AttentionHeads heads;
+  /// What keys of attention begin with.
+  std::string attention;
   Mamba2Spec mixer;
   bool mlpBias = false;
   /// Granite's mixtures, whose expert for all tokens stands alone in layers
@@ -71,8 +73,8 @@ Value BambaGraph::buildLayer(const HybridLayer &kind, Value x) {
       [&](Value normed) {
         return kind.mixer == TokenMixer::Linear
                    ? mamba2Mixer(b, config.mixer, normed)
-                   : headAttention(b, normed, config.layer + "self_attn.",
-                                   config.heads, rotary);
+                   : headAttention(b, normed, config.attention, config.heads,
+                                   rotary);
       },
       [&](Value normed) { return buildFeedForward(kind.feedForward, normed); });
 }
@@ -86,6 +88,7 @@ static void readConfig(ConfigReader &reader, BambaConfig &config) {
   readHybridModel(reader, config);
   config.inner = reader.getSize("intermediate_size", config.inner);
   readAttentionHeads(reader, config.heads, config.hidden);
+  config.attention = config.layer + "self_attn.";
   config.heads.bias = config.heads.outputBias =
       reader.getBool("attention_bias", false);
   Mamba2Spec &mixer = config.mixer;
@@ -155,8 +158,85 @@ static void readGranite(ConfigReader &reader, BambaConfig &config) {
   chooseFeedForwards(config, [&](int64_t) { return hasExperts; });
 }
 
+/// The factors that scores, embeddings, residuals and logits are scaled by.
+static void readFactors(ConfigReader &reader, BambaConfig &config) {
+  if (!reader.isGGUF() || reader.has("attention_multiplier"))
+    config.heads.scale = reader.getFloat("attention_multiplier", 1);
+  config.embeddingScale = reader.getFloat("embedding_multiplier", 1);
+  config.residualScale = reader.getFloat("residual_multiplier", 1);
+  config.logitScale = 1 / reader.getFloat("logits_scaling", 1);
+}
+
+/// Reads the mixers of a GGUF file, whose tensors tell which biases there are.
+static void readGGUFMixers(ConfigReader &reader, BambaConfig &config) {
+  const Checkpoint &checkpoint = reader.getCheckpoint();
+  auto hasBias = [&](const std::string &key) {
+    return hasLayerTensor(checkpoint, key + ".bias");
+  };
+  config.attention = config.layer;
+  config.heads.output = "attn_output";
+  config.heads.bias = hasBias(config.layer + "attn_q");
+  config.heads.outputBias = hasBias(config.layer + "attn_output");
+  Mamba2Spec &mixer = config.mixer;
+  setMamba2MixerKeysOfGGUF(mixer);
+  mixer.hidden = config.hidden;
+  mixer.eps = config.eps;
+  mixer.inner = reader.getSize("ssm_inner", 1);
+  mixer.heads = reader.getSize("ssm_heads", 1);
+  mixer.groups = reader.getSize("ssm_groups", 1);
+  mixer.state = reader.getSize("ssm_state", 1);
+  mixer.width = reader.getSize("ssm_width", 1);
+  mixer.convBias = hasBias(mixer.conv);
+  mixer.bias = hasBias(mixer.input);
+  mixer.outputBias = hasBias(mixer.output);
+  checkMamba2Heads(reader, mixer,
+                   std::max<int64_t>(mixer.inner / mixer.heads, 1), "ssm_heads",
+                   "ssm_groups");
+}
+
+/// The model of a GGUF file.
+static ModelFacts buildGGUF(ModelBuilder &b, ConfigReader &reader,
+                            const FamilyRequest &request) {
+  BambaConfig config;
+  readHybridModel(reader, config);
+  readAttentionHeads(reader, config.heads, config.hidden);
+  readGGUFMixers(reader, config);
+  config.inner = reader.getSize("intermediate_size", 1);
+  readFactors(reader, config);
+  if (reader.getBool("rope_finetuned", true)) {
+    RotaryOptions rotary;
+    rotary.trainedLength = config.length;
+    readHeadRotary(reader, b, request, config.heads, rotary);
+    config.heads.rotary->layout = RotaryLayout::Interleaved;
+    // The converter permutes whole heads, so that parts are none.
+    reader.expect("rope_dims", config.heads.dim, "whole heads are rotated");
+  } else {
+    reader.ignore({"rope_dims", "rope_theta", "rope_type"});
+  }
+  if (llvm::any_of(config.order, [](const HybridLayer &layer) {
+        return layer.feedForward == FeedForward::Experts;
+      })) {
+    ExpertsSpec &experts = config.experts.emplace();
+    readExpertCounts(reader, experts.router, 8, 2);
+    experts.router.score = RouteScore::Raw;
+    experts.router.weighting = RouteWeighting::Softmax;
+    experts.inner = config.inner;
+    setGGUFExperts(reader, config.layer, experts);
+  } else {
+    // The perceptron is the expert for all tokens, and its size that one's.
+    if (const TensorInfo *up = b.getCheckpoint().lookup("blk.0.ffn_up.weight");
+        up && !up->shape.empty())
+      config.inner = up->shape[0];
+    reader.expect("num_experts", 0, "no layer has a router");
+    reader.ignore({"num_experts_per_tok", "shared_intermediate_size"});
+  }
+  return buildModel(b, reader, request, config);
+}
+
 static ModelFacts buildGraniteHybrid(ModelBuilder &b, ConfigReader &reader,
                                      const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildGGUF(b, reader, request);
   BambaConfig config;
   config.vocabSize = 32000;
   config.hidden = 4096;
@@ -174,10 +254,7 @@ static ModelFacts buildGraniteHybrid(ModelBuilder &b, ConfigReader &reader,
                        {"attention", {TokenMixer::Attention}}}))
     config.order.assign(config.layers, {TokenMixer::Linear});
   readGranite(reader, config);
-  config.heads.scale = reader.getFloat("attention_multiplier", 1);
-  config.embeddingScale = reader.getFloat("embedding_multiplier", 1);
-  config.residualScale = reader.getFloat("residual_multiplier", 1);
-  config.logitScale = 1 / reader.getFloat("logits_scaling", 1);
+  readFactors(reader, config);
   if (reader.getString("position_embedding_type", "nope") == "rope") {
     RotaryOptions rotary;
     rotary.trainedLength = config.length;
@@ -198,7 +275,7 @@ void registerGraniteMoeHybridFamily(FamilyTable &table) {
   table.add({"granitemoehybrid",
              "GraniteMoeHybridForCausalLM",
              "GraniteMoeHybridModel",
-             "",
+             "granitehybrid",
              {},
              buildGraniteHybrid});
 }

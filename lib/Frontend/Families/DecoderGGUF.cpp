@@ -66,6 +66,14 @@ static constexpr ConfigAlias ggufAliases[] = {
     {"n_group", "expert_group_count"},
     {"topk_group", "expert_group_used_count"},
     {"expert_score", "expert_gating_func"},
+    {"conv_L_cache", "shortconv.l_cache"},
+    {"ssm_width", "ssm.conv_kernel"},
+    {"ssm_inner", "ssm.inner_size"},
+    {"ssm_state", "ssm.state_size"},
+    {"ssm_heads", "ssm.time_step_rank"},
+    {"ssm_groups", "ssm.group_count"},
+    {"full_attention_interval", "full_attention_interval"},
+    {"recurrent_layers", "attention.recurrent_layers"},
     {"moe_layer_interval", "interleave_moe_layer_step"},
     {"num_nextn_predict_layers", "nextn_predict_layers"},
 };
@@ -136,6 +144,10 @@ void weir::finishGGUF(ConfigReader &reader, const DecoderKeys &keys,
   findBiases(checkpoint, keys, config);
   // The converter joins the heads of each kind.
   config.fusedLayout = FusedLayout::Blocks;
+  // Granite's hybrids all of whose layers are attention are files of Granite,
+  // but for these keys.
+  reader.ignore(
+      {"ssm_groups", "ssm_heads", "ssm_inner", "ssm_state", "ssm_width"});
   if (!config.experts) {
     reader.expect("num_experts", 0, "the model is a mixture of experts");
     reader.expect("num_experts_per_tok", 0,

@@ -17,12 +17,26 @@ void weir::readAttentionHeads(ConfigReader &reader, AttentionHeads &heads,
   heads.heads = reader.getSize("num_attention_heads", heads.heads);
   int64_t kvHeads =
       reader.isNull("num_key_value_heads") ? heads.heads : heads.kvHeads;
-  heads.kvHeads = reader.getSize("num_key_value_heads", kvHeads);
+  // GGUF files have 0 for layers without attention.
+  if (auto layers = reader.getIntegers("num_key_value_heads")) {
+    llvm::erase(*layers, 0);
+    heads.kvHeads = layers->empty() ? 1 : layers->front();
+    if (!llvm::all_equal(*layers) || heads.kvHeads < 1)
+      reader.emitError("num_key_value_heads")
+          << "key '" << reader.getSpelling("num_key_value_heads")
+          << "' has several numbers, expected one for all layers of attention";
+    heads.kvHeads = std::max<int64_t>(heads.kvHeads, 1);
+  } else {
+    heads.kvHeads = reader.getSize("num_key_value_heads", kvHeads);
+  }
   expectShared(reader, "num_key_value_heads", heads.heads, heads.kvHeads);
   heads.dim = std::max<int64_t>(hidden / heads.heads, 1);
   if (headDim && !reader.isNull("head_dim"))
     heads.dim = *headDim;
-  heads.dim = reader.getSize("head_dim", heads.dim);
+  if (!reader.isGGUF() || reader.has("head_dim"))
+    heads.dim = reader.getSize("head_dim", heads.dim);
+  if (reader.isGGUF())
+    reader.expect("value_dim", heads.dim, "values have as many features");
   heads.setUsualScale();
 }
 
@@ -44,8 +58,14 @@ RotaryValues weir::buildRotaryValues(ModelBuilder &b, Value ids,
 Value weir::headAttention(ModelBuilder &b, Value x, const std::string &prefix,
                           const AttentionHeads &heads,
                           const RotaryValues &rotary, ProjectFn adapt) {
+  bool isGGUF = b.getCheckpoint().format() == Checkpoint::Format::GGUF;
+  auto getKey = [&](StringRef name) {
+    // "q_proj" is "attn_q" there.
+    return isGGUF ? prefix + "attn_" + name.take_front().str()
+                  : prefix + name.str();
+  };
   auto project = [&](const std::string &name, int64_t count, int64_t dim) {
-    Value projected = b.linear(x, prefix + name, count * dim, heads.bias);
+    Value projected = b.linear(x, getKey(name), count * dim, heads.bias);
     return b.splitHeads(adapt(name, projected), count);
   };
   auto place = [&](Value part, const std::string &norm) {
@@ -62,7 +82,7 @@ Value weir::headAttention(ModelBuilder &b, Value x, const std::string &prefix,
       normalise();
     return part;
   };
-  b.setScope(prefix + "q_proj");
+  b.setScope(getKey("q_proj"));
   Value query =
       place(project("q_proj", heads.heads, heads.dim), heads.queryNorm);
   Value key =

@@ -16,7 +16,48 @@ using namespace weir;
 // Configuration
 //===----------------------------------------------------------------------===//
 
+/// Reads a GGUF file, in which layers of attention are those with keys, and
+/// those with experts the ones that have a router.
+static void readGGUF(ConfigReader &reader, HybridModel &model) {
+  setGGUFAliases(reader, /*centred=*/false);
+  const Checkpoint &checkpoint = reader.getCheckpoint();
+  model.hidden = reader.getSize("hidden_size", 1);
+  model.layers = readLayers(reader, "num_hidden_layers", 1);
+  model.length = reader.getSize("max_position_embeddings", 1);
+  model.eps = readEpsilon(reader, "rms_norm_eps", 1e-5);
+  reader.ignore(
+      {"vocab_size", "tensor_layout", "other_eps", "first_k_dense_replace"});
+  reader.expect("causal", true, "the model looks ahead");
+  model.model.clear();
+  model.layer = "blk.*.";
+  model.embed = "token_embd";
+  model.finalNorm = "output_norm";
+  model.head = "output";
+  model.mixerNorm = "attn_norm";
+  model.feedForwardNorm = "ffn_norm";
+  model.tied = !checkpoint.lookup("output.weight");
+  const TensorInfo *table = checkpoint.lookup("token_embd.weight");
+  if (table && table->shape.size() == 2)
+    model.vocabSize = table->shape[0];
+  model.order.assign(model.layers, {TokenMixer::Attention});
+  auto keys = reader.getIntegers("num_key_value_heads");
+  if (keys && static_cast<int64_t>(keys->size()) != model.layers)
+    reader.emitError("num_key_value_heads")
+        << "key '" << reader.getSpelling("num_key_value_heads")
+        << "' is no list of " << model.layers << " numbers";
+  else if (keys)
+    for (auto [layer, heads] : llvm::zip_equal(model.order, *keys))
+      if (heads == 0)
+        layer.mixer = TokenMixer::Linear;
+  chooseFeedForwards(model, [&](int64_t layer) {
+    return checkpoint.lookup("blk." + std::to_string(layer) +
+                             ".ffn_gate_inp.weight") != nullptr;
+  });
+}
+
 void weir::readHybridModel(ConfigReader &reader, HybridModel &model) {
+  if (reader.isGGUF())
+    return readGGUF(reader, model);
   model.vocabSize = reader.getSize("vocab_size", model.vocabSize);
   model.hidden = reader.getSize("hidden_size", model.hidden);
   model.layers = readLayers(reader, "num_hidden_layers", model.layers);
@@ -215,6 +256,8 @@ Value weir::hybridMLP(ModelBuilder &b, const HybridModel &model, Value x,
   std::string mlp = model.layer + name.str();
   b.setScope(mlp);
   MLPKeys keys = {mlp + "up_proj", mlp + "down_proj", mlp + "gate_proj"};
+  if (b.getCheckpoint().format() == Checkpoint::Format::GGUF)
+    keys = getDecoderKeys(b.getCheckpoint()).mlp;
   return b.mlp(x, keys, inner, model.activation, bias);
 }
 

@@ -24,6 +24,8 @@ struct LfmConfig : HybridModel {
   int64_t inner, width;
   bool convBias;
   AttentionHeads heads;
+  /// What keys of attention begin with.
+  std::string attention;
   ExpertsSpec experts;
 };
 
@@ -51,14 +53,21 @@ private:
 } // namespace
 
 Value LfmGraph::buildConv(Value x) {
-  std::string keys = config.layer + "conv.";
+  bool isGGUF = b.getCheckpoint().format() == Checkpoint::Format::GGUF;
+  std::string keys = config.layer + (isGGUF ? "shortconv." : "conv.");
   int64_t features = config.hidden;
   Value all = b.linear(x, keys + "in_proj", 3 * features, config.convBias);
   Value before = sliceFeatures(b, all, 0, features);
   Value after = sliceFeatures(b, all, features, features);
   Value value = sliceFeatures(b, all, 2 * features, features);
-  Value mixed = shortConv(b, b.mul(before, value), keys + "conv", config.width,
-                          config.convBias, ConvActivation::None);
+  Value mixed;
+  if (isGGUF)
+    mixed = shortConv(b, b.mul(before, value),
+                      b.weight(keys + "conv.weight", {features, config.width}),
+                      Value(), ConvActivation::None);
+  else
+    mixed = shortConv(b, b.mul(before, value), keys + "conv", config.width,
+                      config.convBias, ConvActivation::None);
   return b.linear(b.mul(after, mixed), keys + "out_proj", features,
                   config.convBias);
 }
@@ -66,6 +75,8 @@ Value LfmGraph::buildConv(Value x) {
 Value LfmGraph::buildFeedForward(FeedForward kind, Value x) {
   if (kind == FeedForward::Experts)
     return buildMixture(b, x, config.experts);
+  if (b.getCheckpoint().format() == Checkpoint::Format::GGUF)
+    return hybridMLP(b, config, x, config.inner);
   std::string keys = config.layer + "feed_forward.";
   b.setScope(keys);
   return b.mlp(x, {keys + "w3", keys + "w2", keys + "w1"}, config.inner,
@@ -78,8 +89,8 @@ Value LfmGraph::buildLayer(const HybridLayer &kind, Value x) {
       [&](Value normed) {
         return kind.mixer == TokenMixer::Linear
                    ? buildConv(normed)
-                   : headAttention(b, normed, config.layer + "self_attn.",
-                                   config.heads, rotary);
+                   : headAttention(b, normed, config.attention, config.heads,
+                                   rotary);
       },
       [&](Value normed) { return buildFeedForward(kind.feedForward, normed); });
 }
@@ -109,6 +120,9 @@ static void readConfig(ConfigReader &reader, ModelBuilder &b,
   config.mixerNorm = "operator_norm";
   config.feedForwardNorm = "ffn_norm";
   readHybridModel(reader, config);
+  // A GGUF file calls the norm behind the layers as if it were in front.
+  if (b.getCheckpoint().lookup("token_embd_norm.weight"))
+    config.finalNorm = "token_embd_norm";
   config.tied = reader.getBool("tie_embedding", config.tied);
   config.inner = reader.getSize("intermediate_size", config.inner);
   config.width = reader.getSize("conv_L_cache", 3);
@@ -117,9 +131,11 @@ static void readConfig(ConfigReader &reader, ModelBuilder &b,
   heads.heads = 32;
   heads.kvHeads = 8;
   readAttentionHeads(reader, heads, config.hidden);
-  heads.output = "out_proj";
-  heads.queryNorm = "q_layernorm";
-  heads.keyNorm = "k_layernorm";
+  bool isGGUF = reader.isGGUF();
+  config.attention = config.layer + (isGGUF ? "" : "self_attn.");
+  heads.output = isGGUF ? "attn_output" : "out_proj";
+  heads.queryNorm = isGGUF ? "attn_q_norm" : "q_layernorm";
+  heads.keyNorm = isGGUF ? "attn_k_norm" : "k_layernorm";
   heads.eps = config.eps;
   RotaryOptions rotary;
   rotary.trainedLength = config.length;
@@ -148,6 +164,8 @@ static ModelFacts buildLfm2(ModelBuilder &b, ConfigReader &reader,
   config.hidden = 2560;
   config.inner = 12288;
   readConfig(reader, b, request, config);
+  if (reader.isGGUF())
+    return buildModel(b, reader, request, config);
   config.inner = reader.getSize("block_ff_dim", config.inner);
   // The size of perceptrons is two thirds of what is said, times a factor,
   // rounded up.
@@ -176,7 +194,7 @@ static ModelFacts buildLfm2Moe(ModelBuilder &b, ConfigReader &reader,
   config.hidden = 2048;
   config.inner = 7168;
   readConfig(reader, b, request, config);
-  if (!readLfmLayers(reader, config))
+  if (!reader.isGGUF() && !readLfmLayers(reader, config))
     reader.emitError("layer_types")
         << "key 'layer_types' is missing, expected a list of names";
   ExpertsSpec &experts = config.experts;
@@ -192,6 +210,10 @@ static ModelFacts buildLfm2Moe(ModelBuilder &b, ConfigReader &reader,
   experts.keys.gate = "w1";
   experts.keys.up = "w3";
   experts.keys.down = "w2";
+  if (reader.isGGUF()) {
+    setGGUFExperts(reader, config.layer, experts);
+    return buildModel(b, reader, request, config);
+  }
   int64_t dense = reader.getInt("num_dense_layers", 2);
   chooseFeedForwards(config, [&](int64_t layer) { return layer >= dense; });
   return buildModel(b, reader, request, config);
@@ -199,11 +221,15 @@ static ModelFacts buildLfm2Moe(ModelBuilder &b, ConfigReader &reader,
 
 namespace weir {
 void registerLfm2Family(FamilyTable &table) {
-  table.add({"lfm2", "Lfm2ForCausalLM", "Lfm2Model", "", {}, buildLfm2});
+  table.add({"lfm2", "Lfm2ForCausalLM", "Lfm2Model", "lfm2", {}, buildLfm2});
 }
 
 void registerLfm2MoeFamily(FamilyTable &table) {
-  table.add(
-      {"lfm2_moe", "Lfm2MoeForCausalLM", "Lfm2MoeModel", "", {}, buildLfm2Moe});
+  table.add({"lfm2_moe",
+             "Lfm2MoeForCausalLM",
+             "Lfm2MoeModel",
+             "lfm2moe",
+             {},
+             buildLfm2Moe});
 }
 } // namespace weir

@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "HeadAttention.h"
 #include "HybridModel.h"
 #include <cmath>
 
@@ -23,6 +24,7 @@ namespace {
 
 struct QwenConfig : HybridModel {
   int64_t inner, heads, kvHeads, headDim;
+  bool isGGUF = false;
   DeltaHeads delta;
   bool attentionBias;
   /// The mixtures of layers that have them.
@@ -53,12 +55,20 @@ public:
 private:
   Value buildAttention(Value x);
   Value buildDelta(Value x);
+  Value buildGGUFDelta(Value x);
   /// What follows the mixer of a layer.
   Value buildFeedForward(FeedForward kind, Value x);
   /// What a delta rule reads of `x` by a matrix for each thing.
   DeltaParts projectParts(Value x);
   /// The same by matrices whose rows belong to one head of keys after another.
   DeltaParts projectGroups(Value x);
+  /// The same of a GGUF file, whose converter joins what heads of keys have of
+  /// each but for the two narrow ones.
+  DeltaParts projectGGUF(Value x);
+  /// Rows of the narrow matrix `key`, at `offset` of each head of keys.
+  Value cutNarrow(const std::string &key, int64_t offset, StringRef name);
+  /// The key of attention that transformers calls `name`.
+  std::string getAttentionKey(StringRef name) const;
 
   ModelBuilder &b;
   const QwenConfig &config;
@@ -72,25 +82,35 @@ void QwenGraph::begin(Value ids) {
   frequencies = b.frequencies(config.rotary);
 }
 
+std::string QwenGraph::getAttentionKey(StringRef name) const {
+  if (!config.isGGUF)
+    return config.layer + "self_attn." + name.str();
+  auto [part, kind] = name.split('_');
+  return config.layer + "attn_" + (part == "o" ? "output" : part.str()) +
+         (kind == "norm" ? "_norm" : "");
+}
+
 Value QwenGraph::buildAttention(Value x) {
-  std::string keys = config.layer + "self_attn.";
   bool bias = config.attentionBias;
   int64_t dim = config.headDim, features = config.heads * dim;
   // Rows of a head's query are followed by those of its gate.
   auto getPart = [&](int64_t index, StringRef name) {
     auto cut = [&](StringRef suffix, ArrayRef<int64_t> shape) {
-      return b.read(cutGroups(b, b.param(keys + "q_proj" + suffix.str(), shape),
-                              config.heads, index * dim, dim, name));
+      std::string key = getAttentionKey("q_proj") + suffix.str();
+      return b.read(cutGroups(b, b.param(key, shape), config.heads, index * dim,
+                              dim, name));
     };
     Value weight = cut(".weight", {2 * features, config.hidden});
     return b.linear(x, weight, bias ? cut(".bias", {2 * features}) : Value());
   };
   auto getHeads = [&](const std::string &name) {
-    return b.splitHeads(b.linear(x, keys + name, config.kvHeads * dim, bias),
-                        config.kvHeads);
+    return b.splitHeads(
+        b.linear(x, getAttentionKey(name), config.kvHeads * dim, bias),
+        config.kvHeads);
   };
   auto normalise = [&](Value heads, const std::string &name) {
-    Value normed = b.rmsNorm(heads, keys + name, config.eps, config.normOffset);
+    Value normed =
+        b.rmsNorm(heads, getAttentionKey(name), config.eps, config.normOffset);
     return b.rotary(normed, positions, frequencies, config.rotary);
   };
   Value query =
@@ -102,7 +122,7 @@ Value QwenGraph::buildAttention(Value x) {
   Value mixed =
       b.mergeHeads(b.attention(query, key, getHeads("v_proj"), options));
   mixed = b.mul(mixed, sigmoid(b, getPart(1, "gate")));
-  return b.linear(mixed, keys + "o_proj", config.hidden, bias);
+  return b.linear(mixed, getAttentionKey("o_proj"), config.hidden, bias);
 }
 
 DeltaParts QwenGraph::projectParts(Value x) {
@@ -114,6 +134,24 @@ DeltaParts QwenGraph::projectParts(Value x) {
           b.linear(x, keys + "a", heads.values)};
 }
 
+Value QwenGraph::cutNarrow(const std::string &key, int64_t offset,
+                           StringRef name) {
+  const DeltaHeads &heads = config.delta;
+  Param narrow = b.param(key + ".weight", {2 * heads.values, config.hidden});
+  return b.read(cutGroups(b, narrow, heads.keys, offset,
+                          heads.values / heads.keys, name));
+}
+
+DeltaParts QwenGraph::projectGGUF(Value x) {
+  const DeltaHeads &heads = config.delta;
+  std::string narrow = config.layer + "ssm_ba";
+  int64_t shared = heads.values / heads.keys;
+  return {b.linear(x, config.layer + "attn_qkv", heads.getFeatures()),
+          b.linear(x, config.layer + "attn_gate", heads.getValueFeatures()),
+          b.linear(x, cutNarrow(narrow, 0, "b"), Value()),
+          b.linear(x, cutNarrow(narrow, shared, "a"), Value())};
+}
+
 DeltaParts QwenGraph::projectGroups(Value x) {
   std::string keys = config.layer + "linear_attn.in_proj_";
   const DeltaHeads &heads = config.delta;
@@ -122,23 +160,21 @@ DeltaParts QwenGraph::projectGroups(Value x) {
   Param wide =
       b.param(keys + "qkvz.weight",
               {heads.getFeatures() + heads.getValueFeatures(), config.hidden});
-  Param narrow = b.param(keys + "ba.weight", {2 * heads.values, config.hidden});
   auto cut = [&](int64_t offset, int64_t size, StringRef name) {
     return cutGroups(b, wide, heads.keys, offset, size, name);
-  };
-  auto cutNarrow = [&](int64_t offset, StringRef name) {
-    return b.read(cutGroups(b, narrow, heads.keys, offset, shared, name));
   };
   Param mixed = b.concat(
       keys + "qkv.weight", 0,
       {cut(0, dim, "q"), cut(dim, dim, "k"), cut(2 * dim, values, "v")});
   return {b.linear(x, b.read(mixed), Value()),
           b.linear(x, b.read(cut(2 * dim + values, values, "z")), Value()),
-          b.linear(x, cutNarrow(0, "b"), Value()),
-          b.linear(x, cutNarrow(shared, "a"), Value())};
+          b.linear(x, cutNarrow(keys + "ba", 0, "b"), Value()),
+          b.linear(x, cutNarrow(keys + "ba", shared, "a"), Value())};
 }
 
 Value QwenGraph::buildDelta(Value x) {
+  if (config.isGGUF)
+    return buildGGUFDelta(x);
   std::string keys = config.layer + "linear_attn.";
   const DeltaHeads &heads = config.delta;
   DeltaParts parts = b.hasTensor(keys + "in_proj_qkvz.weight")
@@ -153,6 +189,25 @@ Value QwenGraph::buildDelta(Value x) {
   Value normed = b.rmsNorm(recurrence(b, inputs), keys + "norm", config.eps);
   Value gate = b.activation(parts.gate, "silu");
   return b.linear(b.mul(b.mergeHeads(normed), gate), keys + "out_proj",
+                  config.hidden);
+}
+
+Value QwenGraph::buildGGUFDelta(Value x) {
+  const DeltaHeads &heads = config.delta;
+  std::string keys = config.layer + "ssm_";
+  DeltaParts parts = projectGGUF(x);
+  Value kernels =
+      b.weight(keys + "conv1d.weight", {heads.getFeatures(), heads.convWidth});
+  RecurrenceInputs inputs =
+      deltaInputs(b, parts.mixed, kernels, heads, config.activation);
+  // The converter has made the rates of their logarithms.
+  Value step = softplus(
+      b, b.add(parts.step, b.weight(keys + "dt.bias", {heads.values})));
+  inputs.decay = b.mul(step, b.weight(keys + "a", {heads.values}));
+  inputs.beta = sigmoid(b, parts.beta);
+  Value normed = b.rmsNorm(recurrence(b, inputs), keys + "norm", config.eps);
+  Value gate = b.activation(parts.gate, "silu");
+  return b.linear(b.mul(b.mergeHeads(normed), gate), keys + "out",
                   config.hidden);
 }
 
@@ -237,8 +292,80 @@ static void readExperts(ConfigReader &reader, QwenConfig &config) {
       layer.feedForward = FeedForward::Experts;
 }
 
+/// Drops the last layers, which predict more than the next token.
+static void dropLaterLayers(ConfigReader &reader, Checkpoint &checkpoint,
+                            QwenConfig &config) {
+  int64_t later = reader.getInt("num_nextn_predict_layers", 0);
+  if (later < 0 || later >= config.layers) {
+    reader.emitError("num_nextn_predict_layers")
+        << "key '" << reader.getSpelling("num_nextn_predict_layers") << "' is "
+        << later << " of " << config.layers << " layers";
+    return;
+  }
+  config.layers -= later;
+  config.order.resize(config.layers);
+  for (const TensorInfo &tensor : checkpoint.tensors()) {
+    StringRef name = tensor.name;
+    int64_t layer;
+    if (name.consume_front("blk.") && !name.consumeInteger(10, layer) &&
+        layer >= config.layers)
+      checkpoint.markUsed(tensor.name);
+  }
+}
+
+/// Reads a GGUF file, whose tensors tell which layers have which mixer. The
+/// converter has added one to the weights of norms.
+static void readGGUF(ConfigReader &reader, ModelBuilder &b,
+                     const FamilyRequest &request, QwenConfig &config) {
+  config.isGGUF = true;
+  readHybridModel(reader, config);
+  Checkpoint &checkpoint = b.getCheckpoint();
+  dropLaterLayers(reader, checkpoint, config);
+  config.feedForwardNorm = "post_attention_norm";
+  for (auto [i, layer] : llvm::enumerate(config.order))
+    if (checkpoint.lookup("blk." + std::to_string(i) + ".ssm_conv1d.weight"))
+      layer.mixer = TokenMixer::Linear;
+  reader.getIntegers("recurrent_layers");
+  reader.ignore({"full_attention_interval"});
+  AttentionHeads heads;
+  readAttentionHeads(reader, heads, config.hidden);
+  config.heads = heads.heads;
+  config.kvHeads = heads.kvHeads;
+  config.headDim = heads.dim;
+  config.attentionBias = false;
+  config.inner = reader.has("intermediate_size")
+                     ? reader.getSize("intermediate_size", 1)
+                     : 1;
+  DeltaHeads &delta = config.delta;
+  delta.keys = reader.getSize("ssm_groups", 1);
+  delta.values = reader.getSize("ssm_heads", 1);
+  delta.keyDim = reader.getSize("ssm_state", 1);
+  int64_t features = reader.getSize("ssm_inner", 1);
+  delta.valueDim = std::max<int64_t>(features / delta.values, 1);
+  delta.convWidth = reader.getSize("ssm_width", 1);
+  expectShared(reader, "ssm_groups", delta.values, delta.keys);
+  expectShared(reader, "ssm_heads", features, delta.values);
+  RotaryOptions rotary;
+  rotary.trainedLength = config.length;
+  readHeadRotary(reader, b, request, heads, rotary);
+  config.rotary = *heads.rotary;
+}
+
+static ModelFacts buildQwen3NextOfGGUF(ModelBuilder &b, ConfigReader &reader,
+                                       const FamilyRequest &request) {
+  QwenConfig config;
+  readGGUF(reader, b, request, config);
+  ExpertDefaults defaults = {512, 10, 512};
+  defaults.normalized = true;
+  config.experts = readQwenSharedExperts(reader, "", defaults, 512);
+  setGGUFExperts(reader, config.layer, config.experts);
+  return buildHybridModel<QwenGraph>(b, reader, request, config);
+}
+
 static ModelFacts buildQwen3Next(ModelBuilder &b, ConfigReader &reader,
                                  const FamilyRequest &request) {
+  if (reader.isGGUF())
+    return buildQwen3NextOfGGUF(b, reader, request);
   QwenConfig config;
   config.vocabSize = 151936;
   config.hidden = 2048;
@@ -311,7 +438,7 @@ void registerQwen3NextFamily(FamilyTable &table) {
   table.add({"qwen3_next",
              "Qwen3NextForCausalLM",
              "Qwen3NextModel",
-             "",
+             "qwen3next",
              {},
              buildQwen3Next});
 }
