@@ -146,7 +146,7 @@ def make(name, folder):
     ids = torch.randint(0, VOCAB, (1, 131), generator=generator)
     make_checkpoint.write_run(folder, "_long", model, {"input_ids": ids}, "")
     prompt = ids[0, :9].tolist()
-    tokens, margins = make_checkpoint.decode(model, prompt)
+    tokens, margins = make_checkpoint.decode(model, prompt, {})
     decoded = dict(prompt=prompt, tokens=tokens, margins=margins)
     decoded["max_new_tokens"] = make_checkpoint.NEW_TOKENS
     (folder / "generate.json").write_text(json.dumps(decoded))

@@ -26,7 +26,7 @@ const Family *FamilyTable::lookupArchitecture(StringRef name,
 
 const Family *FamilyTable::lookupModelType(StringRef name) const {
   for (const Family &family : families)
-    if (name == family.modelType)
+    if (!name.empty() && name == family.modelType)
       return &family;
   return nullptr;
 }

@@ -62,13 +62,13 @@ mlir::Value lowRank(ModelBuilder &builder, mlir::Value input,
 /// its heads are mixed.
 struct RWKV7Token {
   int64_t heads = 1;
-  /// `decay` is in front of its sigmoid, `rate` behind.
+  /// `decay` is in front of its sigmoid, `rate` behind. `gate` may be null.
   mlir::Value query, decay, key, value, rate, gate;
   /// Per feature: what of a key is taken out of the state, and how far the rest
   /// is replaced by the rate; `[heads, features]`: how much of its own value a
   /// token reads.
   mlir::Value removal, replacement, own;
-  /// Scale and shift of the heads' norm.
+  /// Scale and shift of the heads' norm, or null for none.
   mlir::Value normScale, normShift;
   double removalEps = 1e-24, normEps = 64e-5;
 };

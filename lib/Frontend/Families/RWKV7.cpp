@@ -131,13 +131,16 @@ Value weir::mixRWKV7(ModelBuilder &b, const RWKV7Token &token) {
   in.readKey = b.scale(removed, -1.0);
   in.writeKey = b.mul(removed, b.splitHeads(token.rate, heads));
   in.reads = RecurrenceRead::Previous;
-  Value out = groupNorm(b, recurrence(b, in), token.normScale, token.normShift,
-                        token.normEps);
+  Value out = recurrence(b, in);
+  out = token.normScale
+            ? groupNorm(b, out, token.normScale, token.normShift, token.normEps)
+            : b.mergeHeads(out);
 
   // The token's own value, as much as its key is like its query.
   Value own = b.mul(b.mul(in.query, in.key), token.own);
   own = b.mergeHeads(scaleRows(b, in.value, sumFeatures(b, own)));
-  return b.mul(b.add(out, own), token.gate);
+  out = b.add(out, own);
+  return token.gate ? b.mul(out, token.gate) : out;
 }
 
 Value RWKV7::mixTime(Value x, StringRef prefix, Value &first, bool isFirst) {

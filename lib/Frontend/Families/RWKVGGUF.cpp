@@ -7,7 +7,9 @@
 //
 // The same mixers as in the layout of flash-linear-attention, whose weights are
 // joined otherwise: shares of the token before for all projections are one
-// tensor, and sizes in between are those of the tensors.
+// tensor, and sizes in between are those of the tensors. QRWKV-6 and ARWKV-7
+// (arXiv:2501.15570) have these mixers, changed, in the place of attention in
+// Qwen2, and its norms and perceptrons.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,6 +41,13 @@ static constexpr ConfigAlias ggufAliases[] = {
     {"vocab_size", "vocab_size"},
 };
 
+/// The same of models made from Qwen2, whose norms are others.
+static constexpr ConfigAlias qwenAliases[] = {
+    {"layer_norm_epsilon", "attention.layer_norm_rms_epsilon"},
+    {"other_epsilon", "attention.layer_norm_epsilon"},
+    {"kv_heads", "attention.head_count_kv"},
+};
+
 /// Norms of heads have this epsilon, whatever the file says of others.
 static constexpr double headEps = 64e-5;
 
@@ -48,6 +57,10 @@ namespace {
 struct GGUFConfig {
   int64_t vocabSize = 0, hidden = 0, layers = 0, inner = 0, headSize = 1;
   int64_t length = 0, rescaleEvery = 0;
+  /// Whether norms and perceptrons are Qwen2's, and how many heads of keys and
+  /// values there are then.
+  bool isQwen = false;
+  int64_t kvHeads = 1;
   double eps = 1e-5;
 
   int64_t getHeads() const { return hidden / headSize; }
@@ -59,7 +72,15 @@ public:
   GGUFGraph(ModelBuilder &builder, const GGUFConfig &config)
       : b(builder), config(config) {}
 
-  Value norm(Value x, StringRef key) { return b.layerNorm(x, key, config.eps); }
+  Value norm(Value x, StringRef key) {
+    return config.isQwen ? b.rmsNorm(x, key.str(), config.eps)
+                         : b.layerNorm(x, key, config.eps);
+  }
+  /// The perceptron of Qwen2.
+  Value feedForward(Value x) {
+    return b.mlp(x, {key("ffn_up"), key("ffn_down"), key("ffn_gate")},
+                 config.inner, "silu");
+  }
   Value mixTime6(Value x);
   Value mixChannels6(Value x);
   /// `first` is the first layer's value, which that layer sets.
@@ -80,6 +101,12 @@ private:
   Value lowRank(Value x, StringRef name, StringRef activation);
   Value project(Value x, StringRef name, int64_t features) {
     return b.linear(x, key(name), features);
+  }
+  /// The same with a bias, where there is one, and with heads apart.
+  Value projectHeads(Value x, StringRef name, int64_t count);
+  /// What is left of `input` where a state decays by the logarithm `decay`.
+  Value keepRest(Value input, Value decay) {
+    return b.add(input, b.scale(b.mul(input, exp(b, decay)), -1.0));
   }
 
   ModelBuilder &b;
@@ -121,6 +148,12 @@ Value GGUFGraph::lowRank(Value x, StringRef name, StringRef activation) {
   return project(narrow, second, config.hidden);
 }
 
+Value GGUFGraph::projectHeads(Value x, StringRef name, int64_t count) {
+  bool bias = b.hasTensor(key(name) + ".bias");
+  return b.splitHeads(b.linear(x, key(name), count * config.headSize, bias),
+                      count);
+}
+
 Value GGUFGraph::rescale(Value x) {
   int64_t every = config.rescaleEvery;
   if (every <= 0 || every > config.layers)
@@ -157,14 +190,20 @@ Value GGUFGraph::mixTime6(Value x) {
   Value decay = lowRank(mixed(0, "w"), "time_mix_decay_w", "tanh");
   decay = b.add(decay, flat("time_mix_decay"));
   in.decay = b.splitHeads(b.scale(exp(b, decay), -1.0), heads);
-  in.key = b.splitHeads(project(mixed(1, "k"), "time_mix_key", hidden), heads);
-  in.value =
-      b.splitHeads(project(mixed(2, "v"), "time_mix_value", hidden), heads);
-  in.query = b.splitHeads(project(mixed(3, "r"), "time_mix_receptance", hidden),
-                          heads);
+  int64_t kvHeads = config.isQwen ? config.kvHeads : heads;
+  in.key = projectHeads(mixed(1, "k"), "time_mix_key", kvHeads);
+  in.value = projectHeads(mixed(2, "v"), "time_mix_value", kvHeads);
+  in.query = projectHeads(mixed(3, "r"), "time_mix_receptance", heads);
+  Value gate = project(mixed(4, "g"), "time_mix_gate", hidden);
+  if (config.isQwen) {
+    in.key = keepRest(repeatHeads(b, in.key, heads / kvHeads), in.decay);
+    in.value = repeatHeads(b, in.value, heads / kvHeads);
+    in.scale = 1.0 / std::sqrt(static_cast<double>(config.headSize));
+    Value out = b.mergeHeads(recurrence(b, in));
+    return project(b.mul(out, sigmoid(b, gate)), "time_mix_output", hidden);
+  }
   in.bonus = b.read(reshaped("time_mix_first", {heads, config.headSize}));
-  Value gate =
-      b.activation(project(mixed(4, "g"), "time_mix_gate", hidden), "silu");
+  gate = b.activation(gate, "silu");
   Value out = groupNorm(b, recurrence(b, in), flat("time_mix_ln"),
                         b.weight(key("time_mix_ln.bias"), {hidden}), headEps);
   return project(b.mul(out, gate), "time_mix_output", hidden);
@@ -192,8 +231,10 @@ Value GGUFGraph::mixTime7(Value x, Value &first, bool isFirst) {
   int64_t hidden = config.hidden, heads = config.getHeads();
   Value before = shift(b, x);
   auto flat = [&](StringRef name) { return b.read(reshaped(name, {hidden})); };
+  bool isGated = b.hasTensor(key("time_mix_g1.weight"));
   auto mixed = [&](int64_t index, StringRef name) {
-    return lerp(b, x, before, row("time_mix_lerp_fused", 6, index, name));
+    return lerp(b, x, before,
+                row("time_mix_lerp_fused", isGated ? 6 : 5, index, name));
   };
   auto biased = [&](Value input, const std::string &name,
                     StringRef activation) {
@@ -212,12 +253,15 @@ Value GGUFGraph::mixTime7(Value x, Value &first, bool isFirst) {
     token.value =
         lerp(b, token.value, first, sigmoid(b, biased(xv, "time_mix_v", "")));
   token.rate = sigmoid(b, biased(mixed(4, "a"), "time_mix_a", ""));
-  token.gate = lowRank(mixed(5, "g"), "time_mix_g", "sigmoid");
+  if (isGated)
+    token.gate = lowRank(mixed(5, "g"), "time_mix_g", "sigmoid");
   token.removal = flat("time_mix_k_k");
   token.replacement = flat("time_mix_k_a");
   token.own = b.read(reshaped("time_mix_r_k", {heads, config.headSize}));
-  token.normScale = flat("time_mix_ln");
-  token.normShift = b.weight(key("time_mix_ln.bias"), {hidden});
+  if (b.hasTensor(key("time_mix_ln.weight"))) {
+    token.normScale = flat("time_mix_ln");
+    token.normShift = b.weight(key("time_mix_ln.bias"), {hidden});
+  }
   token.normEps = headEps;
   return project(mixRWKV7(b, token), "time_mix_output", hidden);
 }
@@ -234,9 +278,13 @@ Value GGUFGraph::mixChannels7(Value x) {
 // The model
 //===----------------------------------------------------------------------===//
 
-static GGUFConfig readConfig(ConfigReader &reader, StringRef architecture) {
+static GGUFConfig readConfig(ConfigReader &reader, StringRef architecture,
+                             bool isQwen = false) {
   reader.setAliases(architecture, ggufAliases);
   GGUFConfig config;
+  config.isQwen = isQwen;
+  if (isQwen)
+    reader.setAliases(architecture, qwenAliases);
   config.hidden = reader.getSize("hidden_size", 1);
   config.layers = readLayers(reader, "num_hidden_layers", 1);
   config.inner = reader.getSize("intermediate_size", 1);
@@ -249,10 +297,21 @@ static GGUFConfig readConfig(ConfigReader &reader, StringRef architecture) {
         << "key '" << reader.getSpelling("head_size") << "' is "
         << config.headSize << ", expected a divisor of the " << config.hidden
         << " features of hidden states";
+  int64_t heads = std::max<int64_t>(config.getHeads(), 1);
+  config.kvHeads = reader.getInt("kv_heads", 0);
+  if (config.kvHeads == 0)
+    config.kvHeads = heads;
+  if (config.kvHeads < 0 || heads % config.kvHeads) {
+    reader.emitError("kv_heads")
+        << "key '" << reader.getSpelling("kv_heads") << "' is "
+        << config.kvHeads << ", expected a divisor of the " << heads
+        << " heads";
+    config.kvHeads = heads;
+  }
   // The tensors are the authority on what they are sizes of.
   reader.ignore({"decay_lora", "decay_rank", "gate_lora", "head_count",
-                 "mix_rank", "rate_lora", "token_shifts", "value_lora",
-                 "vocab_size"});
+                 "mix_rank", "other_epsilon", "rate_lora", "token_shifts",
+                 "value_lora", "vocab_size"});
   const TensorInfo *table = reader.getCheckpoint().lookup("token_embd.weight");
   if (table && table->shape.size() == 2)
     config.vocabSize = table->shape[0];
@@ -278,7 +337,9 @@ static ModelFacts build(ModelBuilder &b, ConfigReader &reader,
   Value ids = b.beginForward();
   b.setScope("token_embd");
   Value x = b.embedding(ids, tables.embedding, config.vocabSize, config.hidden);
-  SmallVector<Value> carried = {graph.norm(x, "token_embd_norm")};
+  if (!config.isQwen)
+    x = graph.norm(x, "token_embd_norm");
+  SmallVector<Value> carried = {x};
   SmallVector<int32_t> order(config.layers, 0);
   if (carriesFirst) {
     carried.push_back(fillLike(b, carried.front(), config.hidden, 0.0));
@@ -329,3 +390,44 @@ ModelFacts weir::buildRWKV7OfGGUF(ModelBuilder &b, ConfigReader &reader,
                  return {b.add(x, graph.mixChannels7(normed)), first};
                });
 }
+
+static ModelFacts buildQRWKV6(ModelBuilder &b, ConfigReader &reader,
+                              const FamilyRequest &request) {
+  GGUFConfig config = readConfig(reader, "rwkv6qwen2", /*isQwen=*/true);
+  return build(
+      b, reader, request, config, /*carriesFirst=*/false,
+      [&](GGUFGraph &graph, ValueRange inputs, bool) -> SmallVector<Value> {
+        Value x = inputs.front();
+        b.setScope("blk.*.time_mix");
+        x = b.add(x, graph.mixTime6(graph.norm(x, "blk.*.attn_norm")));
+        b.setScope("blk.*.ffn");
+        Value normed = graph.norm(x, "blk.*.ffn_norm");
+        return {graph.rescale(b.add(x, graph.feedForward(normed)))};
+      });
+}
+
+static ModelFacts buildARWKV7(ModelBuilder &b, ConfigReader &reader,
+                              const FamilyRequest &request) {
+  GGUFConfig config = readConfig(reader, "arwkv7", /*isQwen=*/true);
+  for (StringRef name : {"v0", "v1", "v2"})
+    b.getCheckpoint().markUsed(("blk.0.time_mix_" + name + ".weight").str());
+  return build(b, reader, request, config, /*carriesFirst=*/true,
+               [&](GGUFGraph &graph, ValueRange inputs,
+                   bool isFirst) -> SmallVector<Value> {
+                 Value x = inputs[0], first = inputs[1];
+                 b.setScope("blk.*.time_mix");
+                 Value normed = graph.norm(x, "blk.*.attn_norm");
+                 x = b.add(x, graph.mixTime7(normed, first, isFirst));
+                 b.setScope("blk.*.ffn");
+                 normed = graph.norm(x, "blk.*.ffn_norm");
+                 return {b.add(x, graph.feedForward(normed)), first};
+               });
+}
+
+namespace weir {
+void registerRWKVQwenFamilies(FamilyTable &table) {
+  // transformers has neither, so that these are files of GGUF alone.
+  table.add({"", "", "", "rwkv6qwen2", {}, buildQRWKV6});
+  table.add({"", "", "", "arwkv7", {}, buildARWKV7});
+}
+} // namespace weir

@@ -68,6 +68,9 @@ static const Family *selectFamily(const FamilyTable &table,
     if (isGGUF) {
       if (!family.ggufArchitecture.empty())
         names.push_back(family.ggufArchitecture);
+    } else if (family.modelType.empty()) {
+      // One of GGUF files alone.
+      continue;
     } else if (key == "model_type") {
       names.push_back(family.modelType);
     } else {
