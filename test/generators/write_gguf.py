@@ -193,10 +193,11 @@ def rename(name, config):
     name = name.replace("e_score_correction_bias", "e_score_correction.bias")
     name = name.replace(".gate.moe_statics.", ".moe_statics.")
     name = name.replace("block_sparse_moe.router.", "block_sparse_moe.router.layer.")
-    # Without experts, that for all tokens is an ordinary perceptron.
-    has_experts = getattr(config, "num_local_experts", 0)
-    name = name.replace("shared_mlp.", "mlp.shared_expert." if has_experts else "mlp.")
-    return name.replace("output_linear", "down_proj")
+    if "shared_mlp.input_linear" in name or "shared_mlp.output_linear" in name:
+        # Without experts, Granite's for all tokens is an ordinary perceptron.
+        block = "mlp.shared_expert" if config.num_local_experts else "mlp"
+        name = name.replace("shared_mlp", block).replace("output_linear", "down_proj")
+    return name
 
 
 def choose_type(piece, values, kinds):
