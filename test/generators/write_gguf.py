@@ -115,7 +115,7 @@ def cut_state_space(name, values, config):
     if config.model_type == "mamba2" or ".mamba." in name:
         if name.endswith(("A_log", ".D")):
             shape = (*shape, 1)
-        if ".norm." in name:
+        if "mixer.norm." in name or "mamba.norm." in name:
             groups = getattr(config, "n_groups", None) or config.mamba_n_groups
             shape = (groups, -1)
 
