@@ -78,24 +78,39 @@ LogicalResult TokenSequences::Walker::visitOp(Operation *op) {
 }
 
 LogicalResult TokenSequences::Walker::visitStack(StackOp op) {
-  for (Region &region : op.getKinds()) {
-    Block &body = region.front();
-    for (auto [init, argument] :
-         llvm::zip_equal(op.getInits(), body.getArguments().drop_front()))
-      set(argument, find(init));
-    // A yield hands on values of several sequences.
-    for (Operation &inner : body.without_terminator())
-      if (failed(visitOp(&inner)))
-        return failure();
-    for (auto [init, yielded] :
-         llvm::zip_equal(op.getInits(), body.getTerminator()->getOperands()))
-      if (find(yielded) && find(yielded) != find(init))
-        return refuse(body.getTerminator(),
-                      "the stack carries tokens of one sequence in and of "
-                      "another one out");
+  SmallVector<std::optional<Value>> carried;
+  for (Value init : op.getInits())
+    carried.push_back(find(init));
+  // What begins as a constant, as sums do, is of the tokens that a layer first
+  // fills it with; what was found without knowing that is looked at again.
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (Region &region : op.getKinds()) {
+      Block &body = region.front();
+      for (auto [sequence, argument] :
+           llvm::zip_equal(carried, body.getArguments().drop_front()))
+        set(argument, sequence);
+      // A yield hands on values of several sequences.
+      for (Operation &inner : body.without_terminator())
+        if (failed(visitOp(&inner)))
+          return failure();
+      for (auto [sequence, yielded] :
+           llvm::zip_equal(carried, body.getTerminator()->getOperands())) {
+        std::optional<Value> own = find(yielded);
+        if (!own || own == sequence)
+          continue;
+        if (sequence)
+          return refuse(body.getTerminator(),
+                        "the stack carries tokens of one sequence in and of "
+                        "another one out");
+        sequence = own;
+        changed = true;
+      }
+    }
   }
-  for (auto [init, result] : llvm::zip_equal(op.getInits(), op.getResults()))
-    set(result, find(init));
+  for (auto [sequence, result] : llvm::zip_equal(carried, op.getResults()))
+    set(result, sequence);
   return success();
 }
 

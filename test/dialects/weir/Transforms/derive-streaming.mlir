@@ -364,3 +364,34 @@ func.func @forward(
         -> tensor<?x?x2x4xf32>
   return %y : tensor<?x?x2x4xf32>
 }
+
+// -----
+
+// What a stack carries may begin as zeros, which tokens of no sequence are, and
+// be filled with tokens by its layers.
+
+// CHECK: func.func @extend(
+// CHECK-SAME: weir.name = "begins_empty"
+// CHECK: weir.stack(%{{.*}}, %[[ZEROS:[^,]*]], %{{.*}})
+func.func @forward(
+    %x: tensor<?x?x2x4xf32> {weir.name = "begins_empty"},
+    %n: tensor<?xi32> {weir.name = "lengths", weir.role = "lengths"})
+    -> (tensor<?x?x2x4xf32> {weir.name = "y"})
+    attributes {weir.method = "forward"} {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?x2x4xf32>
+  %t = tensor.dim %x, %c1 : tensor<?x?x2x4xf32>
+  %e = tensor.empty(%b, %t) : tensor<?x?x2x4xf32>
+  %none = linalg.fill ins(%zero : f32) outs(%e : tensor<?x?x2x4xf32>)
+      -> tensor<?x?x2x4xf32>
+  %y:2 = weir.stack(%x, %none) order [0, 0] : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32> {
+  ^bb0(%layer: index, %a: tensor<?x?x2x4xf32>, %sum: tensor<?x?x2x4xf32>):
+    %o = weir.attention %a, %sum, %a mask(<causal>) scale(0.5)
+        : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+          -> tensor<?x?x2x4xf32>
+    weir.yield %o, %a : tensor<?x?x2x4xf32>, tensor<?x?x2x4xf32>
+  }
+  return %y#0 : tensor<?x?x2x4xf32>
+}
