@@ -33,6 +33,7 @@ inline void registerAllPasses() {
   mlir::registerAllPasses();
   registerWeirTransformsPasses();
   registerWeirCodegenPasses();
+  registerWeirCPUPasses();
   registerWeirGPUPasses();
   registerWeirStagePasses();
 }

@@ -49,8 +49,12 @@ class VectorDialect;
 namespace weir {
 
 #define GEN_PASS_DECL
+#include "weir/Codegen/CPUPasses.h.inc"
+#define GEN_PASS_DECL
 #include "weir/Codegen/Passes.h.inc"
 
+#define GEN_PASS_REGISTRATION
+#include "weir/Codegen/CPUPasses.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "weir/Codegen/Passes.h.inc"
 

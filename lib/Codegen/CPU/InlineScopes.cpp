@@ -11,7 +11,7 @@
 
 namespace weir {
 #define GEN_PASS_DEF_INLINESCOPES
-#include "weir/Codegen/Passes.h.inc"
+#include "weir/Codegen/CPUPasses.h.inc"
 } // namespace weir
 
 using namespace mlir;

@@ -25,7 +25,7 @@
 
 namespace weir {
 #define GEN_PASS_DEF_LOWERPACKEDLINEAR
-#include "weir/Codegen/Passes.h.inc"
+#include "weir/Codegen/CPUPasses.h.inc"
 } // namespace weir
 
 using namespace mlir;

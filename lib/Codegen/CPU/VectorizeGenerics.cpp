@@ -36,7 +36,7 @@
 
 namespace weir {
 #define GEN_PASS_DEF_VECTORIZEGENERICS
-#include "weir/Codegen/Passes.h.inc"
+#include "weir/Codegen/CPUPasses.h.inc"
 } // namespace weir
 
 using namespace mlir;
