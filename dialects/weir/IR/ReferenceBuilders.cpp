@@ -129,6 +129,29 @@ Value weir::buildElementwise(OpBuilder &builder, Location loc,
       });
 }
 
+Value weir::buildTransposed(OpBuilder &builder, Location loc, Value tensor,
+                            ArrayRef<unsigned> order, Type element) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, tensor);
+  SmallVector<OpFoldResult> transposed;
+  for (unsigned axis : order)
+    transposed.push_back(sizes[axis]);
+  AffineMap map = inversePermutation(
+      AffineMap::getPermutationMap(order, builder.getContext()));
+  return buildElementwise(
+      builder, loc, transposed, element, tensor, map,
+      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
+        return convertFloat(b, l, in[0], element);
+      });
+}
+
+Value weir::buildConverted(OpBuilder &builder, Location loc, Value tensor,
+                           Type element) {
+  int64_t rank = cast<RankedTensorType>(tensor.getType()).getRank();
+  SmallVector<unsigned> order =
+      llvm::to_vector(llvm::seq<unsigned>(0, static_cast<unsigned>(rank)));
+  return buildTransposed(builder, loc, tensor, order, element);
+}
+
 Value weir::buildReduction(OpBuilder &builder, Location loc,
                            ArrayRef<OpFoldResult> sizes, Value init,
                            AffineMap resultMap, ValueRange inputs,

@@ -75,6 +75,16 @@ mlir::Value buildElementwise(mlir::OpBuilder &builder, mlir::Location loc,
                              llvm::ArrayRef<mlir::AffineMap> maps,
                              BuildBody body);
 
+/// `tensor` with its floats as `element`: axis i of the result is axis
+/// `order[i]` of `tensor`.
+mlir::Value buildTransposed(mlir::OpBuilder &builder, mlir::Location loc,
+                            mlir::Value tensor, llvm::ArrayRef<unsigned> order,
+                            mlir::Type element);
+
+/// `tensor` with its floats as `element`.
+mlir::Value buildConverted(mlir::OpBuilder &builder, mlir::Location loc,
+                           mlir::Value tensor, mlir::Type element);
+
 /// A tensor of extents `sizes`, indexed by the loops that are the results of
 /// `resultMap`, that reduces over all other loops. `body` gets an element of
 /// each of `inputs` and, last, the value so far, which begins as `init`.

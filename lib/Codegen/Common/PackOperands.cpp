@@ -41,9 +41,11 @@ struct Factor {
   /// Where these axes are in `tensor`; the batch's are all others, in order.
   unsigned outer, inner;
 
-  int64_t getExtent(unsigned axis) const {
-    return cast<RankedTensorType>(tensor.getType()).getDimSize(axis);
+  RankedTensorType getType() const {
+    return cast<RankedTensorType>(tensor.getType());
   }
+  int64_t getExtent(unsigned axis) const { return getType().getDimSize(axis); }
+  bool hasBatch() const { return getType().getRank() == 3; }
 };
 
 /// lhs[batch, m, k] times rhs[batch, n, k], summed over k.
@@ -51,7 +53,6 @@ struct Product {
   linalg::LinalgOp op;
   Factor lhs; ///< outer: m, inner: k
   Factor rhs; ///< outer: n, inner: k
-  bool hasBatch;
 
   int64_t getRows() const { return lhs.getExtent(lhs.outer); }
   int64_t getColumns() const { return rhs.getExtent(rhs.outer); }
@@ -64,9 +65,13 @@ struct PackOperandsPass : weir::impl::PackOperandsBase<PackOperandsPass> {
   bool isWorthwhile(int64_t rows, int64_t columns, int64_t reduction) const;
   bool hasPairs(Value lhs, Value rhs, int64_t reduction) const;
   Value packPanels(OpBuilder &builder, Location loc, const Factor &factor,
-                   bool hasBatch, bool hasPairs);
+                   bool inPairs);
   Value buildProduct(OpBuilder &builder, Location loc, Value input,
                      Value panels, RankedTensorType type, Value bias);
+  /// The products of a batch one by one, each shared by all threads, as a
+  /// tensor like `like`.
+  Value buildBatch(OpBuilder &builder, Location loc, Value input, Value panels,
+                   Value like);
   void rewrite(LinearOp linear);
   void rewrite(const Product &product);
   void runOnOperation() override;
@@ -97,29 +102,17 @@ bool PackOperandsPass::hasPairs(Value lhs, Value rhs, int64_t reduction) const {
 
 /// `factor` with its axes in order, its elements as `type`.
 static Value arrange(OpBuilder &builder, Location loc, const Factor &factor,
-                     bool hasBatch, Type type) {
-  unsigned rank = hasBatch ? 3 : 2;
+                     Type type) {
+  unsigned rank = factor.getType().getRank();
   if (factor.outer + 2 == rank && factor.inner + 1 == rank &&
-      getElement(factor.tensor) == type)
+      factor.getType().getElementType() == type)
     return factor.tensor;
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(builder, loc, factor.tensor);
   SmallVector<unsigned> order;
   for (unsigned axis = 0; axis < rank; ++axis)
     if (axis != factor.outer && axis != factor.inner)
       order.push_back(axis);
-  order.push_back(factor.outer);
-  order.push_back(factor.inner);
-  SmallVector<OpFoldResult> arranged;
-  for (unsigned axis : order)
-    arranged.push_back(sizes[axis]);
-  AffineMap map = inversePermutation(
-      AffineMap::getPermutationMap(order, type.getContext()));
-  return buildElementwise(
-      builder, loc, arranged, type, factor.tensor, map,
-      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-        return convertFloat(b, l, in[0], type);
-      });
+  order.append({factor.outer, factor.inner});
+  return buildTransposed(builder, loc, factor.tensor, order, type);
 }
 
 /// `tensor` with zeros behind the end of its axis `axis`, up to `extent`.
@@ -131,8 +124,7 @@ static Value padTo(OpBuilder &builder, Location loc, Value tensor,
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, tensor);
   SmallVector<OpFoldResult> padded(sizes);
   padded[axis] = builder.getIndexAttr(extent);
-  Value zero = arith::ConstantOp::create(
-      builder, loc, builder.getZeroAttr(type.getElementType()));
+  Value zero = buildFloat(builder, loc, type.getElementType(), 0.0);
   Value empty =
       tensor::EmptyOp::create(builder, loc, padded, type.getElementType());
   Value zeros = linalg::FillOp::create(builder, loc, zero, empty).getResult(0);
@@ -142,17 +134,16 @@ static Value padTo(OpBuilder &builder, Location loc, Value tensor,
                                        sizes, strides);
 }
 
-/// The panels of `factor`: [batch, n / panel, k, panel], or, with `hasPairs`,
+/// The panels of `factor`: [batch, n / panel, k, panel], or, with `inPairs`,
 /// [batch, n / panel, k / 2, panel, 2] of bf16.
 Value PackOperandsPass::packPanels(OpBuilder &builder, Location loc,
-                                   const Factor &factor, bool hasBatch,
-                                   bool hasPairs) {
+                                   const Factor &factor, bool inPairs) {
   int64_t columns = factor.getExtent(factor.outer);
   int64_t panels = llvm::divideCeil(columns, panel);
   Value padded =
       padTo(builder, loc, factor.tensor, factor.outer, panels * panel);
   // Cut the columns into panels, and the reduction into pairs.
-  unsigned rank = hasBatch ? 3 : 2, axis = 0;
+  unsigned rank = factor.getType().getRank(), axis = 0;
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, padded);
   SmallVector<OpFoldResult> cut;
   SmallVector<ReassociationIndices> groups;
@@ -164,7 +155,7 @@ Value PackOperandsPass::packPanels(OpBuilder &builder, Location loc,
       columnAt = axis;
       group.push_back(axis++);
       cut.append({builder.getIndexAttr(panels), builder.getIndexAttr(panel)});
-    } else if (i == factor.inner && hasPairs) {
+    } else if (i == factor.inner && inPairs) {
       stepAt = group[0];
       evenAt = axis;
       group.push_back(axis++);
@@ -181,22 +172,13 @@ Value PackOperandsPass::packPanels(OpBuilder &builder, Location loc,
   Value blocks = tensor::ExpandShapeOp::create(
       builder, loc, RankedTensorType::get(shape, element), padded, groups, cut);
   SmallVector<unsigned> order;
-  if (hasBatch)
+  if (factor.hasBatch())
     order.push_back(batchAt);
   order.append({panelsAt, stepAt, columnAt});
-  if (hasPairs)
+  if (inPairs)
     order.push_back(evenAt);
-  SmallVector<OpFoldResult> arranged;
-  for (unsigned i : order)
-    arranged.push_back(cut[i]);
-  AffineMap map = inversePermutation(
-      AffineMap::getPermutationMap(order, builder.getContext()));
-  Type stored = hasPairs ? Type(builder.getBF16Type()) : element;
-  return buildElementwise(
-      builder, loc, arranged, stored, blocks, map,
-      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-        return convertFloat(b, l, in[0], stored);
-      });
+  return buildTransposed(builder, loc, blocks, order,
+                         inPairs ? Type(builder.getBF16Type()) : element);
 }
 
 Value PackOperandsPass::buildProduct(OpBuilder &builder, Location loc,
@@ -209,22 +191,56 @@ Value PackOperandsPass::buildProduct(OpBuilder &builder, Location loc,
       bits, /*group=*/32, PackCode::Affine, /*schedule=*/ScheduleAttr());
 }
 
+Value PackOperandsPass::buildBatch(OpBuilder &builder, Location loc,
+                                   Value input, Value panels, Value like) {
+  // A slice's places, and its type, which is one axis less.
+  struct Slice {
+    Slice(OpBuilder &b, Location loc, Value tensor, Value index)
+        : sizes(tensor::getMixedSizes(b, loc, tensor)),
+          offsets(sizes.size(), b.getIndexAttr(0)),
+          strides(sizes.size(), b.getIndexAttr(1)) {
+      offsets[0] = index;
+      sizes[0] = b.getIndexAttr(1);
+      auto whole = cast<RankedTensorType>(tensor.getType());
+      type = RankedTensorType::get(whole.getShape().drop_front(),
+                                   whole.getElementType());
+    }
+    SmallVector<OpFoldResult> sizes, offsets, strides;
+    RankedTensorType type;
+  };
+  auto take = [&](OpBuilder &b, Value tensor, Value index) -> Value {
+    Slice at(b, loc, tensor, index);
+    return tensor::ExtractSliceOp::create(b, loc, at.type, tensor, at.offsets,
+                                          at.sizes, at.strides);
+  };
+  Value empty = tensor::EmptyOp::create(
+      builder, loc, tensor::getMixedSizes(builder, loc, like),
+      getElement(like));
+  Value count = builder.createOrFold<tensor::DimOp>(loc, like, 0);
+  auto loop = scf::ForOp::create(
+      builder, loc, buildIndex(builder, loc, 0), count,
+      buildIndex(builder, loc, 1), ValueRange{empty},
+      [&](OpBuilder &b, Location, Value i, ValueRange carried) {
+        Slice at(b, loc, carried[0], i);
+        Value part =
+            buildProduct(b, loc, take(b, input, i), take(b, panels, i), at.type,
+                         /*bias=*/Value());
+        Value next = tensor::InsertSliceOp::create(
+            b, loc, part, carried[0], at.offsets, at.sizes, at.strides);
+        scf::YieldOp::create(b, loc, next);
+      });
+  return loop.getResult(0);
+}
+
 void PackOperandsPass::rewrite(LinearOp linear) {
   OpBuilder builder(linear);
   Location loc = linear.getLoc();
   Value input = linear.getInput(), matrix = linear.getWeight();
   auto type = cast<RankedTensorType>(input.getType());
   bool inPairs = hasPairs(input, matrix, type.getShape().back());
-  Value panels =
-      packPanels(builder, loc, {matrix, 0, 1}, /*hasBatch=*/false, inPairs);
+  Value panels = packPanels(builder, loc, {matrix, 0, 1}, inPairs);
   if (inPairs)
-    input = buildElementwise(
-        builder, loc, tensor::getMixedSizes(builder, loc, input),
-        builder.getBF16Type(), input,
-        builder.getMultiDimIdentityMap(type.getRank()),
-        [](OpBuilder &b, Location l, ValueRange in) -> Value {
-          return convertFloat(b, l, in[0], b.getBF16Type());
-        });
+    input = buildConverted(builder, loc, input, builder.getBF16Type());
   Value result = buildProduct(builder, loc, input, panels, linear.getType(),
                               linear.getBias());
   linear.replaceAllUsesWith(result);
@@ -238,52 +254,14 @@ void PackOperandsPass::rewrite(const Product &product) {
   bool inPairs =
       hasPairs(product.lhs.tensor, product.rhs.tensor, product.getReduction());
   Type inputType = inPairs ? Type(builder.getBF16Type()) : builder.getF32Type();
-  Value input = arrange(builder, loc, product.lhs, product.hasBatch, inputType);
-  Value panels =
-      packPanels(builder, loc, product.rhs, product.hasBatch, inPairs);
+  Value input = arrange(builder, loc, product.lhs, inputType);
+  Value panels = packPanels(builder, loc, product.rhs, inPairs);
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  Value init = op.getDpsInits()[0], result;
-  if (!product.hasBatch) {
-    result = buildProduct(builder, loc, input, panels, type, /*bias=*/Value());
-  } else {
-    // Products of the batch one by one, each shared by all threads.
-    auto getSlice = [&](OpBuilder &b, Value tensor, Value index) {
-      SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, tensor);
-      SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0)),
-          strides(sizes.size(), b.getIndexAttr(1));
-      offsets[0] = index;
-      sizes[0] = b.getIndexAttr(1);
-      return std::tuple(offsets, sizes, strides);
-    };
-    auto take = [&](OpBuilder &b, Value tensor, Value index) -> Value {
-      auto [offsets, sizes, strides] = getSlice(b, tensor, index);
-      auto whole = cast<RankedTensorType>(tensor.getType());
-      auto one = RankedTensorType::get(whole.getShape().drop_front(),
-                                       whole.getElementType());
-      return tensor::ExtractSliceOp::create(b, loc, one, tensor, offsets, sizes,
-                                            strides);
-    };
-    Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
-    Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-    Value count = builder.createOrFold<tensor::DimOp>(loc, init, 0);
-    Value empty = tensor::EmptyOp::create(
-        builder, loc, tensor::getMixedSizes(builder, loc, init),
-        type.getElementType());
-    auto loop = scf::ForOp::create(
-        builder, loc, zero, count, one, ValueRange{empty},
-        [&](OpBuilder &b, Location, Value i, ValueRange carried) {
-          auto sliceType = RankedTensorType::get(type.getShape().drop_front(),
-                                                 type.getElementType());
-          Value part =
-              buildProduct(b, loc, take(b, input, i), take(b, panels, i),
-                           sliceType, /*bias=*/Value());
-          auto [offsets, sizes, strides] = getSlice(b, carried[0], i);
-          Value next = tensor::InsertSliceOp::create(b, loc, part, carried[0],
-                                                     offsets, sizes, strides);
-          scf::YieldOp::create(b, loc, next);
-        });
-    result = loop.getResult(0);
-  }
+  Value init = op.getDpsInits()[0];
+  Value result =
+      product.lhs.hasBatch()
+          ? buildBatch(builder, loc, input, panels, init)
+          : buildProduct(builder, loc, input, panels, type, /*bias=*/Value());
   auto fill = init.getDefiningOp<linalg::FillOp>();
   if (!fill || !matchPattern(fill.getInputs()[0], m_AnyZeroFloat())) {
     AffineMap all = builder.getMultiDimIdentityMap(type.getRank());
@@ -323,13 +301,12 @@ static std::optional<Product> match(linalg::LinalgOp op, std::string &reason) {
     return *maps[operand].getResultPosition(
         getAffineDimExpr(loop, op.getContext()));
   };
-  bool hasBatch = !dims->batch.empty();
   Product product{op,
                   {lhs, find(0, dims->m[0]), find(0, dims->k[0])},
-                  {rhs, find(1, dims->n[0]), find(1, dims->k[0])},
-                  hasBatch};
+                  {rhs, find(1, dims->n[0]), find(1, dims->k[0])}};
   unsigned row = find(2, dims->m[0]), column = find(2, dims->n[0]);
-  if (hasBatch ? row != 1 || column != 2 : row != 0 || column != 1) {
+  if (product.lhs.hasBatch() ? row != 1 || column != 2
+                             : row != 0 || column != 1) {
     reason = "a result whose axes are not batch, rows, columns";
     return std::nullopt;
   }

@@ -185,18 +185,6 @@ PackedParams PackWeightsPass::pack(ParamOp param, SymbolTable &symbols) {
   return result;
 }
 
-/// `input` rounded to `type`.
-static Value convertInput(OpBuilder &builder, Location loc, Value input,
-                          Type type) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, input);
-  return buildElementwise(
-      builder, loc, sizes, type, input,
-      builder.getMultiDimIdentityMap(sizes.size()),
-      [&](OpBuilder &b, Location l, ValueRange in) -> Value {
-        return convertFloat(b, l, in[0], type);
-      });
-}
-
 /// The experts whose param `value` is a slice of, or null.
 static ExpertsOp getExperts(Value value) {
   auto argument = dyn_cast<BlockArgument>(value);
@@ -246,7 +234,7 @@ void PackWeightsPass::packLinear(LinearOp linear, SymbolTable &symbols) {
   Value input = linear.getInput();
   if (cast<RankedTensorType>(values.getType()).getRank() == 4 &&
       parts.storage.bits == 16)
-    input = convertInput(builder, loc, input, builder.getBF16Type());
+    input = buildConverted(builder, loc, input, builder.getBF16Type());
   auto result = PackedLinearOp::create(
       builder, loc, linear.getResult().getType(), input, values, scales, mins,
       linear.getBias(), /*input_scales=*/Value(),
