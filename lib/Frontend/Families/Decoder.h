@@ -328,6 +328,16 @@ std::vector<float> getSlopes(int64_t heads);
 /// their own name.
 void setGGUFAliases(ConfigReader &reader, bool centred);
 
+/// Rows of the table `key`, of which files say more or fewer by `vocab_size`,
+/// or `otherwise` where there is no table.
+int64_t countTableRows(const Checkpoint &checkpoint, const std::string &key,
+                       int64_t otherwise);
+
+/// Reads how many of the `layers` in a GGUF file predict more than the next
+/// token, and leaves these, the last ones, out; gives how many there are then.
+int64_t dropLaterLayers(ConfigReader &reader, Checkpoint &checkpoint,
+                        int64_t layers);
+
 /// Reads what only GGUF files say.
 void readGGUFKeys(ConfigReader &reader, DecoderConfig &config,
                   const DecoderKeys &keys);

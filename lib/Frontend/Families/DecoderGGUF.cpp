@@ -97,14 +97,38 @@ void weir::setGGUFAliases(ConfigReader &reader, bool centred) {
     reader.setAliases(architecture, ofOthers);
 }
 
+int64_t weir::countTableRows(const Checkpoint &checkpoint,
+                             const std::string &key, int64_t otherwise) {
+  const TensorInfo *table = checkpoint.lookup(key + ".weight");
+  return table && table->shape.size() == 2 ? table->shape[0] : otherwise;
+}
+
+int64_t weir::dropLaterLayers(ConfigReader &reader, Checkpoint &checkpoint,
+                              int64_t layers) {
+  int64_t later = reader.getInt("num_nextn_predict_layers", 0);
+  if (later < 0 || later >= layers) {
+    reader.emitError("num_nextn_predict_layers")
+        << "key '" << reader.getSpelling("num_nextn_predict_layers") << "' is "
+        << later << " of " << layers << " layers";
+    return layers;
+  }
+  int64_t rest = layers - later;
+  for (const TensorInfo &tensor : checkpoint.tensors()) {
+    StringRef name = tensor.name;
+    int64_t layer;
+    if (name.consume_front("blk.") && !name.consumeInteger(10, layer) &&
+        layer >= rest)
+      checkpoint.markUsed(tensor.name);
+  }
+  return rest;
+}
+
 void weir::readGGUFKeys(ConfigReader &reader, DecoderConfig &config,
                         const DecoderKeys &keys) {
   // The table itself is the authority: files have more rows than `vocab_size`.
   reader.ignore({"vocab_size", "tensor_layout", "other_eps"});
-  const TensorInfo *table =
-      reader.getCheckpoint().lookup(keys.embed + ".weight");
-  if (table && table->shape.size() == 2)
-    config.vocabSize = table->shape[0];
+  config.vocabSize =
+      countTableRows(reader.getCheckpoint(), keys.embed, config.vocabSize);
   config.tied = !reader.getCheckpoint().lookup(keys.head + ".weight");
   reader.expect("causal", true, "the model looks ahead");
   int64_t dim = *config.headDim;

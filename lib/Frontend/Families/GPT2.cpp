@@ -164,10 +164,8 @@ static GPT2Config readConfig(ConfigReader &reader, const GPT2Keys &keys,
   config.scaledByLayer = false;
   if (reader.isGGUF()) {
     reader.ignore({"vocab_size"});
-    const TensorInfo *table =
-        reader.getCheckpoint().lookup(keys.tokens + ".weight");
     config.vocabSize =
-        table && table->shape.size() == 2 ? table->shape[0] : vocabSize;
+        countTableRows(reader.getCheckpoint(), keys.tokens, vocabSize);
     config.tied = !reader.getCheckpoint().lookup(keys.head + ".weight");
     config.activation = "gelu_new";
   } else {

@@ -27,22 +27,8 @@ static ModelFacts buildGGUF(ModelBuilder &b, ConfigReader &reader,
   keys.mlpNorm = keys.layer + "post_attention_norm";
   if (hasLayerTensor(checkpoint, keys.queryNorm + ".weight"))
     config.queryKeyNorm = QueryKeyNorm::Head;
-  int64_t later = reader.getInt("num_nextn_predict_layers", 0);
-  if (later < 0 || later >= config.layers) {
-    reader.emitError("num_nextn_predict_layers")
-        << "key '" << reader.getSpelling("num_nextn_predict_layers") << "' is "
-        << later << " of " << config.layers << " layers";
-    later = 0;
-  }
-  config.layers -= later;
+  config.layers = dropLaterLayers(reader, checkpoint, config.layers);
   config.windows.resize(config.layers);
-  for (const TensorInfo &tensor : checkpoint.tensors()) {
-    StringRef name = tensor.name;
-    int64_t layer;
-    if (name.consume_front("blk.") && !name.consumeInteger(10, layer) &&
-        layer >= config.layers)
-      checkpoint.markUsed(tensor.name);
-  }
   config.experts = readDeepseekExperts(reader, b, "", {128, 8, 1408});
   setGGUFExperts(reader, keys.layer, *config.experts);
   return buildDecoder(b, reader, request, keys, config);

@@ -36,9 +36,7 @@ static void readGGUF(ConfigReader &reader, HybridModel &model) {
   model.mixerNorm = "attn_norm";
   model.feedForwardNorm = "ffn_norm";
   model.tied = !checkpoint.lookup("output.weight");
-  const TensorInfo *table = checkpoint.lookup("token_embd.weight");
-  if (table && table->shape.size() == 2)
-    model.vocabSize = table->shape[0];
+  model.vocabSize = countTableRows(checkpoint, model.embed, model.vocabSize);
   model.order.assign(model.layers, {TokenMixer::Attention});
   auto keys = reader.getIntegers("num_key_value_heads");
   if (keys && static_cast<int64_t>(keys->size()) != model.layers)

@@ -292,27 +292,6 @@ static void readExperts(ConfigReader &reader, QwenConfig &config) {
       layer.feedForward = FeedForward::Experts;
 }
 
-/// Drops the last layers, which predict more than the next token.
-static void dropLaterLayers(ConfigReader &reader, Checkpoint &checkpoint,
-                            QwenConfig &config) {
-  int64_t later = reader.getInt("num_nextn_predict_layers", 0);
-  if (later < 0 || later >= config.layers) {
-    reader.emitError("num_nextn_predict_layers")
-        << "key '" << reader.getSpelling("num_nextn_predict_layers") << "' is "
-        << later << " of " << config.layers << " layers";
-    return;
-  }
-  config.layers -= later;
-  config.order.resize(config.layers);
-  for (const TensorInfo &tensor : checkpoint.tensors()) {
-    StringRef name = tensor.name;
-    int64_t layer;
-    if (name.consume_front("blk.") && !name.consumeInteger(10, layer) &&
-        layer >= config.layers)
-      checkpoint.markUsed(tensor.name);
-  }
-}
-
 /// Reads a GGUF file, whose tensors tell which layers have which mixer. The
 /// converter has added one to the weights of norms.
 static void readGGUF(ConfigReader &reader, ModelBuilder &b,
@@ -320,7 +299,8 @@ static void readGGUF(ConfigReader &reader, ModelBuilder &b,
   config.isGGUF = true;
   readHybridModel(reader, config);
   Checkpoint &checkpoint = b.getCheckpoint();
-  dropLaterLayers(reader, checkpoint, config);
+  config.layers = dropLaterLayers(reader, checkpoint, config.layers);
+  config.order.resize(config.layers);
   config.feedForwardNorm = "post_attention_norm";
   for (auto [i, layer] : llvm::enumerate(config.order))
     if (checkpoint.lookup("blk." + std::to_string(i) + ".ssm_conv1d.weight"))

@@ -76,12 +76,17 @@ public:
     return config.isQwen ? b.rmsNorm(x, key.str(), config.eps)
                          : b.layerNorm(x, key, config.eps);
   }
-  /// The perceptron of Qwen2.
-  Value feedForward(Value x) {
-    return b.mlp(x, {key("ffn_up"), key("ffn_down"), key("ffn_gate")},
-                 config.inner, "silu");
+  /// What the halves of a layer read of `x`.
+  Value beginTimeMix(Value x) {
+    b.setScope("blk.*.time_mix");
+    return norm(x, "blk.*.attn_norm");
+  }
+  Value beginChannelMix(Value x) {
+    b.setScope(config.isQwen ? "blk.*.ffn" : "blk.*.channel_mix");
+    return norm(x, config.isQwen ? "blk.*.ffn_norm" : "blk.*.attn_norm_2");
   }
   Value mixTime6(Value x);
+  /// Qwen2's perceptron in models of its kind, as in version 7.
   Value mixChannels6(Value x);
   /// `first` is the first layer's value, which that layer sets.
   Value mixTime7(Value x, Value &first, bool isFirst);
@@ -90,6 +95,10 @@ public:
   Value rescale(Value x);
 
 private:
+  Value feedForward(Value x) {
+    return b.mlp(x, {key("ffn_up"), key("ffn_down"), key("ffn_gate")},
+                 config.inner, "silu");
+  }
   std::string key(StringRef name) const { return ("blk.*." + name).str(); }
   /// The tensor `name`.weight, however many axes of one it has, as `shape`.
   Param reshaped(StringRef name, ArrayRef<int64_t> shape);
@@ -210,6 +219,8 @@ Value GGUFGraph::mixTime6(Value x) {
 }
 
 Value GGUFGraph::mixChannels6(Value x) {
+  if (config.isQwen)
+    return feedForward(x);
   Value before = shift(b, x);
   auto mixed = [&](StringRef name) {
     return lerp(b, x, before, b.read(reshaped(name, {config.hidden})));
@@ -267,6 +278,8 @@ Value GGUFGraph::mixTime7(Value x, Value &first, bool isFirst) {
 }
 
 Value GGUFGraph::mixChannels7(Value x) {
+  if (config.isQwen)
+    return feedForward(x);
   Value share = b.read(reshaped("channel_mix_lerp_k", {config.hidden}));
   Value inner =
       project(lerp(b, x, shift(b, x), share), "channel_mix_key", config.inner);
@@ -312,9 +325,8 @@ static GGUFConfig readConfig(ConfigReader &reader, StringRef architecture,
   reader.ignore({"decay_lora", "decay_rank", "gate_lora", "head_count",
                  "mix_rank", "other_epsilon", "rate_lora", "token_shifts",
                  "value_lora", "vocab_size"});
-  const TensorInfo *table = reader.getCheckpoint().lookup("token_embd.weight");
-  if (table && table->shape.size() == 2)
-    config.vocabSize = table->shape[0];
+  config.vocabSize =
+      countTableRows(reader.getCheckpoint(), "token_embd", config.vocabSize);
   return config;
 }
 
@@ -357,24 +369,23 @@ static ModelFacts build(ModelBuilder &b, ConfigReader &reader,
   return facts;
 }
 
-ModelFacts weir::buildRWKV6OfGGUF(ModelBuilder &b, ConfigReader &reader,
-                                  const FamilyRequest &request) {
-  GGUFConfig config = readConfig(reader, "rwkv6");
+static ModelFacts buildVersion6(ModelBuilder &b, ConfigReader &reader,
+                                const FamilyRequest &request,
+                                const GGUFConfig &config) {
   return build(
       b, reader, request, config, /*carriesFirst=*/false,
       [&](GGUFGraph &graph, ValueRange inputs, bool) -> SmallVector<Value> {
         Value x = inputs.front();
-        b.setScope("blk.*.time_mix");
-        x = b.add(x, graph.mixTime6(graph.norm(x, "blk.*.attn_norm")));
-        b.setScope("blk.*.channel_mix");
-        Value normed = graph.norm(x, "blk.*.attn_norm_2");
+        Value normed = graph.beginTimeMix(x);
+        x = b.add(x, graph.mixTime6(normed));
+        normed = graph.beginChannelMix(x);
         return {graph.rescale(b.add(x, graph.mixChannels6(normed)))};
       });
 }
 
-ModelFacts weir::buildRWKV7OfGGUF(ModelBuilder &b, ConfigReader &reader,
-                                  const FamilyRequest &request) {
-  GGUFConfig config = readConfig(reader, "rwkv7");
+static ModelFacts buildVersion7(ModelBuilder &b, ConfigReader &reader,
+                                const FamilyRequest &request,
+                                const GGUFConfig &config) {
   // The first layer has no value to mix its own with, but files have some.
   for (StringRef name : {"v0", "v1", "v2"})
     b.getCheckpoint().markUsed(("blk.0.time_mix_" + name + ".weight").str());
@@ -382,46 +393,33 @@ ModelFacts weir::buildRWKV7OfGGUF(ModelBuilder &b, ConfigReader &reader,
                [&](GGUFGraph &graph, ValueRange inputs,
                    bool isFirst) -> SmallVector<Value> {
                  Value x = inputs[0], first = inputs[1];
-                 b.setScope("blk.*.time_mix");
-                 Value normed = graph.norm(x, "blk.*.attn_norm");
+                 Value normed = graph.beginTimeMix(x);
                  x = b.add(x, graph.mixTime7(normed, first, isFirst));
-                 b.setScope("blk.*.channel_mix");
-                 normed = graph.norm(x, "blk.*.attn_norm_2");
+                 normed = graph.beginChannelMix(x);
                  return {b.add(x, graph.mixChannels7(normed)), first};
                });
 }
 
+ModelFacts weir::buildRWKV6OfGGUF(ModelBuilder &b, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  return buildVersion6(b, reader, request, readConfig(reader, "rwkv6"));
+}
+
+ModelFacts weir::buildRWKV7OfGGUF(ModelBuilder &b, ConfigReader &reader,
+                                  const FamilyRequest &request) {
+  return buildVersion7(b, reader, request, readConfig(reader, "rwkv7"));
+}
+
 static ModelFacts buildQRWKV6(ModelBuilder &b, ConfigReader &reader,
                               const FamilyRequest &request) {
-  GGUFConfig config = readConfig(reader, "rwkv6qwen2", /*isQwen=*/true);
-  return build(
-      b, reader, request, config, /*carriesFirst=*/false,
-      [&](GGUFGraph &graph, ValueRange inputs, bool) -> SmallVector<Value> {
-        Value x = inputs.front();
-        b.setScope("blk.*.time_mix");
-        x = b.add(x, graph.mixTime6(graph.norm(x, "blk.*.attn_norm")));
-        b.setScope("blk.*.ffn");
-        Value normed = graph.norm(x, "blk.*.ffn_norm");
-        return {graph.rescale(b.add(x, graph.feedForward(normed)))};
-      });
+  return buildVersion6(b, reader, request,
+                       readConfig(reader, "rwkv6qwen2", /*isQwen=*/true));
 }
 
 static ModelFacts buildARWKV7(ModelBuilder &b, ConfigReader &reader,
                               const FamilyRequest &request) {
-  GGUFConfig config = readConfig(reader, "arwkv7", /*isQwen=*/true);
-  for (StringRef name : {"v0", "v1", "v2"})
-    b.getCheckpoint().markUsed(("blk.0.time_mix_" + name + ".weight").str());
-  return build(b, reader, request, config, /*carriesFirst=*/true,
-               [&](GGUFGraph &graph, ValueRange inputs,
-                   bool isFirst) -> SmallVector<Value> {
-                 Value x = inputs[0], first = inputs[1];
-                 b.setScope("blk.*.time_mix");
-                 Value normed = graph.norm(x, "blk.*.attn_norm");
-                 x = b.add(x, graph.mixTime7(normed, first, isFirst));
-                 b.setScope("blk.*.ffn");
-                 normed = graph.norm(x, "blk.*.ffn_norm");
-                 return {b.add(x, graph.feedForward(normed)), first};
-               });
+  return buildVersion7(b, reader, request,
+                       readConfig(reader, "arwkv7", /*isQwen=*/true));
 }
 
 namespace weir {

@@ -361,9 +361,7 @@ void weir::setMambaKeysOfGGUF(const Checkpoint &checkpoint, MixerModel &model) {
   model.norm = "blk.*.attn_norm";
   model.finalNorm = "output_norm";
   model.head = "output";
-  const TensorInfo *table = checkpoint.lookup("token_embd.weight");
-  if (table && table->shape.size() == 2)
-    model.vocabSize = table->shape[0];
+  model.vocabSize = countTableRows(checkpoint, model.embed, model.vocabSize);
   model.tied = !checkpoint.lookup("output.weight");
 }
 
